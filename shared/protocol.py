@@ -1,0 +1,362 @@
+"""The worker protocol: what agents and workers say to the front door, and what they hear.
+
+JSON over HTTP under `/worker/v1`, authorised by a per-host bearer token. Every request carries the header
+`Cidermill-Protocol: 1`; the front door answers 426 to versions it no longer speaks. Unknown fields are
+ignored on both sides, so an old worker keeps working with a newer front door.
+
+| call | request → answer |
+|---|---|
+| POST /register | Register → Registered |
+| POST /sync | Sync → Synced |
+| POST /claim | Claim → Claimed |
+| POST /finish | Finish → Finished |
+| POST /items | Items → Accepted |
+| POST /output | Output → Accepted |
+| POST /runs/tend | Tend → RunOrder |
+| POST /runs/report | RunReport → Accepted |
+| POST /runs/acquire | Acquire → Acquired |
+| POST /runs/release | Release → Accepted |
+| GET, POST /files | raw bytes |
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from shared.errors import Problem
+from shared.runtimes import Endpoint, InstalledModel, ModelShape, RunSpec, RuntimeInfo
+from shared.vocabulary import Capability, Format, Priority, Provider
+
+VERSION = 1
+HEADER = "Cidermill-Protocol"
+
+
+class _Message(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class AttemptRef(_Message):
+    """One try of a job; `attempt` is the fencing token."""
+
+    job_id: str
+    attempt: int
+
+
+class RunRef(_Message):
+    """One load of a run; `generation` is the fencing token."""
+
+    run_id: str
+    generation: int
+
+
+# --- the agent -------------------------------------------------------------------------------
+
+
+class Register(_Message):
+    """A host says what it is. `agent` is new for each agent process, `boot_id` for each boot."""
+
+    agent: str
+    boot_id: str
+    version: str
+    platform: str
+    memory_total: int
+    #: Bytes that runs on this host may hold together.
+    budget: int
+    disk_free: int
+    runtimes: list[RuntimeInfo]
+    labels: dict[str, str] = {}
+    #: Loads whose processes may still live; all others of this host are gone for sure.
+    live_runs: list[RunRef] = []
+
+
+class Registered(_Message):
+    host: str
+    #: Where the lanes are, with credentials.
+    redis_url: str
+    namespace: str = "cidermill"
+    lease_seconds: float
+    sync_seconds: float
+
+
+class WorkerStatus(_Message):
+    """A worker process as its agent sees it."""
+
+    worker: str
+    runtime: str
+    pid: int
+    alive: bool
+
+
+class AttemptStatus(AttemptRef):
+    worker: str
+    phase: str | None = None
+    progress: Progress | None = None
+
+
+class Progress(_Message):
+    """How far: `done` of `total` (`None`: unknown) in `unit`s."""
+
+    done: float
+    total: float | None = None
+    unit: str = ""
+    #: Units per second, measured.
+    rate: float | None = None
+
+
+class RunStatus(RunRef):
+    worker: str
+    #: Bytes in use now and at most so far, measured; `None` when unknown.
+    memory: int | None = None
+    peak: int | None = None
+    #: Requests in flight.
+    busy: int | None = None
+
+
+class LogLine(_Message):
+    run_id: str
+    text: str
+
+
+class Telemetry(_Message):
+    """What the host measures; `None` is unknown, never zero."""
+
+    memory_used: int | None = None
+    memory_available: int | None = None
+    swap_used: int | None = None
+    cpu_percent: float | None = None
+    load: float | None = None
+    disk_free: int | None = None
+    thermal: str | None = None
+    pressure: str | None = None
+    gpu_percent: float | None = None
+    power_watts: float | None = None
+    source: str = ""
+
+
+class Sync(_Message):
+    """Every two seconds: what lives here. Names what the agent heard from its workers lately, no more."""
+
+    agent: str
+    budget: int
+    telemetry: Telemetry = Telemetry()
+    workers: list[WorkerStatus] = []
+    attempts: list[AttemptStatus] = []
+    runs: list[RunStatus] = []
+    #: Loads whose process is reaped; their memory is free.
+    dead_runs: list[RunRef] = []
+    #: Worker processes that are gone; their attempts are lost at once.
+    dead_workers: list[str] = []
+    logs: list[LogLine] = []
+
+
+class Synced(_Message):
+    #: Attempts whose lease is extended by `lease_seconds` from when the request was sent.
+    kept: list[AttemptRef] = []
+    kept_runs: list[RunRef] = []
+    cancel: list[AttemptRef] = []
+    #: No longer this host's: stop, discard, report nothing.
+    drop: list[AttemptRef] = []
+    drop_runs: list[RunRef] = []
+    #: Runs to look at, by runtime (`RunHint`): a lost message is healed here.
+    wishes: list[RunHint] = []
+    lease_seconds: float
+    draining: bool = False
+
+
+class RunHint(RunRef):
+    runtime: str
+
+
+# --- the worker ------------------------------------------------------------------------------
+
+
+class Claim(_Message):
+    worker: str
+    attempts: list[AttemptRef] = Field(max_length=256)
+
+
+class ClaimedRun(_Message):
+    run_id: str
+    generation: int
+    endpoint: Endpoint
+
+
+class Assignment(AttemptRef):
+    """A claimed attempt with all that its kind needs to run."""
+
+    kind: str
+    params: dict[str, Any]
+    priority: Priority
+    #: Slots of the run this attempt may use at once.
+    slots: int
+    run: ClaimedRun | None = None
+    model: InstalledModel | None = None
+    #: Results of items that earlier attempts finished, by index.
+    items: dict[int, Any] = {}
+    labels: dict[str, str] = {}
+
+
+class Claimed(_Message):
+    #: Attempts not named here are gone: drop the message.
+    assignments: list[Assignment]
+    lease_seconds: float
+
+
+class Outcome(StrEnum):
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    #: Handed back by a worker that stops; queued again, not counted.
+    RELEASED = "released"
+
+
+class InstallRecord(_Message):
+    """A model that a download put on this host; registered in the same transaction that ends the job."""
+
+    provider: Provider
+    repo: str
+    file: str | None = None
+    revision: str | None = None
+    name: str
+    format: Format
+    path: str
+    size: int
+    context: int | None = None
+    capabilities: list[Capability] = []
+    shape: ModelShape = ModelShape()
+    #: name, size in bytes and sha256 of every file.
+    files: list[dict[str, Any]] = []
+
+
+class FinishedAttempt(AttemptRef):
+    outcome: Outcome
+    #: Small; what is big is a file and named here by id.
+    result: dict[str, Any] | None = None
+    error: Problem | None = None
+    installs: list[InstallRecord] = []
+
+
+class Finish(_Message):
+    worker: str
+    attempts: list[FinishedAttempt] = Field(max_length=256)
+
+
+class Verdict(StrEnum):
+    ACCEPTED = "accepted"
+    #: The same report came before: harmless.
+    DUPLICATE = "duplicate"
+    #: The attempt is no longer this worker's; the report was discarded.
+    STALE = "stale"
+
+
+class Finished(_Message):
+    #: One per attempt, in order.
+    verdicts: list[Verdict]
+
+
+class Item(_Message):
+    """One finished piece of a job: a batch item, a transcript segment, a benchmark sample."""
+
+    index: int = Field(ge=0)
+    data: Any
+
+
+class Items(AttemptRef):
+    worker: str
+    items: list[Item] = Field(max_length=1024)
+
+
+class Output(AttemptRef):
+    """Text for people who follow the job: a log line, or a piece of the streamed answer."""
+
+    worker: str
+    log: list[str] = []
+    text: str = ""
+
+
+class Accepted(_Message):
+    #: `False`: fenced off; stop and discard.
+    accepted: bool = True
+
+
+# --- runs ------------------------------------------------------------------------------------
+
+
+class Tend(RunRef):
+    """A worker asks what a run wants of it. Asking is claiming: only one worker is told to start."""
+
+    worker: str
+
+
+class RunAction(StrEnum):
+    START = "start"
+    STOP = "stop"
+    NOTHING = "nothing"
+
+
+class RunOrder(RunRef):
+    action: RunAction
+    spec: RunSpec = RunSpec()
+    model: InstalledModel | None = None
+    lease_seconds: float = 10.0
+
+
+class RunEvent(StrEnum):
+    READY = "ready"
+    #: Its process ended after a wish to stop; reported after the memory is free.
+    STOPPED = "stopped"
+    #: Its process ended by itself, or never came up.
+    FAILED = "failed"
+
+
+class RunReport(RunRef):
+    worker: str
+    event: RunEvent
+    endpoint: Endpoint | None = None
+    pid: int | None = None
+    memory: int | None = None
+    peak: int | None = None
+    load_seconds: float | None = None
+    error: Problem | None = None
+
+
+class Acquire(AttemptRef):
+    """A running job asks for a run of its own on its host (benchmarks). Poll with the same `request`."""
+
+    worker: str
+    request: str
+    model: str
+    runtime: str
+    spec: RunSpec = RunSpec()
+
+
+class Acquired(_Message):
+    run_id: str
+    state: str
+    generation: int
+    endpoint: Endpoint | None = None
+    model: InstalledModel | None = None
+    load_seconds: float | None = None
+    #: Measured so far, bytes.
+    peak: int | None = None
+    error: Problem | None = None
+    #: Why it waits, as a sentence.
+    waiting: str | None = None
+
+
+class Release(AttemptRef):
+    worker: str
+    run_id: str
+
+
+class FileCreated(_Message):
+    id: str
+    size: int
+    sha256: str
+
+
+AttemptStatus.model_rebuild()
+Synced.model_rebuild()

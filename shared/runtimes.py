@@ -1,0 +1,138 @@
+"""The contract between a worker and an engine: what a runtime file must offer.
+
+A runtime is one file in `workers/runtimes/`, found by import, that ends with `RUNTIME = <instance>`.
+Values here cross process borders as JSON; nothing here imports an ML library.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Protocol
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from shared.errors import Problem
+from shared.units import Bytes
+from shared.vocabulary import Capability, Format
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+
+class ModelShape(_Frozen):
+    """What the memory estimate needs of an architecture; every count is per model, `None` when unknown."""
+
+    architecture: str = ""
+    layers: int | None = None
+    #: Layers that keep a KV cache of the whole context (`layers` when they all do).
+    attention_layers: int | None = None
+    kv_heads: int | None = None
+    #: One per layer when they differ, else empty.
+    kv_heads_per_layer: tuple[int, ...] = ()
+    key_dim: int | None = None
+    value_dim: int | None = None
+    #: Sliding-window length in tokens and how many layers use it.
+    window: int | None = None
+    window_layers: int = 0
+    vocabulary: int | None = None
+    hidden: int | None = None
+    #: Tokens the model was trained for.
+    context: int | None = None
+
+
+class RunSpec(_Frozen):
+    """How to load a model: chosen by a user or by defaults, the same for every runtime."""
+
+    #: Tokens of context for each slot; `None` takes the runtime's default for the model.
+    context: int | None = Field(default=None, ge=16)
+    #: Requests that run side by side; `None` takes the runtime's default.
+    slots: int | None = Field(default=None, ge=1, le=1024)
+    #: Seconds an idle run stays loaded; `-1` for ever.
+    keep_alive: float = 300.0
+    pinned: bool = False
+    #: Handed to the engine as it is, by name; a runtime refuses names it does not know.
+    params: dict[str, Any] = {}
+
+
+class RuntimeInfo(_Frozen):
+    """What a host advertises for one runtime; the scheduler knows runtimes only as this."""
+
+    name: str
+    version: str
+    formats: tuple[Format, ...]
+    capabilities: tuple[Capability, ...]
+    #: `True`: we start and stop its processes. `False`: we attach to a daemon.
+    spawned: bool = True
+    default_slots: int = 1
+    max_slots: int = 64
+    #: Tokens per slot when nobody asks; a model's own context caps it.
+    default_context: int = 4096
+    #: Memory the engine takes before any weights, in bytes.
+    base_memory: Bytes = Bytes(0)
+    #: Jobs of this runtime that need no run (downloads) and may run side by side.
+    lane_slots: int = 1
+
+
+class InstalledModel(_Frozen):
+    """A model on this host's disk."""
+
+    id: str
+    name: str
+    format: Format
+    #: A file (GGUF) or a folder (safetensors, CTranslate2); `""` for the echo model.
+    path: str
+    size: Bytes
+    context: int | None = None
+    capabilities: tuple[Capability, ...] = ()
+    shape: ModelShape = ModelShape()
+
+
+class LaunchPlan(_Frozen):
+    """A child process to start: nothing in it is interpreted by a shell.
+
+    The command serves HTTP on `127.0.0.1:{port}`, ends by itself when its standard input closes,
+    and answers `ready_path` with 200 once the model is loaded.
+    """
+
+    command: tuple[str, ...]
+    environment: dict[str, str] = {}
+    port: int
+    ready_path: str = "/health"
+    #: The model name to send in requests.
+    served_name: str
+    slots: int
+    context: int
+    ready_timeout: float = 600.0
+
+
+class Endpoint(_Frozen):
+    """Where a ready run answers; an OpenAI-compatible server on loopback of its host."""
+
+    url: str
+    served_name: str
+    slots: int
+    context: int
+
+
+class Runtime(Protocol):
+    """One engine. Pure description: starting, watching and ending the process is the worker's job."""
+
+    name: str
+
+    def probe(self) -> RuntimeInfo | None:
+        """What is installed here, without importing it; `None` when it is not."""
+
+    def plan(self, spec: RunSpec, model: InstalledModel, port: int) -> LaunchPlan:
+        """How to load `model`. Raises `UnsupportedModel` or `InvalidParameters` before anything starts."""
+
+    def diagnose(self, exit_code: int | None, stderr_tail: str) -> Problem:
+        """Why the child died, typed, from its exit code (negative: signal) and its last lines."""
+
+
+def served_model(model: InstalledModel) -> Path:
+    """The model's path. Raises FileNotFoundError when it is gone."""
+    path = Path(model.path)
+    if not path.exists():
+        raise FileNotFoundError(model.path)
+    return path

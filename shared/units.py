@@ -1,0 +1,51 @@
+"""Quantities and identifiers, typed by meaning."""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from typing import NewType
+
+Bytes = NewType("Bytes", int)
+JobId = NewType("JobId", str)
+RunId = NewType("RunId", str)
+HostName = NewType("HostName", str)
+
+KIB, MIB, GIB = 1024, 1024**2, 1024**3
+
+_CROCKFORD = "0123456789abcdefghjkmnpqrstvwxyz"
+_SIZE = re.compile(r"^\s*(\d+(?:\.\d+)?)\s*([kmgt]?)(i?)b?\s*$", re.IGNORECASE)
+_EXPONENT = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4}
+
+
+def new_id(prefix: str) -> str:
+    """A sortable identifier: `prefix_` and 26 base-32 letters, 48 bits of milliseconds then 80 random bits."""
+    number = (time.time_ns() // 1_000_000) << 80 | int.from_bytes(os.urandom(10), "big")
+    letters = [_CROCKFORD[(number >> shift) & 31] for shift in range(125, -5, -5)]
+    return f"{prefix}_{''.join(letters)}"
+
+
+def format_bytes(size: float) -> str:
+    """`1536` becomes `1.5 KiB`; negative sizes keep their sign."""
+    value = float(size)
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if abs(value) < 1024:
+            return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"
+        value /= 1024
+    return f"{value:.1f} TiB"
+
+
+def parse_bytes(text: str | int) -> Bytes:
+    """`"8GiB"`, `"8G"` and `"8g"` are 8 × 1024³; `"8GB"` is 8 × 1000³; a bare number is bytes.
+
+    Raises ValueError when the text is not a size.
+    """
+    if isinstance(text, int):
+        return Bytes(text)
+    match = _SIZE.match(text)
+    if match is None:
+        raise ValueError(f"{text!r} is not a size such as 512MiB, 8GiB or 8GB")
+    number, letter, binary = match.groups()
+    decimal = text.strip().lower().endswith("b") and letter and not binary
+    return Bytes(int(float(number) * (1000 if decimal else 1024) ** _EXPONENT[letter.lower()]))
