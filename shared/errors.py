@@ -61,7 +61,13 @@ class CidermillError(Exception):
     def __init__(self, what: str, why: str = "", fix: str = "", **details: Any) -> None:
         super().__init__(what)
         self.problem = Problem(
-            code=self.code, what=what, why=why, fix=fix, retryable=self.retryable, crash=self.crash, details=details
+            code=self.code,
+            what=what,
+            why=why,
+            fix=fix,
+            retryable=self.retryable,
+            crash=self.crash,
+            details=details,
         )
 
     def __str__(self) -> str:

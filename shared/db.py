@@ -1,0 +1,121 @@
+"""The database: engine, sessions, its clock. SQLite (WAL) or PostgreSQL, one code path.
+
+A session is one transaction. On SQLite every write transaction starts with `BEGIN IMMEDIATE`, so that a writer
+waits for its turn instead of failing half-way; on PostgreSQL the compare-and-set updates do the same work.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import ColumnElement, Engine, Float, create_engine, event, literal
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.orm import Session, sessionmaker
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.functions import FunctionElement
+
+Clock = Callable[[], float]
+
+_PRAGMAS = (
+    "PRAGMA journal_mode=WAL",
+    "PRAGMA synchronous=FULL",
+    "PRAGMA busy_timeout=10000",
+    "PRAGMA foreign_keys=ON",
+    "PRAGMA temp_store=MEMORY",
+    "PRAGMA cache_size=-8000",
+)
+
+
+class _DatabaseClock(FunctionElement[float]):
+    """Seconds since 1970 by the database's own clock, the only one that is ever compared."""
+
+    type = Float()
+    inherit_cache = True
+
+
+@compiles(_DatabaseClock, "sqlite")
+def _sqlite_clock(element: _DatabaseClock, compiler: SQLCompiler, **_: Any) -> str:
+    return "((julianday('now') - 2440587.5) * 86400.0)"
+
+
+@compiles(_DatabaseClock, "postgresql")
+def _postgres_clock(element: _DatabaseClock, compiler: SQLCompiler, **_: Any) -> str:
+    return "extract(epoch from clock_timestamp())::float8"
+
+
+def now(session: Session) -> ColumnElement[float]:
+    """The database's clock as an expression; a simulation may put its own clock into the session."""
+    clock: Clock | None = session.info.get("clock")
+    return literal(clock(), Float) if clock is not None else _DatabaseClock()
+
+
+def clock_time(session: Session) -> float:
+    """The database's clock, read."""
+    clock: Clock | None = session.info.get("clock")
+    if clock is not None:
+        return clock()
+    return float(session.scalar(_DatabaseClock().select()) or 0.0)
+
+
+class Database:
+    """An engine with its two kinds of sessions."""
+
+    def __init__(self, url: str, *, clock: Clock | None = None, pool_size: int = 10) -> None:
+        self.url: URL = make_url(url)
+        if self.url.drivername == "postgresql":
+            self.url = self.url.set(drivername="postgresql+psycopg")
+        self.sqlite = self.url.get_backend_name() == "sqlite"
+        self.engine = self._sqlite_engine() if self.sqlite else self._postgres_engine(pool_size)
+        info = {"clock": clock} if clock is not None else {}
+        self._sessions = sessionmaker(self.engine, expire_on_commit=False, autoflush=False, info=info)
+
+    def _sqlite_engine(self) -> Engine:
+        if self.url.database:
+            Path(self.url.database).parent.mkdir(parents=True, exist_ok=True)
+        engine = create_engine(self.url, connect_args={"check_same_thread": False, "timeout": 10, "isolation_level": None})
+        event.listen(engine, "connect", _prepare_sqlite)
+        event.listen(engine, "begin", _begin_sqlite)
+        return engine
+
+    def _postgres_engine(self, pool_size: int) -> Engine:
+        options = "-c idle_in_transaction_session_timeout=10000 -c lock_timeout=10000 -c timezone=UTC"
+        return create_engine(
+            self.url,
+            pool_size=pool_size,
+            max_overflow=pool_size,
+            pool_pre_ping=True,
+            connect_args={"options": options, "connect_timeout": 5},
+        )
+
+    @contextmanager
+    def write(self) -> Iterator[Session]:
+        """One transaction: committed at the end, rolled back by an exception."""
+        with self._sessions() as session:
+            session.connection(execution_options={"cidermill_write": True})
+            yield session
+            session.commit()
+
+    @contextmanager
+    def read(self) -> Iterator[Session]:
+        """A consistent look; never commits."""
+        with self._sessions() as session:
+            yield session
+
+    def close(self) -> None:
+        self.engine.dispose()
+
+
+def _prepare_sqlite(connection: Any, _: Any) -> None:
+    cursor = connection.cursor()
+    for pragma in _PRAGMAS:
+        cursor.execute(pragma)
+    cursor.close()
+
+
+def _begin_sqlite(connection: Any) -> None:
+    write = connection.get_execution_options().get("cidermill_write", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")

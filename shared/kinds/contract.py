@@ -1,0 +1,174 @@
+"""What a kind of job is: its parameters, what it demands of the fleet, and how it runs.
+
+A kind is one file in `shared/kinds/` with one `Kind` subclass, found by import. Its fields are the job's parameters
+(they make the schema of `POST /v1/jobs`). `demand` is asked once, at submit, by the front door; `run` is called by a
+worker with a `Context` and returns what becomes the job's result.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
+from typing import Any, BinaryIO, ClassVar, Protocol
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from shared.protocol import Acquired, InstallRecord, Progress
+from shared.runtimes import Endpoint, InstalledModel, RunSpec
+from shared.units import Bytes
+from shared.vocabulary import Capability
+
+
+class Demand(BaseModel):
+    """What a job needs of a host, as the scheduler sees it."""
+
+    model_config = ConfigDict(frozen=True)
+
+    capability: Capability
+    #: Name or reference of the model as the user gave it; `None`: no run is needed.
+    model: str | None = None
+    #: Only this runtime; `None`: any that offers the capability and loads the model's format.
+    runtime: str | None = None
+    #: Only this host.
+    host: str | None = None
+    #: How a run for it is loaded, if one must be.
+    spec: RunSpec = RunSpec()
+    #: Slots it can use at once (a batch of 64 requests: 64); it is given between 1 and this many.
+    slots: int = Field(default=1, ge=1)
+    #: Bytes of disk it will fill.
+    disk: Bytes = Bytes(0)
+    #: The whole host, with nobody else at work on it. It acquires its runs itself.
+    exclusive: bool = False
+    #: More models it will acquire itself, in order (benchmarks); checked at submit, for each runtime named.
+    acquires: tuple[tuple[str, str | None], ...] = ()
+
+
+class Result(BaseModel):
+    """What an attempt achieved: `data` is small and goes into the job; what is big is a file named in it."""
+
+    data: dict[str, Any] = {}
+    installs: list[InstallRecord] = []
+
+
+class Catalog(Protocol):
+    """What the front door tells a kind at submit. Raises NotFound with the nearest names."""
+
+    def model(self, name: str) -> InstalledModel: ...
+
+    def file_size(self, file_id: str) -> Bytes: ...
+
+
+class Files(Protocol):
+    """Big inputs and outputs, kept by the front door."""
+
+    def open(self, file_id: str) -> BinaryIO:
+        """The whole file, spooled to local disk. Raises NotFound."""
+
+    def lines(self, file_id: str) -> Iterator[bytes]:
+        """The file's lines without their ends, streamed."""
+
+    def create(self, name: str, content: BinaryIO | bytes, content_type: str) -> str:
+        """Store it, belonging to this attempt, and return its id."""
+
+
+class Items(Protocol):
+    """The checkpoint: results of finished pieces, by index, that outlive this attempt.
+
+    A piece that was `put` and acknowledged is never done again: not by this attempt, not by a later one.
+    """
+
+    @property
+    def done(self) -> Mapping[int, Any]:
+        """What earlier attempts and this one have finished."""
+
+    def put(self, index: int, data: Any) -> None:
+        """Hand in a finished piece; returns at once, sent within milliseconds. Raises LeaseLost when fenced off."""
+
+    def flush(self) -> None:
+        """Wait until everything handed in is acknowledged."""
+
+
+class Context(Protocol):
+    """All that a running attempt may touch."""
+
+    job_id: str
+    attempt: int
+    #: Slots of the run this attempt may use at once.
+    slots: int
+    #: The run it was placed on; `None` when its demand names no model or is exclusive.
+    endpoint: Endpoint | None
+    model: InstalledModel | None
+    files: Files
+    items: Items
+
+    def progress(
+        self, done: float, total: float | None = None, unit: str = "", rate: float | None = None
+    ) -> None:
+        """Say how far it is; cheap, sent with the next sync."""
+
+    def phase(self, name: str) -> None:
+        """Name what it does now: `downloading`, `warm-up`, `decoding` …"""
+
+    def log(self, line: str) -> None:
+        """A line for `cidermill jobs logs`."""
+
+    def emit(self, text: str) -> None:
+        """A piece of streamed output, for those who follow the job."""
+
+    def raise_if_cancelled(self) -> None:
+        """Raises Cancelled when somebody cancelled the job, LeaseLost when the attempt is no longer ours."""
+
+    def acquire(self, model: str, runtime: str, spec: RunSpec) -> Acquired:
+        """Start a run of its own on this host and wait until it is ready (exclusive kinds only).
+
+        Raises RunDied and its children when it cannot be loaded.
+        """
+
+    def release(self, run: Acquired) -> Acquired:
+        """Stop it and wait until its memory is free; the answer carries its measured peak."""
+
+    def store(self) -> ModelStore:
+        """Where models go on this host (downloads only)."""
+
+
+class ModelStore(Protocol):
+    """The host's disk for models: the Hugging Face cache and its neighbours."""
+
+    cache_dir: str
+    token: str | None
+    endpoint: str
+
+    def disk_free(self) -> Bytes: ...
+
+
+class Kind(BaseModel, ABC):
+    """Parameters of one kind of job; subclasses add fields with words and limits."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: ClassVar[str]
+    #: How the kind is explained in one sentence.
+    about: ClassVar[str]
+    max_failures: ClassVar[int] = 3
+
+    @abstractmethod
+    def demand(self, catalog: Catalog) -> Demand:
+        """What it needs. Raises InvalidParameters or NotFound."""
+
+    @abstractmethod
+    def run(self, context: Context) -> Result:
+        """Do it. Raises ExecutionError; anything else is reported as an internal error."""
+
+
+__all__ = [
+    "Capability",
+    "Catalog",
+    "Context",
+    "Demand",
+    "Files",
+    "Items",
+    "Kind",
+    "ModelStore",
+    "Progress",
+    "Result",
+]

@@ -1,0 +1,140 @@
+"""Settings: command line > `CIDERMILL_*` environment > `cidermill.toml` > defaults.
+
+`cidermill.toml` is looked for in the current folder, then in `~/.config/cidermill/`. `CIDERMILL_HOME=DIR` puts state,
+files and configuration under one folder, so that several Cidermills live on one machine.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BeforeValidator, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+
+from shared.errors import ConfigError
+from shared.units import Bytes, parse_bytes
+
+LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+
+Size = Annotated[Bytes, BeforeValidator(parse_bytes)]
+
+
+def _toml_files() -> list[Path]:
+    """Candidates, the strongest last (pydantic-settings lets later files win)."""
+    home = os.environ.get("CIDERMILL_HOME")
+    user = Path(home) / "cidermill.toml" if home else Path.home() / ".config" / "cidermill" / "cidermill.toml"
+    return [user, Path("cidermill.toml")]
+
+
+def _default_host_name() -> str:
+    return socket.gethostname().split(".")[0].lower() or "localhost"
+
+
+class Settings(BaseSettings):
+    """Every setting of every process; unknown ones are refused."""
+
+    model_config = SettingsConfigDict(env_prefix="CIDERMILL_", extra="forbid", frozen=True, env_ignore_empty=True)
+
+    home: Path | None = Field(default=None, description="One folder for state, files and configuration.")
+    host: str = Field(default="127.0.0.1", description="Address the front door binds to.")
+    port: int = Field(default=8400, ge=0, le=65535, description="Port of the front door; 0 picks a free one.")
+    url: str | None = Field(default=None, description="The front door's address, for the CLI and agents.")
+    api_key: SecretStr | None = Field(default=None, description="Key the CLI sends.")
+    require_keys: bool | None = Field(
+        default=None, description="Ask every caller for an API key; unset: off on loopback, on anywhere else."
+    )
+    database_url: SecretStr | None = Field(default=None, description="SQLAlchemy URL; unset: SQLite in the state folder.")
+    redis_url: SecretStr | None = Field(default=None, description="Redis or Valkey; unset: the embedded one.")
+    advertise_redis_url: SecretStr | None = Field(
+        default=None, description="Redis as agents on other hosts reach it; unset: redis_url."
+    )
+    namespace: str = Field(default="cidermill", pattern=r"^[a-z0-9-]+$", description="Prefix of every Redis key.")
+    files_url: str | None = Field(default=None, description="Where files go (fsspec URL); unset: a local folder.")
+    upload_limit: Size = Field(default=Bytes(4 * 1024**3), description="Largest file the front door accepts.")
+
+    host_name: str = Field(default_factory=_default_host_name, pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$",
+                           description="This host's name in the fleet.")
+    host_token: SecretStr | None = Field(default=None, description="Token of this host's agent.")
+    memory: Size | None = Field(default=None, description="Bytes that runs on this host may hold; unset: measured.")
+    memory_reserve: Size | None = Field(default=None, description="Memory kept for everything else; unset: by size.")
+    runtimes: list[str] | None = Field(default=None, description="Runtimes this host offers; unset: all it has.")
+    labels: dict[str, str] = Field(default_factory=dict, description="Labels of this host.")
+    whisper_threads: int | None = Field(default=None, ge=1, description="CPU threads of a Whisper run.")
+    llama_threads: int | None = Field(default=None, ge=1, description="CPU threads of a llama.cpp run.")
+    wired_memory: Literal["off", "weights", "full"] = Field(
+        default="off", description="How much an MLX run may wire; one owner a host."
+    )
+
+    lease_seconds: float = Field(default=10.0, ge=1, description="How long an attempt lives without a sign of life.")
+    sync_seconds: float = Field(default=2.0, gt=0, description="How often an agent reports.")
+    tick_seconds: float = Field(default=1.0, gt=0, description="How often the scheduler looks at everything.")
+    claim_seconds: float = Field(default=20.0, gt=0, description="How long an assignment waits for its worker.")
+    leader_seconds: float = Field(default=10.0, gt=0, description="How long a scheduler leads without renewal.")
+    max_crashes: int = Field(default=3, ge=1, description="Crashes after which a job fails as crash_loop.")
+    retention_days: float = Field(default=30.0, gt=0, description="Days that finished jobs and events are kept.")
+    drain_seconds: float = Field(default=20.0, ge=0, description="How long a stopping worker waits for its attempts.")
+
+    log_level: Literal["debug", "info", "warning", "error"] = Field(default="info", description="Least level logged.")
+    log_format: Literal["console", "json"] = Field(default="console", description="How log lines look.")
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, toml_file=_toml_files())
+
+    @cached_property
+    def state_dir(self) -> Path:
+        return self.home / "state" if self.home else Path.home() / ".local" / "state" / "cidermill"
+
+    @cached_property
+    def data_dir(self) -> Path:
+        return self.home / "data" if self.home else Path.home() / ".local" / "share" / "cidermill"
+
+    @property
+    def database(self) -> str:
+        if self.database_url is not None:
+            return self.database_url.get_secret_value()
+        return f"sqlite:///{self.state_dir / 'cidermill.db'}"
+
+    @property
+    def files(self) -> str:
+        return self.files_url or str(self.data_dir / "files")
+
+    @property
+    def front_door(self) -> str:
+        """Where the front door answers, as this process should call it."""
+        if self.url is not None:
+            return self.url.rstrip("/")
+        host = "127.0.0.1" if self.host in {"0.0.0.0", "::"} else self.host  # noqa: S104
+        return f"http://[{host}]:{self.port}" if ":" in host else f"http://{host}:{self.port}"
+
+    @property
+    def keys_required(self) -> bool:
+        return self.require_keys if self.require_keys is not None else self.host not in LOOPBACK
+
+
+def load_settings(**overrides: object) -> Settings:
+    """Settings with command-line values on top. Raises ConfigError that names the field and its source."""
+    given = {name: value for name, value in overrides.items() if value is not None}
+    try:
+        return Settings(**given)  # type: ignore[arg-type]
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = ".".join(str(part) for part in first["loc"])
+        raise ConfigError(
+            f"The setting {name!r} is wrong",
+            first["msg"],
+            f"change CIDERMILL_{name.upper()}, cidermill.toml or the option; `cidermill config show` lists all",
+        ) from error
+    except ValueError as error:
+        raise ConfigError("cidermill.toml cannot be read", str(error), "correct the file named above") from error

@@ -1,0 +1,342 @@
+"""The tables. Times are seconds since 1970 by the database's clock; sizes are bytes.
+
+States change only in `shared/jobs/state.py` and `shared/runs/state.py`.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import JSON, BigInteger, Boolean, Float, ForeignKey, Index, Integer, String, Text, text
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy.types import TypeDecorator
+
+from shared.vocabulary import AttemptState, JobState, Priority, RunState
+
+LIVE_ATTEMPTS = text("state IN ('assigned', 'running')")
+WAITING_JOBS = text("state = 'queued'")
+LIVE_RUNS = text("state IN ('pending', 'starting', 'ready', 'stopping')")
+
+
+class Word(TypeDecorator[StrEnum]):
+    """A StrEnum kept as its word."""
+
+    impl = String(16)
+    cache_ok = True
+
+    def __init__(self, enum: type[StrEnum]) -> None:
+        super().__init__()
+        self.enum = enum
+
+    def process_bind_param(self, value: Any, _: Any) -> str | None:
+        return None if value is None else self.enum(value).value
+
+    def process_result_value(self, value: Any, _: Any) -> StrEnum | None:
+        return None if value is None else self.enum(value)
+
+
+class Base(DeclarativeBase):
+    type_annotation_map = {  # noqa: RUF012
+        dict[str, Any]: JSON,
+        list[Any]: JSON,
+        float: Float(53),
+        int: BigInteger,
+        JobState: Word(JobState),
+        AttemptState: Word(AttemptState),
+        RunState: Word(RunState),
+        Priority: Word(Priority),
+    }
+
+
+class Leader(Base):
+    """Who schedules: one row, taken and renewed by one statement."""
+
+    __tablename__ = "leader"
+
+    name: Mapped[str] = mapped_column(String(32), primary_key=True)
+    holder: Mapped[str] = mapped_column(String(64))
+    epoch: Mapped[int]
+    until: Mapped[float]
+
+
+class Key(Base):
+    """An API key: only a hash of it is kept."""
+
+    __tablename__ = "keys"
+
+    id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    name: Mapped[str] = mapped_column(String(120))
+    prefix: Mapped[str] = mapped_column(String(16), index=True)
+    #: SHA-256 of the whole key (256 random bits need no slow hash), hex.
+    digest: Mapped[str] = mapped_column(String(64), unique=True)
+    role: Mapped[str] = mapped_column(String(16))
+    created_at: Mapped[float]
+    last_used_at: Mapped[float | None]
+    revoked_at: Mapped[float | None]
+
+
+class Host(Base):
+    """A machine of the fleet, with its memory budget."""
+
+    __tablename__ = "hosts"
+
+    name: Mapped[str] = mapped_column(String(64), primary_key=True)
+    token_digest: Mapped[str] = mapped_column(String(64), unique=True)
+    #: The agent process that speaks for it now, and the boot it runs in.
+    agent: Mapped[str | None] = mapped_column(String(40))
+    boot_id: Mapped[str | None] = mapped_column(String(64))
+    version: Mapped[str | None] = mapped_column(String(32))
+    platform: Mapped[str | None] = mapped_column(String(120))
+    labels: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    memory_total: Mapped[int] = mapped_column(default=0)
+    #: Bytes that its runs may hold together.
+    budget: Mapped[int] = mapped_column(default=0)
+    disk_free: Mapped[int] = mapped_column(default=0)
+    telemetry: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    draining: Mapped[bool] = mapped_column(Boolean, default=False)
+    cordoned: Mapped[bool] = mapped_column(Boolean, default=False)
+    #: The exclusive job that has, or waits for, the whole host.
+    reserved_by: Mapped[str | None] = mapped_column(String(40))
+    created_at: Mapped[float]
+    registered_at: Mapped[float | None]
+    #: Silent past this, it counts as gone.
+    seen_until: Mapped[float | None]
+
+
+class HostRuntime(Base):
+    """An engine that a host offers, as it advertised it."""
+
+    __tablename__ = "host_runtimes"
+
+    host: Mapped[str] = mapped_column(ForeignKey("hosts.name", ondelete="CASCADE"), primary_key=True)
+    name: Mapped[str] = mapped_column(String(32), primary_key=True)
+    #: `RuntimeInfo` as JSON.
+    info: Mapped[dict[str, Any]]
+    worker: Mapped[str | None] = mapped_column(String(40))
+    alive: Mapped[bool] = mapped_column(Boolean, default=False)
+
+
+class Model(Base):
+    """An AI model of the catalog."""
+
+    __tablename__ = "models"
+
+    id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    name: Mapped[str] = mapped_column(String(200), unique=True)
+    provider: Mapped[str] = mapped_column(String(8))
+    repo: Mapped[str] = mapped_column(Text)
+    file: Mapped[str | None] = mapped_column(Text)
+    #: The commit the files belong to.
+    revision: Mapped[str | None] = mapped_column(String(64))
+    format: Mapped[str] = mapped_column(String(16))
+    size: Mapped[int]
+    context: Mapped[int | None]
+    capabilities: Mapped[list[Any]] = mapped_column(default=list)
+    #: `ModelShape` as JSON.
+    shape: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    created_at: Mapped[float]
+    last_used_at: Mapped[float | None]
+
+
+class Install(Base):
+    """A model on a host's disk."""
+
+    __tablename__ = "installs"
+
+    model_id: Mapped[str] = mapped_column(ForeignKey("models.id", ondelete="CASCADE"), primary_key=True)
+    host: Mapped[str] = mapped_column(ForeignKey("hosts.name", ondelete="CASCADE"), primary_key=True)
+    path: Mapped[str] = mapped_column(Text)
+    size: Mapped[int]
+    files: Mapped[list[Any]] = mapped_column(default=list)
+    installed_at: Mapped[float]
+
+
+class Run(Base):
+    """A model loaded by a runtime on a host, holding memory and offering slots."""
+
+    __tablename__ = "runs"
+    __table_args__ = (
+        Index("ix_runs_live", "state", "host", sqlite_where=LIVE_RUNS, postgresql_where=LIVE_RUNS),
+        Index("ix_runs_held", "host", "memory_held"),
+    )
+
+    id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    state: Mapped[RunState]
+    #: Fencing token: each placement raises it.
+    generation: Mapped[int] = mapped_column(default=0)
+    model_id: Mapped[str] = mapped_column(String(40), index=True)
+    model: Mapped[str] = mapped_column(String(200))
+    capability: Mapped[str] = mapped_column(String(16))
+    #: What was asked for: `RunSpec` as JSON, runtime and host when they matter.
+    spec: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    wanted_runtime: Mapped[str | None] = mapped_column(String(32))
+    wanted_host: Mapped[str | None] = mapped_column(String(64))
+    priority: Mapped[Priority] = mapped_column(default=Priority.NORMAL)
+    #: The job that acquired it for itself alone.
+    owner_job: Mapped[str | None] = mapped_column(String(40), index=True)
+    owner_request: Mapped[str | None] = mapped_column(String(64))
+    #: Where it was placed.
+    host: Mapped[str | None] = mapped_column(String(64))
+    runtime: Mapped[str | None] = mapped_column(String(32))
+    slots: Mapped[int] = mapped_column(Integer, default=1)
+    context: Mapped[int] = mapped_column(default=0)
+    #: Estimated bytes, and how they come about.
+    memory_need: Mapped[int] = mapped_column(default=0)
+    memory_parts: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    #: Bytes reserved on the host now: kept until the process is known to be gone.
+    memory_held: Mapped[int] = mapped_column(default=0)
+    memory_used: Mapped[int | None]
+    memory_peak: Mapped[int | None]
+    endpoint: Mapped[dict[str, Any] | None]
+    pid: Mapped[int | None]
+    worker: Mapped[str | None] = mapped_column(String(40))
+    pinned: Mapped[bool] = mapped_column(Boolean, default=False)
+    keep_alive: Mapped[float] = mapped_column(default=300.0)
+    load_seconds: Mapped[float | None]
+    stop_reason: Mapped[str | None] = mapped_column(Text)
+    blocked_by: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    error: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    created_at: Mapped[float]
+    #: Timers: when to send the hint again, until when a worker must have taken it, until when it lives unheard of.
+    publish_at: Mapped[float | None]
+    published: Mapped[int] = mapped_column(Integer, default=0)
+    claim_by: Mapped[float | None]
+    lease_until: Mapped[float | None]
+    ready_at: Mapped[float | None]
+    last_used_at: Mapped[float | None]
+    ended_at: Mapped[float | None]
+
+
+class Job(Base):
+    """A unit of queued work."""
+
+    __tablename__ = "jobs"
+    __table_args__ = (
+        Index("ix_jobs_waiting", "rank", "queued_at", "id", sqlite_where=WAITING_JOBS, postgresql_where=WAITING_JOBS),
+        Index("ix_jobs_listing", "state", "id"),
+        Index("ux_jobs_idempotency", "owner", "idempotency_key", unique=True),
+    )
+
+    id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    kind: Mapped[str] = mapped_column(String(32))
+    state: Mapped[JobState]
+    params: Mapped[dict[str, Any]]
+    labels: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    #: Id of the API key that submitted it; empty on an open loopback.
+    owner: Mapped[str] = mapped_column(String(40), default="")
+    priority: Mapped[Priority] = mapped_column(default=Priority.NORMAL)
+    #: `priority` as a number, 0 the most urgent.
+    rank: Mapped[int] = mapped_column(Integer, default=2)
+    idempotency_key: Mapped[str | None] = mapped_column(String(255))
+    request_digest: Mapped[str | None] = mapped_column(String(64))
+    #: What it demands (`Demand`), flattened so that the scheduler reads no JSON.
+    capability: Mapped[str] = mapped_column(String(16))
+    model_id: Mapped[str | None] = mapped_column(String(40))
+    model: Mapped[str | None] = mapped_column(String(200))
+    runtime: Mapped[str | None] = mapped_column(String(32))
+    host: Mapped[str | None] = mapped_column(String(64))
+    spec: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    slots: Mapped[int] = mapped_column(Integer, default=1)
+    disk: Mapped[int] = mapped_column(default=0)
+    exclusive: Mapped[bool] = mapped_column(Boolean, default=False)
+    #: Runtimes an exclusive job will use, in order.
+    acquires: Mapped[list[Any]] = mapped_column(default=list)
+    #: The highest attempt number so far: the fencing token.
+    attempt: Mapped[int] = mapped_column(Integer, default=0)
+    failures: Mapped[int] = mapped_column(Integer, default=0)
+    crashes: Mapped[int] = mapped_column(Integer, default=0)
+    max_failures: Mapped[int] = mapped_column(Integer, default=3)
+    not_before: Mapped[float | None]
+    cancel_requested_at: Mapped[float | None]
+    created_at: Mapped[float]
+    queued_at: Mapped[float]
+    started_at: Mapped[float | None]
+    finished_at: Mapped[float | None]
+    #: Why it waits, with numbers (`scheduler.plan.Reason` as JSON); null when it does not.
+    blocked_by: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    phase: Mapped[str | None] = mapped_column(String(64))
+    progress: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    result: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    #: The attempt whose result was accepted.
+    result_attempt: Mapped[int | None] = mapped_column(Integer)
+    error: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+
+
+class Attempt(Base):
+    """One try of a job on one lane. While it is assigned, this row is also the outbox of its message."""
+
+    __tablename__ = "attempts"
+    __table_args__ = (
+        Index("ux_attempts_live", "job_id", unique=True, sqlite_where=LIVE_ATTEMPTS, postgresql_where=LIVE_ATTEMPTS),
+        Index("ix_attempts_live", "host", "runtime", sqlite_where=LIVE_ATTEMPTS, postgresql_where=LIVE_ATTEMPTS),
+        Index("ix_attempts_publish", "publish_at", sqlite_where=LIVE_ATTEMPTS, postgresql_where=LIVE_ATTEMPTS),
+    )
+
+    job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True)
+    number: Mapped[int] = mapped_column(Integer, primary_key=True)
+    state: Mapped[AttemptState]
+    host: Mapped[str] = mapped_column(String(64))
+    runtime: Mapped[str] = mapped_column(String(32))
+    run_id: Mapped[str | None] = mapped_column(String(40), index=True)
+    #: Slots of the run it holds while it lives.
+    slots: Mapped[int] = mapped_column(Integer, default=1)
+    worker: Mapped[str | None] = mapped_column(String(40))
+    #: Epoch of the scheduler that assigned it.
+    epoch: Mapped[int]
+    assigned_at: Mapped[float]
+    publish_at: Mapped[float | None]
+    published: Mapped[int] = mapped_column(Integer, default=0)
+    claim_by: Mapped[float | None]
+    lease_until: Mapped[float | None]
+    started_at: Mapped[float | None]
+    ended_at: Mapped[float | None]
+    error: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+
+
+class Result(Base):
+    """A finished piece of a job: the checkpoint that outlives an attempt."""
+
+    __tablename__ = "results"
+
+    job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True)
+    index: Mapped[int] = mapped_column(Integer, primary_key=True)
+    attempt: Mapped[int] = mapped_column(Integer)
+    data: Mapped[Any] = mapped_column(JSON)
+    created_at: Mapped[float]
+
+
+class File(Base):
+    """A big input or output; its bytes lie in the file store under `id`."""
+
+    __tablename__ = "files"
+
+    id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    name: Mapped[str] = mapped_column(String(255))
+    purpose: Mapped[str] = mapped_column(String(32))
+    content_type: Mapped[str] = mapped_column(String(120))
+    size: Mapped[int]
+    sha256: Mapped[str] = mapped_column(String(64))
+    owner: Mapped[str] = mapped_column(String(40), default="")
+    job_id: Mapped[str | None] = mapped_column(String(40), index=True)
+    attempt: Mapped[int | None] = mapped_column(Integer)
+    created_at: Mapped[float]
+
+
+class Event(Base):
+    """What happened, in order; written in the transaction that made it happen."""
+
+    __tablename__ = "events"
+    __table_args__ = (
+        Index("ix_events_job", "job_id", "seq"),
+        Index("ix_events_run", "run_id", "seq"),
+        {"sqlite_autoincrement": True},
+    )
+
+    seq: Mapped[int] = mapped_column(BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True)
+    at: Mapped[float]
+    type: Mapped[str] = mapped_column(String(32))
+    job_id: Mapped[str | None] = mapped_column(String(40))
+    run_id: Mapped[str | None] = mapped_column(String(40))
+    host: Mapped[str | None] = mapped_column(String(64))
+    data: Mapped[dict[str, Any]] = mapped_column(default=dict)
