@@ -47,7 +47,9 @@ class Settings(BaseSettings):
     require_keys: bool | None = Field(
         default=None, description="Ask every caller for an API key; unset: off on loopback, on anywhere else."
     )
-    database_url: SecretStr | None = Field(default=None, description="SQLAlchemy URL; unset: SQLite in the state folder.")
+    database_url: SecretStr | None = Field(
+        default=None, description="SQLAlchemy URL; unset: SQLite in the state folder."
+    )
     redis_url: SecretStr | None = Field(default=None, description="Redis or Valkey; unset: the embedded one.")
     advertise_redis_url: SecretStr | None = Field(
         default=None, description="Redis as agents on other hosts reach it; unset: redis_url."
@@ -56,8 +58,11 @@ class Settings(BaseSettings):
     files_url: str | None = Field(default=None, description="Where files go (fsspec URL); unset: a local folder.")
     upload_limit: Size = Field(default=Bytes(4 * 1024**3), description="Largest file the front door accepts.")
 
-    host_name: str = Field(default_factory=_default_host_name, pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$",
-                           description="This host's name in the fleet.")
+    host_name: str = Field(
+        default_factory=_default_host_name,
+        pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$",
+        description="This host's name in the fleet.",
+    )
     host_token: SecretStr | None = Field(default=None, description="Token of this host's agent.")
     memory: Size | None = Field(default=None, description="Bytes that runs on this host may hold; unset: measured.")
     memory_reserve: Size | None = Field(default=None, description="Memory kept for everything else; unset: by size.")

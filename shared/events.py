@@ -1,0 +1,56 @@
+"""What happened: one ordered, resumable stream, written in the transaction that made it happen."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, TypedDict
+
+from sqlalchemy import insert, select
+from sqlalchemy.orm import Session
+
+from shared.db import now
+from shared.tables import Event
+
+
+class _Subject(TypedDict, total=False):
+    job_id: str | None
+    run_id: str | None
+    host: str | None
+
+
+class NewEvent(_Subject):
+    type: str
+    data: dict[str, Any]
+
+
+def record(session: Session, events: Iterable[NewEvent]) -> None:
+    """Write events of this transaction, in order."""
+    moment = now(session)
+    rows = [
+        {"at": moment, "type": e["type"], "data": e["data"], "job_id": e.get("job_id"), "run_id": e.get("run_id"),
+         "host": e.get("host")}
+        for e in events
+    ]  # fmt: skip
+    if rows:
+        session.execute(insert(Event).values(rows) if len(rows) < 50 else insert(Event), *_bulk(session, rows))
+
+
+def _bulk(session: Session, rows: list[dict[str, Any]]) -> tuple[list[dict[str, Any]], ...]:
+    """Many rows go as parameters of one prepared statement; their time is read once."""
+    if len(rows) < 50:
+        return ()
+    at = session.scalar(select(rows[0]["at"]))
+    return ([{**row, "at": at} for row in rows],)
+
+
+def read_after(session: Session, seq: int, limit: int = 500, *, job_id: str | None = None, run_id: str | None = None,
+               types: Sequence[str] = ()) -> list[Event]:  # fmt: skip
+    """Events later than `seq`, oldest first, of one job or run or of everything."""
+    query = select(Event).where(Event.seq > seq).order_by(Event.seq).limit(limit)
+    if job_id is not None:
+        query = query.where(Event.job_id == job_id)
+    if run_id is not None:
+        query = query.where(Event.run_id == run_id)
+    if types:
+        query = query.where(Event.type.in_(types))
+    return list(session.scalars(query))

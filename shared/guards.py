@@ -1,0 +1,123 @@
+"""The guards of every transition, by name: what must hold for a state to change.
+
+Each is a list of SQL conditions or a plain question. The crash simulation takes them away one by one and must
+break an invariant each time; a guard that can be missed is not a guard.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sqlalchemy import ColumnElement, exists, select
+
+from shared.tables import Attempt, Host, Job, Leader, Run
+from shared.vocabulary import FINAL_JOB_STATES, LIVE_ATTEMPT_STATES, AttemptState, JobState, RunState
+
+if TYPE_CHECKING:
+    from shared.leader import Fence
+
+Conditions = list[ColumnElement[bool]]
+Moment = ColumnElement[float]
+
+
+# --- the scheduler -----------------------------------------------------------------------------
+
+
+def leads(fence: Fence, moment: Moment) -> Conditions:
+    """I8: only the current epoch, held by this process and not yet over, may schedule."""
+    return [Leader.holder == fence.holder, Leader.epoch == fence.epoch, Leader.until > moment]
+
+
+def assignable(moment: Moment) -> Conditions:
+    """A job is assigned only from the queue."""
+    return [Job.state == JobState.QUEUED]
+
+
+def due(moment: Moment) -> Conditions:
+    """Not before its time, and not when somebody has cancelled it."""
+    return [(Job.not_before.is_(None)) | (Job.not_before <= moment), Job.cancel_requested_at.is_(None)]
+
+
+def slots_free(wanted: int, used: int, offered: int) -> bool:
+    """A run never has more live attempts' slots than it offers."""
+    return used + wanted <= offered
+
+
+def budget_holds(need: int, held: int, budget: int) -> bool:
+    """I6: what runs hold on a host stays within its budget."""
+    return held + need <= budget
+
+
+def placeable() -> Conditions:
+    """A run is placed only while it waits and nobody has placed it."""
+    return [Run.state == RunState.PENDING, Run.host.is_(None)]
+
+
+def idle() -> Conditions:
+    """A run is evicted only while no live attempt uses it."""
+    busy = select(Attempt.job_id).where(Attempt.run_id == Run.id, Attempt.state.in_(LIVE_ATTEMPT_STATES))
+    return [~exists(busy)]
+
+
+def lease_over(moment: Moment) -> Conditions:
+    """An attempt is lost only after its lease."""
+    return [Attempt.state == AttemptState.RUNNING, Attempt.lease_until <= moment]
+
+
+def unclaimed(moment: Moment) -> Conditions:
+    """An attempt is abandoned only when no worker took it in time."""
+    return [Attempt.state == AttemptState.ASSIGNED, Attempt.claim_by <= moment]
+
+
+def run_lease_over(moment: Moment) -> Conditions:
+    return [Run.state.in_([RunState.STARTING, RunState.READY, RunState.STOPPING]), Run.lease_until <= moment]
+
+
+def run_untended(moment: Moment) -> Conditions:
+    return [Run.state == RunState.PENDING, Run.host.is_not(None), Run.claim_by <= moment]
+
+
+# --- workers -----------------------------------------------------------------------------------
+
+
+def claimable(host: str) -> Conditions:
+    """One worker wins: an attempt is claimed once, on the host it was given to."""
+    return [Attempt.state == AttemptState.ASSIGNED, Attempt.host == host]
+
+
+def owned(host: str) -> Conditions:
+    """I5: only an attempt that runs, on this host, may be kept alive or written to."""
+    return [Attempt.state == AttemptState.RUNNING, Attempt.host == host]
+
+
+def finishes(attempt: Attempt, worker: str, host: str) -> bool:
+    """I5: a result counts only from the worker that runs this very attempt."""
+    return attempt.state == AttemptState.RUNNING and attempt.worker == worker and attempt.host == host
+
+
+def repeats(attempt: Attempt, worker: str, state: AttemptState) -> bool:
+    """The same worker said the same before: its answer was lost on the way."""
+    return attempt.worker == worker and attempt.state == state
+
+
+def run_owned(run: Run, generation: int, worker: str, host: str) -> bool:
+    """A run is reported on only by the worker that loaded this very generation."""
+    return run.generation == generation and run.worker == worker and run.host == host
+
+
+def tendable(run: Run, generation: int, host: str) -> bool:
+    """One worker starts a run: the current generation, on the host it was placed on, not yet taken."""
+    return run.state == RunState.PENDING and run.generation == generation and run.host == host
+
+
+def reaped(host: Host) -> bool:
+    """Memory of a dead run is free only once its host has reaped the process; a lease alone proves nothing."""
+    return True
+
+
+# --- people ------------------------------------------------------------------------------------
+
+
+def retryable() -> Conditions:
+    """I10: a final state is left only by a retry, and only failed and cancelled jobs are retried."""
+    return [Job.state.in_(FINAL_JOB_STATES - {JobState.SUCCEEDED})]

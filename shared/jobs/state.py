@@ -1,0 +1,547 @@
+"""The state machine of jobs and their attempts, whole. Nobody else writes their states.
+
+    queued → assigned → running → succeeded | failed | cancelled
+       ↑________|__________|  (abandoned, lost, failed with tries left, released)
+
+Each function is part of one short transaction, takes many rows at once, and changes only those whose guards hold
+(`shared/guards.py`); what it returns is what really changed. Events are written with the change; messages go out after
+the commit, by whoever called.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Float, bindparam, case, func, insert, literal, select, tuple_, update
+from sqlalchemy.orm import Session
+
+from shared import events, guards, leader
+from shared.db import now
+from shared.errors import Conflict, NotFound, Problem
+from shared.events import NewEvent
+from shared.jobs.settle import Settled, Standing, settle
+from shared.leader import Fence
+from shared.protocol import AttemptRef, AttemptStatus, FinishedAttempt, Item, Outcome, Verdict
+from shared.tables import Attempt, Host, Job, Result, Run
+from shared.vocabulary import LIVE_ATTEMPT_STATES, AttemptState, JobState, RunState
+
+#: Seconds until an unclaimed message is sent again; doubles each time.
+REPUBLISH = 3.0
+
+#: An attempt, how it ends, and why.
+_Ending = tuple[Attempt, AttemptState, Problem | None]
+
+_ENDED = {
+    Outcome.SUCCEEDED: AttemptState.SUCCEEDED,
+    Outcome.FAILED: AttemptState.FAILED,
+    Outcome.CANCELLED: AttemptState.CANCELLED,
+    Outcome.RELEASED: AttemptState.ABANDONED,
+}
+
+
+@dataclass(frozen=True)
+class Timers:
+    """Seconds, from the settings."""
+
+    lease: float = 10.0
+    claim: float = 20.0
+
+
+@dataclass(frozen=True)
+class Placement:
+    """One job given to one lane, on a run when it needs one."""
+
+    job_id: str
+    host: str
+    runtime: str
+    run_id: str | None
+    slots: int
+
+
+@dataclass(frozen=True)
+class Dispatched:
+    """A message that is due: only ids."""
+
+    job_id: str
+    attempt: int
+    lane: str
+
+
+# --- submit ------------------------------------------------------------------------------------
+
+
+def submit(session: Session, rows: Sequence[dict[str, Any]]) -> None:
+    """Insert new jobs as queued. Raises IntegrityError when an idempotency key is taken."""
+    moment = session.scalar(select(now(session)))
+    session.execute(
+        insert(Job), [{**row, "state": JobState.QUEUED, "created_at": moment, "queued_at": moment} for row in rows]
+    )
+    events.record(session, [_event("job.queued", row["id"], kind=row["kind"]) for row in rows])
+
+
+# --- the scheduler -----------------------------------------------------------------------------
+
+
+def assign(session: Session, fence: Fence, placements: Sequence[Placement], timers: Timers) -> list[Dispatched]:
+    """Give queued jobs to lanes; those whose guards no longer hold are left in the queue."""
+    if not placements:
+        return []
+    leader.check(session, fence)
+    placements = _with_free_slots(session, placements)
+    moment = now(session)
+    taken = session.execute(
+        update(Job)
+        .where(Job.id.in_([p.job_id for p in placements]), *guards.assignable(moment), *guards.due(moment))
+        .values(state=JobState.ASSIGNED, attempt=Job.attempt + 1, blocked_by=None, phase=None)
+        .returning(Job.id, Job.attempt),
+        execution_options={"synchronize_session": False},
+    )
+    numbers: dict[str, int] = dict(taken.tuples().all())
+    granted = [p for p in placements if p.job_id in numbers]
+    if not granted:
+        return []
+    at = session.scalar(select(moment)) or 0.0
+    session.execute(
+        insert(Attempt),
+        [
+            {
+                "job_id": p.job_id,
+                "number": numbers[p.job_id],
+                "state": AttemptState.ASSIGNED,
+                "host": p.host,
+                "runtime": p.runtime,
+                "run_id": p.run_id,
+                "slots": p.slots,
+                "epoch": fence.epoch,
+                "assigned_at": at,
+                "publish_at": at + REPUBLISH,
+                "published": 1,
+                "claim_by": at + timers.claim,
+            }
+            for p in granted
+        ],
+    )
+    events.record(
+        session,
+        [
+            _event("job.assigned", p.job_id, attempt=numbers[p.job_id], runtime=p.runtime, run=p.run_id, host=p.host)
+            for p in granted
+        ],
+    )
+    return [Dispatched(p.job_id, numbers[p.job_id], lane_name(p.host, p.runtime)) for p in granted]
+
+
+def _with_free_slots(session: Session, placements: Sequence[Placement]) -> list[Placement]:
+    """Those whose run is still ready and still has the slots, and whose host is not reserved by another job."""
+    used = _used_slots(session, {p.run_id for p in placements if p.run_id})
+    reserved = dict(
+        session.execute(
+            select(Host.name, Host.reserved_by).where(Host.name.in_({p.host for p in placements})).with_for_update()
+        )
+        .tuples()
+        .all()
+    )
+    granted = []
+    for placement in placements:
+        if reserved.get(placement.host) not in (None, placement.job_id):
+            continue
+        if placement.run_id is not None:
+            taken, offered = used.get(placement.run_id, (0, 0))
+            if not guards.slots_free(placement.slots, taken, offered):
+                continue
+            used[placement.run_id] = (taken + placement.slots, offered)
+        granted.append(placement)
+    return granted
+
+
+def _used_slots(session: Session, run_ids: Collection[str]) -> dict[str, tuple[int, int]]:
+    """Slots in use and offered, of each run that is ready."""
+    if not run_ids:
+        return {}
+    offered = session.execute(
+        select(Run.id, Run.slots).where(Run.id.in_(run_ids), Run.state == RunState.READY).with_for_update()
+    )
+    in_use = session.execute(
+        select(Attempt.run_id, func.sum(Attempt.slots))
+        .where(Attempt.run_id.in_(run_ids), Attempt.state.in_(LIVE_ATTEMPT_STATES))
+        .group_by(Attempt.run_id)
+    )
+    counts = {run_id: int(total) for run_id, total in in_use}
+    return {run_id: (counts.get(run_id, 0), slots) for run_id, slots in offered}
+
+
+def due_messages(session: Session, fence: Fence, limit: int = 500) -> list[Dispatched]:
+    """The outbox: assigned attempts nobody has claimed, whose message is due again; their next time is set."""
+    leader.check(session, fence)
+    moment = now(session)
+    rows = session.execute(
+        select(Attempt.job_id, Attempt.number, Attempt.host, Attempt.runtime)
+        .where(Attempt.state == AttemptState.ASSIGNED, Attempt.publish_at <= moment)
+        .order_by(Attempt.publish_at)
+        .limit(limit)
+    ).all()
+    if rows:
+        session.execute(
+            update(Attempt)
+            .where(
+                _in_refs([(r.job_id, r.number) for r in rows]),
+                Attempt.state == AttemptState.ASSIGNED,
+            )
+            .values(
+                publish_at=moment + _republish_delay(),
+                published=Attempt.published + 1,
+            ),
+            execution_options={"synchronize_session": False},
+        )
+    return [Dispatched(r.job_id, r.number, lane_name(r.host, r.runtime)) for r in rows]
+
+
+def rescue(session: Session, fence: Fence, max_crashes: int) -> list[AttemptRef]:
+    """End attempts whose lease is over (`lost`) or that nobody claimed (`abandoned`); their jobs settle."""
+    leader.check(session, fence)
+    moment = now(session)
+    lost = session.scalars(select(Attempt).where(*guards.lease_over(moment)).with_for_update()).all()
+    unclaimed = session.scalars(select(Attempt).where(*guards.unclaimed(moment)).with_for_update()).all()
+    ended: list[_Ending] = [(attempt, AttemptState.LOST, _lost(attempt, "its lease ran out")) for attempt in lost]
+    ended += [(attempt, AttemptState.ABANDONED, None) for attempt in unclaimed]
+    _end(session, ended, max_crashes)
+    return [AttemptRef(job_id=attempt.job_id, attempt=attempt.number) for attempt, _, _ in ended]
+
+
+def block(session: Session, fence: Fence, reasons: dict[str, dict[str, Any] | None]) -> None:
+    """Write why jobs wait."""
+    if not reasons:
+        return
+    leader.check(session, fence)
+    session.connection().execute(
+        update(Job)
+        .where(Job.id == bindparam("job"), Job.state == JobState.QUEUED)
+        .values(blocked_by=bindparam("reason", type_=Job.blocked_by.type)),
+        [{"job": job_id, "reason": reason} for job_id, reason in reasons.items()],
+    )
+
+
+# --- workers -----------------------------------------------------------------------------------
+
+
+def claim(session: Session, host: str, worker: str, refs: Sequence[AttemptRef], lease: float) -> list[Attempt]:
+    """Start attempts: each is won by one worker, once."""
+    if not refs:
+        return []
+    moment = now(session)
+    won = session.execute(
+        update(Attempt)
+        .where(_in_refs([(ref.job_id, ref.attempt) for ref in refs]), *guards.claimable(host))
+        .values(state=AttemptState.RUNNING, worker=worker, started_at=moment, lease_until=moment + lease)
+        .returning(Attempt.job_id, Attempt.number),
+        execution_options={"synchronize_session": False},
+    ).all()
+    if not won:
+        return []
+    session.execute(
+        update(Job)
+        .where(Job.id.in_([job_id for job_id, _ in won]), Job.state == JobState.ASSIGNED)
+        .values(state=JobState.RUNNING, started_at=func.coalesce(Job.started_at, moment)),
+        execution_options={"synchronize_session": False},
+    )
+    events.record(session, [_event("job.running", job_id, attempt=number, host=host) for job_id, number in won])
+    return list(session.scalars(select(Attempt).where(_in_refs([(j, n) for j, n in won]))))
+
+
+def keep_alive(session: Session, host: str, statuses: Sequence[AttemptStatus], lease: float) -> dict[AttemptRef, bool]:
+    """Extend leases and store progress: what still belongs to this host, and whether somebody wants it cancelled."""
+    if not statuses:
+        return {}
+    refs = [(status.job_id, status.attempt) for status in statuses]
+    kept = session.execute(
+        update(Attempt)
+        .where(_in_refs(refs), *guards.owned(host))
+        .values(lease_until=now(session) + lease)
+        .returning(Attempt.job_id, Attempt.number),
+        execution_options={"synchronize_session": False},
+    ).all()
+    alive = {(job_id, number) for job_id, number in kept}
+    told = [s for s in statuses if (s.job_id, s.attempt) in alive and (s.progress is not None or s.phase is not None)]
+    if told:
+        session.connection().execute(
+            update(Job)
+            .where(Job.id == bindparam("job"), Job.attempt == bindparam("number"))
+            .values(progress=bindparam("progress_now", type_=Job.progress.type), phase=bindparam("phase_now")),
+            [
+                {
+                    "job": s.job_id,
+                    "number": s.attempt,
+                    "progress_now": s.progress.model_dump(exclude_none=True) if s.progress else None,
+                    "phase_now": s.phase,
+                }
+                for s in told
+            ],
+        )
+    wanted = set(
+        session.scalars(
+            select(Job.id).where(Job.id.in_([job_id for job_id, _ in alive]), Job.cancel_requested_at.is_not(None))
+        )
+    )
+    return {AttemptRef(job_id=job_id, attempt=number): job_id in wanted for job_id, number in alive}
+
+
+def checkpoint(session: Session, host: str, worker: str, ref: AttemptRef, items: Sequence[Item]) -> bool:
+    """Keep finished pieces; `False` when the attempt is no longer this worker's. A piece is kept once, for ever."""
+    attempt = session.get(Attempt, (ref.job_id, ref.attempt), with_for_update=True)
+    if attempt is None or not guards.finishes(attempt, worker, host):
+        return False
+    have = set(
+        session.scalars(
+            select(Result.index).where(Result.job_id == ref.job_id, Result.index.in_([item.index for item in items]))
+        )
+    )
+    moment = session.scalar(select(now(session)))
+    fresh = {item.index: item for item in items if item.index not in have}
+    if fresh:
+        session.execute(
+            insert(Result),
+            [
+                {"job_id": ref.job_id, "index": i, "attempt": ref.attempt, "data": item.data, "created_at": moment}
+                for i, item in fresh.items()
+            ],
+        )
+    return True
+
+
+def finish(
+    session: Session, host: str, worker: str, reports: Sequence[FinishedAttempt], max_crashes: int
+) -> list[Verdict]:
+    """End attempts and settle their jobs. Saying it twice is harmless; saying it too late changes nothing."""
+    rows = session.scalars(
+        select(Attempt).where(_in_refs([(r.job_id, r.attempt) for r in reports])).with_for_update()
+    ).all()
+    attempts = {(row.job_id, row.number): row for row in rows}
+    verdicts: list[Verdict] = []
+    ended: list[_Ending] = []
+    results: dict[str, dict[str, Any] | None] = {}
+    for report in reports:
+        attempt = attempts.get((report.job_id, report.attempt))
+        state = _ENDED[report.outcome]
+        if attempt is not None and report.job_id not in results and guards.finishes(attempt, worker, host):
+            ended.append((attempt, state, report.error))
+            results[report.job_id] = report.result
+            verdicts.append(Verdict.ACCEPTED)
+        elif attempt is not None and guards.repeats(attempt, worker, state):
+            verdicts.append(Verdict.DUPLICATE)
+        else:
+            verdicts.append(Verdict.STALE)
+    _end(session, ended, max_crashes, results)
+    return verdicts
+
+
+def lose(session: Session, host: str, workers: Collection[str], max_crashes: int, why: str) -> list[AttemptRef]:
+    """The host's agent saw these workers end: their attempts are lost at once, without waiting for the lease."""
+    rows = session.scalars(
+        select(Attempt)
+        .where(Attempt.host == host, Attempt.worker.in_(workers), Attempt.state == AttemptState.RUNNING)
+        .with_for_update()
+    ).all()
+    _end(session, [(row, AttemptState.LOST, _lost(row, why)) for row in rows], max_crashes)
+    return [AttemptRef(job_id=row.job_id, attempt=row.number) for row in rows]
+
+
+def workers_of(session: Session, host: str) -> set[str]:
+    """Workers that hold running attempts on a host."""
+    query = select(Attempt.worker).where(Attempt.host == host, Attempt.state == AttemptState.RUNNING).distinct()
+    return {worker for worker in session.scalars(query) if worker}
+
+
+# --- people ------------------------------------------------------------------------------------
+
+
+def cancel(session: Session, job_id: str) -> JobState:
+    """Cancel at once what does not run; ask what runs. Raises NotFound, or Conflict when it is already over."""
+    job = session.get(Job, job_id, with_for_update=True)
+    if job is None:
+        raise no_such_job(job_id)
+    if job.state.final:
+        if job.state == JobState.CANCELLED:
+            return job.state
+        raise Conflict(f"Job {job_id} has already {job.state}", "a finished job cannot be cancelled", "nothing to do")
+    moment = now(session)
+    if job.state == JobState.RUNNING:
+        session.execute(update(Job).where(Job.id == job_id).values(cancel_requested_at=moment))
+        events.record(session, [_event("job.cancelling", job_id)])
+        return job.state
+    session.execute(
+        update(Attempt)
+        .where(Attempt.job_id == job_id, Attempt.state.in_(LIVE_ATTEMPT_STATES))
+        .values(state=AttemptState.CANCELLED, ended_at=moment)
+    )
+    session.execute(
+        update(Job)
+        .where(Job.id == job_id)
+        .values(state=JobState.CANCELLED, cancel_requested_at=moment, finished_at=moment, blocked_by=None)
+    )
+    _free_hosts(session, [job_id])
+    events.record(session, [_event("job.cancelled", job_id)])
+    return JobState.CANCELLED
+
+
+def retry(session: Session, job_id: str) -> None:
+    """Queue a failed or cancelled job again, with what it had finished kept; its attempts keep counting up."""
+    moment = now(session)
+    again = session.scalar(
+        update(Job)
+        .where(Job.id == job_id, *guards.retryable())
+        .values(
+            state=JobState.QUEUED, failures=0, crashes=0, cancel_requested_at=None, finished_at=None, error=None,
+            not_before=None, queued_at=moment, progress=None, phase=None,
+        )
+        .returning(Job.id)
+    )  # fmt: skip
+    if again is None:
+        job = session.get(Job, job_id)
+        if job is None:
+            raise no_such_job(job_id)
+        raise Conflict(
+            f"Job {job_id} is {job.state}", "only failed and cancelled jobs can be retried", "submit a new job instead"
+        )
+    events.record(session, [_event("job.queued", job_id, retry=True)])
+
+
+# --- ends --------------------------------------------------------------------------------------
+
+
+def _end(
+    session: Session,
+    ended: Sequence[_Ending],
+    max_crashes: int,
+    results: dict[str, dict[str, Any] | None] | None = None,
+) -> None:
+    """End attempts and settle their jobs, in one go."""
+    if not ended:
+        return
+    moment = session.scalar(select(now(session))) or 0.0
+    jobs = {
+        job.id: job
+        for job in session.scalars(select(Job).where(Job.id.in_([a.job_id for a, _, _ in ended])).with_for_update())
+    }
+    settled: list[tuple[Attempt, AttemptState, Settled]] = []
+    for attempt, state, error in ended:
+        job = jobs[attempt.job_id]
+        standing = Standing(job.failures, job.crashes, job.max_failures, max_crashes, bool(job.cancel_requested_at))
+        settled.append((attempt, state, settle(standing, state, error)))
+    problems = {a.job_id: error.model_dump() if error else None for a, _, error in ended}
+    session.connection().execute(
+        update(Attempt)
+        .where(Attempt.job_id == bindparam("job"), Attempt.number == bindparam("n"))
+        .values(
+            state=bindparam("ended_as", type_=Attempt.state.type),
+            ended_at=moment,
+            error=bindparam("problem", type_=Attempt.error.type),
+        ),
+        [{"job": a.job_id, "n": a.number, "ended_as": state, "problem": problems[a.job_id]} for a, state, _ in settled],
+    )
+    session.connection().execute(_SETTLE, [_settle_row(a, s, moment, results) for a, _, s in settled])
+    _touch_runs(session, {a.run_id for a, _, _ in settled if a.run_id}, moment)
+    _free_hosts(session, [a.job_id for a, _, _ in settled if jobs[a.job_id].exclusive])
+    events.record(session, [_settled_event(a, state, s) for a, state, s in settled])
+    for row in (*jobs.values(), *(a for a, _, _ in settled)):
+        session.expire(row)
+
+
+_SETTLE = (
+    update(Job)
+    .where(Job.id == bindparam("job"))
+    .values(
+        state=bindparam("next_state", type_=Job.state.type),
+        failures=bindparam("failed"),
+        crashes=bindparam("crashed"),
+        not_before=bindparam("next_time", type_=Float),
+        finished_at=bindparam("end_time", type_=Float),
+        result=bindparam("outcome", type_=Job.result.type),
+        result_attempt=bindparam("outcome_attempt"),
+        error=bindparam("problem", type_=Job.error.type),
+        phase=literal(None),
+    )
+)
+
+
+def _settle_row(
+    attempt: Attempt, settled: Settled, moment: float, results: dict[str, dict[str, Any] | None] | None
+) -> dict[str, Any]:
+    good = settled.state == JobState.SUCCEEDED
+    queued = settled.state == JobState.QUEUED
+    return {
+        "job": attempt.job_id,
+        "next_state": settled.state,
+        "failed": settled.failures,
+        "crashed": settled.crashes,
+        "next_time": moment + settled.delay if queued and settled.delay else None,
+        "end_time": None if queued else moment,
+        "outcome": (results or {}).get(attempt.job_id) if good else None,
+        "outcome_attempt": attempt.number if good else None,
+        "problem": settled.error.model_dump() if settled.error else None,
+    }
+
+
+def _settled_event(attempt: Attempt, ended: AttemptState, settled: Settled) -> NewEvent:
+    error = settled.error.sentence() if settled.error else None
+    return _event(
+        f"job.{settled.state}",
+        attempt.job_id,
+        attempt=attempt.number,
+        ended=ended,
+        host=attempt.host,
+        **({"error": error} if error else {}),
+    )
+
+
+def _touch_runs(session: Session, run_ids: Collection[str], moment: float) -> None:
+    if run_ids:
+        session.execute(
+            update(Run).where(Run.id.in_(run_ids)).values(last_used_at=moment),
+            execution_options={"synchronize_session": False},
+        )
+
+
+def _free_hosts(session: Session, job_ids: Collection[str]) -> None:
+    """An exclusive job that is over gives its host back; runs it acquired are stopped by the next plan."""
+    if job_ids:
+        session.execute(update(Host).where(Host.reserved_by.in_(job_ids)).values(reserved_by=None))
+
+
+# --- small words -------------------------------------------------------------------------------
+
+
+def lane_name(host: str, runtime: str) -> str:
+    """The Dramatiq queue of one runtime on one host."""
+    return f"{host}.{runtime}"
+
+
+def no_such_job(job_id: str) -> NotFound:
+    return NotFound(
+        f"There is no job {job_id}", "the id is wrong or the job was pruned", "list them: cidermill jobs ls"
+    )
+
+
+def _in_refs(refs: Iterable[tuple[str, int]]) -> Any:
+    return tuple_(Attempt.job_id, Attempt.number).in_(list(refs))
+
+
+def _republish_delay() -> Any:
+    """Doubles with each message sent, up to a minute and a half."""
+    return case({n: REPUBLISH * 2**n for n in range(5)}, value=Attempt.published, else_=REPUBLISH * 2**5)
+
+
+def _lost(attempt: Attempt, why: str) -> Problem:
+    return Problem(
+        code="worker_lost",
+        what=f"Attempt {attempt.number} was lost on {attempt.host}",
+        why=why,
+        fix="nothing to do: it is tried again elsewhere or here",
+        retryable=True,
+        crash=True,
+    )
+
+
+def _event(type_: str, job_id: str, host: str | None = None, **data: Any) -> NewEvent:
+    return {"type": type_, "job_id": job_id, "host": host, "data": data}
