@@ -1,0 +1,1 @@
+"""Servers that `cidermill up` runs itself, so that one machine needs nothing else."""
