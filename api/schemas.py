@@ -1,0 +1,393 @@
+"""What goes in and out of the front door's own API.
+
+Times are seconds since 1970 by the database's clock; sizes are bytes. Lists have the shape that OpenAI's clients read.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Generic, Literal, TypeVar
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+
+from shared.runtimes import ModelShape, RunSpec
+from shared.vocabulary import AttemptState, Capability, Format, JobState, Priority, Provider, RunState
+
+LabelName = Annotated[str, StringConstraints(min_length=1, max_length=63, pattern=r"^[A-Za-z0-9][\w./-]*$")]
+LabelValue = Annotated[str, StringConstraints(max_length=255)]
+HostNameText = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")]
+
+T = TypeVar("T")
+
+
+class In(BaseModel):
+    """A request; unknown fields are refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Out(BaseModel):
+    """An answer, read from a row or from values."""
+
+    model_config = ConfigDict(from_attributes=True, frozen=True)
+
+
+class Page(Out, Generic[T]):
+    """One page of a list, newest first; `?after=<last_id>` gives the next."""
+
+    object: Literal["list"] = "list"
+    data: list[T]
+    has_more: bool = False
+    first_id: str | None = None
+    last_id: str | None = None
+
+
+class ErrorBody(Out):
+    """What happened, why, and how to fix it; `message`, `type` and `param` are what OpenAI's clients read."""
+
+    code: str
+    what: str
+    why: str = ""
+    fix: str = ""
+    details: dict[str, Any] = {}
+    message: str
+    type: str
+    param: str | None = None
+
+
+class ErrorOut(Out):
+    error: ErrorBody
+
+
+# --- jobs --------------------------------------------------------------------------------------
+
+
+class JobIn(In):
+    """Work to queue. What `params` may hold depends on `kind`."""
+
+    kind: str
+    params: dict[str, Any] = {}
+    priority: Priority = Priority.NORMAL
+    labels: dict[LabelName, LabelValue] = Field(default={}, max_length=32)
+    #: Seconds since 1970, or a date with its time zone.
+    not_before: AwareDatetime | None = None
+    #: Failures after which it fails for good; unset: the kind's own.
+    max_failures: int | None = Field(default=None, ge=1, le=100)
+
+
+class BulkIn(In):
+    jobs: list[JobIn] = Field(min_length=1, max_length=1000)
+
+
+class AttemptOut(Out):
+    number: int
+    state: AttemptState
+    host: str
+    runtime: str
+    run_id: str | None
+    slots: int
+    worker: str | None
+    assigned_at: float
+    started_at: float | None
+    ended_at: float | None
+    error: dict[str, Any] | None
+
+
+class JobOut(Out):
+    id: str
+    object: Literal["job"] = "job"
+    kind: str
+    state: JobState
+    params: dict[str, Any]
+    labels: dict[str, str]
+    priority: Priority
+    capability: Capability
+    model: str | None
+    runtime: str | None
+    #: The host it asked for.
+    host: str | None
+    exclusive: bool
+    attempt: int
+    failures: int
+    crashes: int
+    max_failures: int
+    not_before: float | None
+    cancel_requested_at: float | None
+    created_at: float
+    queued_at: float
+    started_at: float | None
+    finished_at: float | None
+    #: Why it waits: `{code, sentence, …}` with numbers; null when it does not.
+    blocked_by: dict[str, Any] | None
+    phase: str | None
+    #: `{done, total, unit, rate}`.
+    progress: dict[str, Any] | None
+    result: dict[str, Any] | None
+    error: dict[str, Any] | None
+
+
+class JobDetail(JobOut):
+    """One job with its attempts, the oldest first."""
+
+    attempts: list[AttemptOut] = []
+    #: Finished pieces kept so far.
+    items_done: int = 0
+    #: Jobs before it in the queue, 0 for the next; null when it does not wait.
+    position: int | None = None
+
+
+class SubmittedOut(Out):
+    id: str
+    kind: str
+    state: JobState
+
+
+class BulkOut(Out):
+    """The jobs of a bulk submit, in the order they were given."""
+
+    object: Literal["list"] = "list"
+    data: list[SubmittedOut]
+
+
+class ExplainOut(Out):
+    id: str
+    state: JobState
+    #: What it does or waits for, as a sentence.
+    sentence: str
+    position: int | None = None
+    blocked_by: dict[str, Any] | None = None
+
+
+class EventOut(Out):
+    seq: int
+    at: float
+    type: str
+    job_id: str | None
+    run_id: str | None
+    host: str | None
+    data: dict[str, Any]
+
+
+# --- models ------------------------------------------------------------------------------------
+
+
+class InstallIn(BaseModel):
+    """A model to download: the parameters of a `download` job, with its priority."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    model: str = Field(description="A reference: org/name, hf:org/name:file@revision, local:/path or url:https://…")
+    priority: Priority = Priority.NORMAL
+
+
+class InstallOut(Out):
+    """A model on a host's disk."""
+
+    host: str
+    path: str
+    size: int
+    installed_at: float
+
+
+class ModelOut(Out):
+    """`id` is the name to use in requests; `object`, `created` and `owned_by` are what OpenAI's clients read."""
+
+    id: str
+    object: Literal["model"] = "model"
+    created: int
+    owned_by: str
+    model_id: str
+    reference: str
+    provider: Provider
+    repo: str
+    file: str | None
+    revision: str | None
+    format: Format
+    size: int
+    context: int | None
+    capabilities: list[Capability]
+    hosts: list[str]
+    #: Hosts where a run of it is ready.
+    ready_on: list[str]
+    last_used_at: float | None
+
+
+class ModelDetail(ModelOut):
+    shape: ModelShape
+    installs: list[InstallOut] = []
+
+
+# --- runs --------------------------------------------------------------------------------------
+
+
+class RunIn(In):
+    """A model to load. Without `runtime` or `host` the scheduler chooses."""
+
+    model: str
+    #: What it is for; unset: the first thing the model can do.
+    capability: Capability | None = None
+    runtime: str | None = None
+    host: str | None = None
+    priority: Priority = Priority.HIGH
+    spec: RunSpec = RunSpec()
+
+
+class RunOut(Out):
+    id: str
+    object: Literal["run"] = "run"
+    state: RunState
+    generation: int
+    model: str
+    capability: Capability
+    priority: Priority
+    host: str | None
+    runtime: str | None
+    wanted_host: str | None
+    wanted_runtime: str | None
+    slots: int
+    #: Slots that live attempts hold.
+    slots_used: int = 0
+    context: int
+    #: Estimated bytes, and by cause.
+    memory_need: int
+    memory_parts: dict[str, Any]
+    #: Reserved on the host now; measured now; measured at most.
+    memory_held: int
+    memory_used: int | None
+    memory_peak: int | None
+    pid: int | None
+    pinned: bool
+    keep_alive: float
+    owner_job: str | None
+    load_seconds: float | None
+    stop_reason: str | None
+    blocked_by: dict[str, Any] | None
+    error: dict[str, Any] | None
+    endpoint: dict[str, Any] | None
+    created_at: float
+    ready_at: float | None
+    last_used_at: float | None
+    ended_at: float | None
+
+
+# --- hosts -------------------------------------------------------------------------------------
+
+
+class JoinIn(In):
+    name: HostNameText
+    labels: dict[LabelName, LabelValue] = Field(default={}, max_length=32)
+
+
+class JoinOut(Out):
+    """`token` is shown this once; only its hash is kept."""
+
+    name: str
+    token: str
+
+
+class HostRuntimeOut(Out):
+    name: str
+    alive: bool
+    version: str
+    formats: list[Format]
+    capabilities: list[Capability]
+    default_slots: int
+    lane_slots: int
+
+
+class HostOut(Out):
+    name: str
+    object: Literal["host"] = "host"
+    #: `up`, `silent` (not heard of in time) or `joined` (a token was made, nobody came yet).
+    state: Literal["up", "silent", "joined"]
+    draining: bool
+    cordoned: bool
+    reserved_by: str | None
+    version: str | None
+    platform: str | None
+    labels: dict[str, Any]
+    memory_total: int
+    #: Bytes that its runs may hold together, and hold now.
+    budget: int
+    memory_held: int
+    disk_free: int
+    telemetry: dict[str, Any]
+    runtimes: list[HostRuntimeOut]
+    created_at: float
+    registered_at: float | None
+    seen_until: float | None
+
+
+class HostDetail(HostOut):
+    runs: list[RunOut] = []
+
+
+# --- files -------------------------------------------------------------------------------------
+
+
+class FileOut(Out):
+    """`bytes`, `filename` and `purpose` are what OpenAI's clients read."""
+
+    id: str
+    object: Literal["file"] = "file"
+    bytes: int
+    created_at: int
+    filename: str
+    purpose: str
+    content_type: str
+    sha256: str
+    job_id: str | None
+
+
+class DeletedOut(Out):
+    id: str
+    object: str
+    deleted: Literal[True] = True
+
+
+# --- keys --------------------------------------------------------------------------------------
+
+Role = Literal["admin", "submit", "read"]
+
+
+class KeyIn(In):
+    name: str = Field(min_length=1, max_length=120)
+    role: Role = "submit"
+
+
+class KeyOut(Out):
+    id: str
+    object: Literal["key"] = "key"
+    name: str
+    prefix: str
+    role: Role
+    created_at: float
+    last_used_at: float | None
+    revoked_at: float | None
+
+
+class KeyCreated(KeyOut):
+    """`key` is shown this once; only its hash is kept."""
+
+    key: str
+
+
+# --- health ------------------------------------------------------------------------------------
+
+
+class PartOut(Out):
+    """One part of the system: does it answer, and what it says."""
+
+    ok: bool
+    says: str
+
+
+class HealthOut(Out):
+    """`down` when the database does not answer (status 503), `degraded` when another part does not."""
+
+    status: Literal["ok", "degraded", "down"]
+    version: str
+    database: PartOut
+    scheduler: PartOut
+    redis: PartOut
+    hosts_up: int
+    hosts: int
