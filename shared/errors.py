@@ -15,6 +15,7 @@
     │   └── Unavailable                    503   a part we need (database, Redis, front door) is down
     └── ExecutionError                     a job or a run went wrong; carried as data, not as a status
         ├── InvalidInput                   the job's own input is bad; trying again cannot help
+        ├── EngineFailed                   the engine failed at one request; others may succeed
         ├── RunDied → OutOfMemory, UnsupportedModel, PortInUse
         ├── DownloadFailed → GatedModel, DiskFull, ChecksumMismatch
         └── Cancelled
@@ -176,6 +177,12 @@ class InvalidInput(ExecutionError):
     retryable = False
 
 
+class EngineFailed(ExecutionError):
+    """The engine failed at one request, or took too long; others may succeed."""
+
+    code = "engine_failed"
+
+
 class RunDied(ExecutionError):
     """The process that held the model ended."""
 
@@ -244,8 +251,29 @@ class LeaseLost(ExecutionError):
     retryable = False
 
 
+class HandedBack(ExecutionError):
+    """The worker stops; the attempt goes back to the queue and is not counted."""
+
+    code = "handed_back"
+
+
 class LoopOfCrashes(ExecutionError):
     """The job took its worker or run down too often."""
 
     code = "crash_loop"
     retryable = False
+
+
+def revive(problem: Problem) -> CidermillError:
+    """The error that a problem once was, of the class its code names."""
+    kind = _by_code(CidermillError).get(problem.code, ExecutionError)
+    error = kind(problem.what, problem.why, problem.fix)
+    error.problem = problem
+    return error
+
+
+def _by_code(kind: type[CidermillError]) -> dict[str, type[CidermillError]]:
+    found = {kind.code: kind}
+    for child in kind.__subclasses__():
+        found |= _by_code(child)
+    return found

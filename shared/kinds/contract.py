@@ -1,15 +1,15 @@
 """What a kind of job is: its parameters, what it demands of the fleet, and how it runs.
 
 A kind is one file in `shared/kinds/` with one `Kind` subclass, found by import. Its fields are the job's parameters
-(they make the schema of `POST /v1/jobs`). `demand` is asked once, at submit, by the front door; `run` is called by a
-worker with a `Context` and returns what becomes the job's result.
+(they make the schema of `POST /v1/jobs`). `settle` then `demand` are asked once, at submit, by the front door; `run` is
+called by a worker with a `Context` and returns what becomes the job's result.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
-from typing import Any, BinaryIO, ClassVar, Protocol
+from typing import Any, BinaryIO, ClassVar, Protocol, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -57,6 +57,9 @@ class Catalog(Protocol):
 
     def file_size(self, file_id: str) -> Bytes: ...
 
+    def runtimes(self, model: str, capability: Capability) -> list[str]:
+        """Runtimes of the fleet that load the model's format and offer the capability, by name."""
+
 
 class Files(Protocol):
     """Big inputs and outputs, kept by the front door."""
@@ -101,9 +104,7 @@ class Context(Protocol):
     files: Files
     items: Items
 
-    def progress(
-        self, done: float, total: float | None = None, unit: str = "", rate: float | None = None
-    ) -> None:
+    def progress(self, done: float, total: float | None = None, unit: str = "", rate: float | None = None) -> None:
         """Say how far it is; cheap, sent with the next sync."""
 
     def phase(self, name: str) -> None:
@@ -150,6 +151,13 @@ class Kind(BaseModel, ABC):
     #: How the kind is explained in one sentence.
     about: ClassVar[str]
     max_failures: ClassVar[int] = 3
+
+    def settle(self, catalog: Catalog) -> Self:
+        """Fill in what depends on the fleet; asked once, before `demand`, and what it returns is stored.
+
+        Raises InvalidParameters or NotFound.
+        """
+        return self
 
     @abstractmethod
     def demand(self, catalog: Catalog) -> Demand:

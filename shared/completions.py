@@ -1,0 +1,152 @@
+"""Ask a run for a completion or an embedding, whole or streamed, and time it."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any
+
+from shared.assembly import Assembly
+from shared.errors import EngineFailed, InvalidInput, RunDied
+from shared.loopback import Check, Reply, post
+from shared.requests import EngineRequest
+from shared.runtimes import Endpoint
+from shared.sse import read_events
+
+_HEADERS = {"Content-Type": "application/json"}
+#: Refusals that may not be repeated when asked again, beside all of 500 and above.
+_TRANSIENT = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.CONFLICT, HTTPStatus.TOO_MANY_REQUESTS})
+
+#: Told each piece of the answer's text as it arrives.
+OnText = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """The engine's response with what it took, in seconds since the request was sent.
+
+    `first` and `last` are the arrivals of the first and last pieces that carry text (of the answer or of its
+    reasoning; a piece with only a role is none); `None` when the response was not streamed or had no text.
+    """
+
+    response: dict[str, Any]
+    seconds: float
+    first: float | None = None
+    last: float | None = None
+
+    @property
+    def usage(self) -> dict[str, Any]:
+        """Token counts as the engine reports them; empty when it does not."""
+        return self.response.get("usage") or {}
+
+    @property
+    def text(self) -> str:
+        """The first choice's answer; `""` for embeddings."""
+        choice = self._choice()
+        return str((choice.get("message") or {}).get("content") or choice.get("text") or "")
+
+    @property
+    def finish_reason(self) -> str | None:
+        return self._choice().get("finish_reason")
+
+    def _choice(self) -> dict[str, Any]:
+        choices = self.response.get("choices") or [{}]
+        return choices[0] or {}
+
+
+def complete(endpoint: Endpoint, request: EngineRequest, *, timeout: float, check: Check) -> Completion:
+    """Ask and wait for the whole response; cheaper than streaming it.
+
+    Raises InvalidInput when the engine refuses the request, EngineFailed when it fails at it or takes longer
+    than `timeout` seconds, RunDied when it goes away, and whatever `check` raises while waiting.
+    """
+    started = time.perf_counter()
+    body = request.body | {"model": endpoint.served_name}
+    body.pop("stream", None)
+    body.pop("stream_options", None)
+    with post(endpoint.url + request.path, _dump(body), _HEADERS, timeout, check) as reply:
+        response = _parse(_accepted(reply).read())
+    return Completion(response, time.perf_counter() - started)
+
+
+def stream(endpoint: Endpoint, request: EngineRequest, on_text: OnText, *, timeout: float, check: Check) -> Completion:
+    """Ask for a streamed response, tell `on_text` its text as it comes, and return it assembled.
+
+    Raises as `complete` does, and RunDied when the stream ends before the engine says why it stopped.
+    """
+    started = time.perf_counter()
+    body = request.body | {"model": endpoint.served_name, "stream": True}
+    body["stream_options"] = {"include_usage": True}
+    assembly, first, last = Assembly(), None, None
+    with post(endpoint.url + request.path, _dump(body), _HEADERS, timeout, check) as reply:
+        for event in read_events(_accepted(reply).pieces()):
+            if event.data == "[DONE]":
+                continue
+            answer, reasoning = assembly.add(_chunk(event.data))
+            if answer or reasoning:
+                last = time.perf_counter() - started
+                first = first or last
+            if answer:
+                on_text(answer)
+    if not assembly.finished:
+        raise _broken_off(endpoint)
+    return Completion(assembly.response(), time.perf_counter() - started, first, last)
+
+
+def _dump(body: dict[str, Any]) -> bytes:
+    return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def _accepted(reply: Reply) -> Reply:
+    if reply.status == HTTPStatus.OK:
+        return reply
+    raise refusal(reply.status, reply.read())
+
+
+def refusal(status: int, body: bytes) -> EngineFailed | InvalidInput:
+    """An engine's error answer, typed: InvalidInput when asking again cannot help."""
+    why = f"it answered {status}: {_message(body)}"
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR or status in _TRANSIENT:
+        return EngineFailed("The engine failed at the request", why, "retry it; else see the run's log", status=status)
+    return InvalidInput("The engine refused the request", why, "correct the request's fields", status=status)
+
+
+def _message(body: bytes) -> str:
+    """The sentence in an OpenAI-shaped error, or the start of whatever came."""
+    try:
+        error = json.loads(body)["error"]
+        return str(error["message"] if isinstance(error, dict) else error)
+    except (ValueError, KeyError, TypeError):
+        return body[:300].decode(errors="replace")
+
+
+def _chunk(data: str) -> dict[str, Any]:
+    """A chunk of the stream; an error sent in its place is raised."""
+    chunk = _parse(data)
+    if "error" in chunk:
+        error = chunk["error"] if isinstance(chunk["error"], dict) else {}
+        raise refusal(int(error.get("code") or 500), data.encode())
+    return chunk
+
+
+def _parse(data: bytes | str) -> dict[str, Any]:
+    try:
+        parsed = json.loads(data)
+    except ValueError as error:
+        raise EngineFailed(
+            "The engine's answer is not JSON", str(error), "see the run's log; the engine may be too old"
+        ) from error
+    if not isinstance(parsed, dict):
+        raise EngineFailed("The engine's answer is not an object", fix="see the run's log")
+    return parsed
+
+
+def _broken_off(endpoint: Endpoint) -> RunDied:
+    return RunDied(
+        f"The run at {endpoint.url} broke off its answer",
+        "the stream ended before the engine said why it stopped",
+        "nothing, if it happens once: the job goes on with a new run; else see the run's log",
+    )
