@@ -100,10 +100,11 @@ class EmbeddedValkey:
         if process is None or record is None:
             return False
         self._process, self._port = process, record.port
-        if self._wanted_port in (0, record.port) and self._answers_within(_ADOPT_TIMEOUT):
-            return True
-        self.stop()
-        return False
+        if not self._answers_within(_ADOPT_TIMEOUT):
+            self.stop(_ADOPT_TIMEOUT)
+        elif self._wanted_port not in (0, record.port):
+            self.stop()
+        return self._process is not None
 
     def _choose_port(self) -> int:
         if self._wanted_port:

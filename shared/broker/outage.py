@@ -37,5 +37,5 @@ class Outage:
 
     def back_off(self, interrupt: Event) -> None:
         """Pause for 50 ms at first and 2 s at most, jittered, or until `interrupt` is set."""
-        pause = min(_FIRST_PAUSE * 2 ** min(self._failures, 10), _LONGEST_PAUSE)
-        interrupt.wait(pause * random.uniform(0.5, 1.0))  # noqa: S311
+        pause = min(_FIRST_PAUSE * 2 ** min(self._failures - 1, 10), _LONGEST_PAUSE)
+        interrupt.wait(pause * random.uniform(0.5, 1.0))

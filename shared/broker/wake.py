@@ -24,6 +24,7 @@ class Wake:
         self._wanted = Event()
         self._closed = Event()
         self._starting = Lock()
+        self._waiting = Lock()
         self._ringer: Thread | None = None
         #: Rings that Redis did not take; a metric, not an error.
         self.failures = 0
@@ -39,11 +40,12 @@ class Wake:
     def wait(self, timeout: float) -> bool:
         """Wait up to `timeout` seconds and say whether it rang; without Redis that is never."""
         deadline = time.monotonic() + timeout
-        try:
-            return self._bell.wait(timeout, self._closed)
-        except redis.RedisError:
-            self._closed.wait(max(0.0, deadline - time.monotonic()))
-            return False
+        with self._waiting:
+            try:
+                return self._bell.wait(timeout, self._closed)
+            except redis.RedisError:
+                self._closed.wait(max(0.0, deadline - time.monotonic()))
+                return False
 
     def close(self) -> None:
         """End a `wait` under way and the ringing thread, and hang up."""
@@ -51,7 +53,9 @@ class Wake:
         self._wanted.set()
         if self._ringer is not None:
             self._ringer.join()
-        self._client.close()
+        # A connection must not be closed under the thread that reads from it.
+        with self._waiting:
+            self._client.close()
 
     def _ring_when_wanted(self) -> None:
         while self._wanted.wait() and not self._closed.is_set():
