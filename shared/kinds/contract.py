@@ -101,8 +101,12 @@ class Context(Protocol):
     #: The run it was placed on; `None` when its demand names no model or is exclusive.
     endpoint: Endpoint | None
     model: InstalledModel | None
-    files: Files
-    items: Items
+
+    @property
+    def files(self) -> Files: ...
+
+    @property
+    def items(self) -> Items: ...
 
     def progress(self, done: float, total: float | None = None, unit: str = "", rate: float | None = None) -> None:
         """Say how far it is; cheap, sent with the next sync."""
@@ -135,11 +139,23 @@ class Context(Protocol):
 class ModelStore(Protocol):
     """The host's disk for models: the Hugging Face cache and its neighbours."""
 
-    cache_dir: str
-    token: str | None
-    endpoint: str
+    @property
+    def cache_dir(self) -> str: ...
+
+    @property
+    def data_dir(self) -> str:
+        """Where files go that come from no hub."""
+
+    @property
+    def token(self) -> str | None: ...
+
+    @property
+    def endpoint(self) -> str: ...
 
     def disk_free(self) -> Bytes: ...
+
+    def disk_reserve(self) -> Bytes:
+        """What of the free bytes no download may take."""
 
 
 class Kind(BaseModel, ABC):

@@ -1,0 +1,24 @@
+"""Processor, memory, swap and disk through psutil, on every platform."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import psutil
+
+
+def available() -> bool:
+    return True
+
+
+def collect() -> dict[str, object]:
+    """Bytes, percent since the last call, and the one-minute load."""
+    memory = psutil.virtual_memory()
+    return {
+        "memory_used": memory.total - memory.available,
+        "memory_available": memory.available,
+        "swap_used": psutil.swap_memory().used,
+        "cpu_percent": psutil.cpu_percent(),
+        "load": psutil.getloadavg()[0],
+        "disk_free": psutil.disk_usage(str(Path.home())).free,
+    }

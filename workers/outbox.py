@@ -1,0 +1,188 @@
+"""What a worker reports: in order, batched, and kept on disk while the front door cannot be reached."""
+
+from __future__ import annotations
+
+import random
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable
+from itertools import groupby, islice
+from pathlib import Path
+
+import structlog
+from pydantic import BaseModel
+
+from shared import protocol
+from shared.errors import CidermillError, Unavailable
+from shared.protocol import AttemptRef, FinishedAttempt, Item, RunReport, Verdict
+from workers.frontdoor import FrontDoor
+from workers.spool import Entry, Spool
+
+log = structlog.get_logger()
+
+_BATCH = 256
+_ITEMS = 512
+_RETRY_FIRST, _RETRY_LIMIT = 0.2, 5.0
+
+
+class _Items(BaseModel):
+    ref: AttemptRef
+    items: list[Item]
+
+
+Report = _Items | FinishedAttempt | RunReport
+
+
+class Outbox:
+    """One sender thread. `on_stale` hears of attempts that turned out to be somebody else's."""
+
+    def __init__(
+        self, front_door: FrontDoor, worker: str, folder: Path, on_stale: Callable[[AttemptRef], None]
+    ) -> None:
+        self._front_door = front_door
+        self._worker = worker
+        self._spool = Spool(folder, worker)
+        self._on_stale = on_stale
+        self._queue: deque[Report] = deque()
+        self._changed = threading.Condition()
+        self._taken = self._settled = 0
+        self._closing = False
+        self._thread = threading.Thread(target=self._work, name="outbox", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def put_items(self, ref: AttemptRef, items: list[Item]) -> int:
+        """Hand in finished pieces; the number to `wait` for."""
+        return self._put(_Items(ref=ref, items=items))
+
+    def put_finish(self, finished: FinishedAttempt) -> int:
+        return self._put(finished)
+
+    def put_run(self, report: RunReport) -> int:
+        return self._put(report)
+
+    def wait(self, ticket: int, timeout: float | None = None) -> bool:
+        """Until everything up to `ticket` is answered, or safe on disk."""
+        with self._changed:
+            return self._changed.wait_for(lambda: self._settled >= ticket, timeout)
+
+    def close(self, timeout: float = 5.0) -> None:
+        """Deliver what is left, or spool it, and end."""
+        with self._changed:
+            self._closing = True
+            self._changed.notify_all()
+        self._thread.join(timeout)
+
+    def _put(self, report: Report) -> int:
+        with self._changed:
+            self._queue.append(report)
+            self._taken += 1
+            self._changed.notify_all()
+            return self._taken
+
+    def _work(self) -> None:
+        delay = _RETRY_FIRST
+        while (batch := self._next(delay if not self._spool.empty else None)) is not None:
+            try:
+                if self._spool.empty:
+                    self._send(batch)
+                else:
+                    self._keep(batch)
+                    self._replay()
+                delay = _RETRY_FIRST
+            except Unavailable:
+                delay = min(_RETRY_LIMIT, delay * 2)
+
+    def _next(self, retry_in: float | None) -> list[Report] | None:
+        """The next reports of one sort; `[]`: only the spool is due; `None`: the end."""
+        with self._changed:
+            patience = random.uniform(retry_in / 2, retry_in) if retry_in is not None else None
+            self._changed.wait_for(lambda: self._queue or self._closing, patience)
+            if not self._queue:
+                return None if self._closing else []
+            sort = type(self._queue[0])
+            same = next(list(group) for _, group in groupby(islice(self._queue, _BATCH), lambda r: type(r) is sort))
+            for _ in same:
+                self._queue.popleft()
+            return same
+
+    def _send(self, batch: list[Report]) -> None:
+        """Deliver a batch; what cannot be delivered goes to disk, behind what is there."""
+        entries = _entries(batch, self._worker)
+        for position, (entry, refs) in enumerate(entries):
+            try:
+                self._deliver(entry, refs)
+            except Unavailable:
+                self._spool.append([entry for entry, _ in entries[position:]])
+                self._settle(len(batch))
+                raise
+        self._settle(len(batch))
+
+    def _settle(self, count: int) -> None:
+        with self._changed:
+            self._settled += count
+            self._changed.notify_all()
+
+    def _keep(self, batch: list[Report]) -> None:
+        """While older reports lie on disk, newer ones go behind them."""
+        if batch:
+            self._spool.append([entry for entry, _ in _entries(batch, self._worker)])
+            self._settle(len(batch))
+
+    def _replay(self) -> None:
+        sent = self._spool.replay(lambda entry: self._deliver(entry, []))
+        log.info("spool delivered", reports=sent)
+
+    def _deliver(self, entry: Entry, refs: list[AttemptRef]) -> None:
+        try:
+            stale = deliver(self._front_door, entry)
+        except Unavailable:
+            raise
+        except CidermillError as error:
+            log.error("report refused", path=entry.path, error=str(error))
+            stale = refs
+        for ref in stale:
+            self._on_stale(ref)
+
+
+def deliver(front_door: FrontDoor, entry: Entry) -> list[AttemptRef]:
+    """Send one report; the attempts in it that are no longer this worker's."""
+    if entry.path == "/finish":
+        finish = protocol.Finish.model_validate_json(entry.body)
+        verdicts = front_door.finish(finish).verdicts
+        return [ref for ref, verdict in zip(finish.attempts, verdicts, strict=True) if verdict == Verdict.STALE]
+    if entry.path == "/items":
+        items = protocol.Items.model_validate_json(entry.body)
+        return [] if front_door.items(items).accepted else [items]
+    front_door.report(RunReport.model_validate_json(entry.body))
+    return []
+
+
+def _entries(batch: Iterable[Report], worker: str) -> list[tuple[Entry, list[AttemptRef]]]:
+    """Reports as they go over the wire, in order: neighbours of one sort together."""
+    entries: list[tuple[Entry, list[AttemptRef]]] = []
+    for sort, group in groupby(batch, type):
+        reports = list(group)
+        if sort is FinishedAttempt:
+            finished = [r for r in reports if isinstance(r, FinishedAttempt)]
+            message = protocol.Finish(worker=worker, attempts=finished)
+            entries.append((Entry("/finish", message.model_dump_json(exclude_none=True)), list(finished)))
+        elif sort is _Items:
+            entries += _item_entries([r for r in reports if isinstance(r, _Items)], worker)
+        else:
+            entries += [(Entry("/runs/report", r.model_dump_json(exclude_none=True)), []) for r in reports]
+    return entries
+
+
+def _item_entries(reports: list[_Items], worker: str) -> list[tuple[Entry, list[AttemptRef]]]:
+    by_attempt: dict[tuple[str, int], list[Item]] = {}
+    for report in reports:
+        by_attempt.setdefault((report.ref.job_id, report.ref.attempt), []).extend(report.items)
+    entries = []
+    for (job_id, attempt), items in by_attempt.items():
+        for start in range(0, len(items), _ITEMS):
+            part = items[start : start + _ITEMS]
+            message = protocol.Items(job_id=job_id, attempt=attempt, worker=worker, items=part)
+            entries.append((Entry("/items", message.model_dump_json()), [AttemptRef(job_id=job_id, attempt=attempt)]))
+    return entries
