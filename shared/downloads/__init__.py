@@ -1,0 +1,1 @@
+"""How bytes of models get onto a host: resumable, checked, cancellable."""

@@ -1,0 +1,167 @@
+"""One GET that goes on where the last one stopped."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit
+
+import httpx2
+
+from shared.downloads.interrupt import Interrupt
+from shared.downloads.meter import Meter
+from shared.downloads.partial import Partial
+from shared.errors import CidermillError, DownloadFailed, GatedModel, InvalidInput, NotFound
+from shared.hub import retry_after
+from shared.units import format_bytes
+
+#: Seconds; a connection that is silent for longer counts as dropped.
+TIMEOUT = httpx2.Timeout(30.0, connect=10.0)
+
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_MOST_REDIRECTS = 5
+_BUSY = frozenset({408, 425, 429})
+
+
+@dataclass(frozen=True)
+class Remote:
+    """Where the bytes of a file come from."""
+
+    url: str
+    #: The file's name, for people.
+    name: str
+    #: Bytes it must have; `None` when nobody said.
+    size: int | None = None
+    #: Sent to the first address only, never to where it redirects.
+    headers: dict[str, str] = field(default_factory=dict, repr=False)
+    #: A strong ETag or a date the bytes so far belong to; without one they are trusted as they are.
+    validator: str | None = None
+    #: May this address be asked? Raises InvalidInput.
+    guard: Callable[[str], None] = lambda url: None
+    #: May this peer, by IP address, be listened to? Raises InvalidInput.
+    guard_peer: Callable[[str], None] = lambda host: None
+    #: Sees the headers of the final answer before any byte is kept. May raise.
+    accept: Callable[[httpx2.Response], None] = lambda response: None
+    #: Sees the file after each piece. May raise.
+    grown: Callable[[Partial], None] = lambda partial: None
+    #: What 401 and 403 mean there.
+    forbidden: Callable[[], CidermillError] = lambda: GatedModel("The server refused the file")
+
+
+def receive(client: httpx2.Client, remote: Remote, partial: Partial, meter: Meter, interrupt: Interrupt) -> None:
+    """Append what is missing to `partial`; one try.
+
+    Raises DownloadFailed when the connection broke (try again), NotFound, GatedModel, InvalidInput, DiskFull,
+    Interrupted.
+    """
+    if remote.size is not None and partial.position == remote.size:
+        return
+    try:
+        with _asked(client, remote, partial.position) as response, interrupt.guarding(response):
+            remote.guard_peer(_peer(response))
+            _judge(response, remote)
+            if _is_whole(response, partial):
+                return
+            remote.accept(response)
+            _align(response, remote, partial, meter)
+            for piece in response.iter_raw():
+                interrupt.check()
+                _append(piece, remote, partial, meter)
+    except (httpx2.TransportError, httpx2.InvalidURL) as error:
+        interrupt.check()
+        raise _dropped(remote, str(error) or type(error).__name__) from error
+    interrupt.check()
+    if remote.size is not None and partial.position < remote.size:
+        raise _dropped(remote, f"the answer ended at {partial.position} of {remote.size} bytes")
+
+
+@contextlib.contextmanager
+def _asked(client: httpx2.Client, remote: Remote, position: int) -> Iterator[httpx2.Response]:
+    """The answer after redirects, each of which the guard has seen."""
+    url = httpx2.URL(remote.url)
+    headers = {"Accept-Encoding": "identity", **_range(remote, position)}
+    for _ in range(_MOST_REDIRECTS + 1):
+        remote.guard(str(url))
+        own = remote.headers if _same_origin(str(url), remote.url) else {}
+        with client.stream("GET", url, headers={**headers, **own}, follow_redirects=False) as response:
+            if response.status_code not in _REDIRECTS:
+                yield response
+                return
+            url = url.join(response.headers.get("Location", ""))
+    raise InvalidInput(
+        f"{remote.name} redirects in circles", f"More than {_MOST_REDIRECTS} times.", "correct the address"
+    )
+
+
+def _range(remote: Remote, position: int) -> dict[str, str]:
+    if not position:
+        return {}
+    condition = {"If-Range": remote.validator} if remote.validator else {}
+    return {"Range": f"bytes={position}-", **condition}
+
+
+def _judge(response: httpx2.Response, remote: Remote) -> None:
+    """Raises what the status means, unless bytes follow."""
+    status = response.status_code
+    if status in (200, 206, 416):
+        return
+    if status in (401, 403):
+        raise remote.forbidden()
+    if status in (404, 410):
+        raise NotFound(f"There is no {remote.name}", f"The server answered {status}.", "correct the name")
+    if status in _BUSY or status >= 500:
+        asked = retry_after(response.headers.get("Retry-After"))
+        raise DownloadFailed(
+            f"The download of {remote.name} was put off",
+            f"The server answered {status}",
+            "try again later",
+            retry_after=asked,
+        )
+    raise InvalidInput(f"{remote.name} was refused", f"The server answered {status}.", "correct the address")
+
+
+def _is_whole(response: httpx2.Response, partial: Partial) -> bool:
+    """Whether nothing is left to send: the answer to a range that starts at the end."""
+    whole = f"bytes */{partial.position}"
+    return response.status_code == 416 and response.headers.get("Content-Range") == whole
+
+
+def _align(response: httpx2.Response, remote: Remote, partial: Partial, meter: Meter) -> None:
+    """Throw away what came so far when the answer does not go on exactly there."""
+    start = response.headers.get("Content-Range", "").removeprefix("bytes ").partition("-")[0]
+    if response.status_code == 206 and start == str(partial.position):
+        return
+    if partial.position:
+        meter.found(-partial.position)
+        partial.clear()
+    if response.status_code != 200:
+        raise _dropped(remote, "the server could not go on where it stopped")
+
+
+def _append(piece: bytes, remote: Remote, partial: Partial, meter: Meter) -> None:
+    if remote.size is not None and partial.position + len(piece) > remote.size:
+        meter.found(-partial.position)
+        partial.clear()
+        raise _dropped(remote, f"more than the promised {format_bytes(remote.size)} came")
+    partial.write(piece)
+    meter.received(len(piece))
+    remote.grown(partial)
+
+
+def _peer(response: httpx2.Response) -> str:
+    address = response.extensions["network_stream"].get_extra_info("server_addr")
+    return str(address[0])
+
+
+def _same_origin(one: str, other: str) -> bool:
+    left, right = urlsplit(one), urlsplit(other)
+    return (left.scheme, left.hostname, left.port) == (right.scheme, right.hostname, right.port)
+
+
+def _dropped(remote: Remote, why: str) -> DownloadFailed:
+    return DownloadFailed(
+        f"The download of {remote.name} broke off",
+        why[:1].upper() + why[1:],
+        "retry the job: it goes on where it stopped",
+    )

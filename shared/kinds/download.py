@@ -1,0 +1,110 @@
+"""`download`: put a model on a host, whole and checked, or register one that is there already."""
+
+from __future__ import annotations
+
+import os
+from typing import Any, ClassVar
+
+from pydantic import ConfigDict, Field, field_validator, model_validator
+
+from shared.downloads import from_disk, from_hub, from_web
+from shared.downloads.patience import Patience
+from shared.downloads.watch import Watch
+from shared.errors import CidermillError, InvalidParameters
+from shared.hub import DEFAULT_ENDPOINT, Hub
+from shared.hub_choice import choose
+from shared.kinds.contract import Catalog, Context, Demand, Kind, Result
+from shared.protocol import InstallRecord
+from shared.references import ModelRef
+from shared.units import Bytes
+from shared.vocabulary import Capability, Provider
+
+#: Seconds a submit waits for the hub to tell a size.
+_SUBMIT_TIMEOUT = 3.0
+
+
+class Download(Kind):
+    """Where the model comes from, and which of its files are wanted."""
+
+    model_config = ConfigDict(validate_by_name=True, validate_by_alias=True)
+
+    name: ClassVar[str] = "download"
+    about: ClassVar[str] = "Put a model on a host: from the Hugging Face hub, a web address, or a path on it."
+    patience: ClassVar[Patience] = Patience()
+
+    model: str = Field(description="hf:org/name[:file][@revision], url:https://… or local:/path.", max_length=2048)
+    display_name: str | None = Field(
+        default=None,
+        alias="name",
+        description="What to call it; unset: org/name, or the file's name.",
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/@+-]{0,199}$",
+    )
+    include: tuple[str, ...] = Field(default=(), description="Files of the repository, by name or pattern.")
+    exclude: tuple[str, ...] = Field(default=(), description="Files to leave out, by name or pattern.")
+    revision: str | None = Field(default=None, description="Branch, tag or commit of the repository.")
+    sha256: str | None = Field(default=None, description="Checksum of a url: file.", pattern=r"^[0-9a-fA-F]{64}$")
+    host: str | None = Field(default=None, description="Only on this host.")
+
+    @field_validator("sha256")
+    @classmethod
+    def _lower(cls, value: str | None) -> str | None:
+        return value.lower() if value else value
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Download:
+        try:
+            reference = self.reference()
+        except InvalidParameters as error:
+            raise ValueError(str(error)) from error
+        if reference.provider is not Provider.HF and (self.include or self.exclude or self.revision):
+            raise ValueError("include, exclude and revision are for repositories of the hub")
+        if reference.provider is not Provider.URL and self.sha256:
+            raise ValueError("sha256 is for url: models; the hub has checksums of its own")
+        return self
+
+    def reference(self) -> ModelRef:
+        """The model, with the revision that was asked for."""
+        reference = ModelRef.parse(self.model)
+        if self.revision is None or reference.provider is not Provider.HF:
+            return reference
+        return ModelRef.parse(f"{reference.model_copy(update={'revision': None})}@{self.revision}")
+
+    def demand(self, catalog: Catalog) -> Demand:
+        """A place at the store of a host, and disk as far as the hub tells the size at once."""
+        return Demand(capability=Capability.STORE, host=self.host, disk=self._size())
+
+    def run(self, context: Context) -> Result:
+        reference = self.reference()
+        with Watch(context) as watch:
+            installs = self._install(reference, watch)
+        return Result(data=_summary(reference, installs), installs=installs)
+
+    def _install(self, reference: ModelRef, watch: Watch) -> list[InstallRecord]:
+        if reference.provider is Provider.LOCAL:
+            return from_disk.register(reference, self.display_name, watch)
+        if reference.provider is Provider.URL:
+            return from_web.fetch(reference, self.display_name, self.sha256, watch, self.patience)
+        selection = from_hub.Selection(self.include, self.exclude)
+        return from_hub.fetch(reference, self.display_name, selection, watch, self.patience)
+
+    def _size(self) -> Bytes:
+        """Bytes to come; 0 when unknown: the host checks again, and only it may have a token for the repository."""
+        reference = self.reference()
+        if reference.provider is not Provider.HF:
+            return Bytes(0)
+        hub = Hub(os.environ.get("HF_ENDPOINT") or DEFAULT_ENDPOINT, os.environ.get("HF_TOKEN"), _SUBMIT_TIMEOUT)
+        try:
+            snapshot = hub.snapshot(reference.repo, reference.revision)
+            return Bytes(sum(file.size for file in choose(snapshot, reference.file, self.include, self.exclude)))
+        except CidermillError:
+            return Bytes(0)
+
+
+def _summary(reference: ModelRef, installs: list[InstallRecord]) -> dict[str, Any]:
+    return {
+        "model": str(reference),
+        "names": [record.name for record in installs],
+        "revision": installs[0].revision,
+        "size": sum(record.size for record in installs),
+        "files": sum(len(record.files) for record in installs),
+    }

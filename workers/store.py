@@ -1,0 +1,70 @@
+"""A host's disk for models, as its environment describes it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from shared.hub import DEFAULT_ENDPOINT
+from shared.units import GIB, Bytes
+
+#: Part of the disk that stays free, and the least of it.
+RESERVED_PART = 0.05
+LEAST_RESERVE = GIB
+
+
+@dataclass(frozen=True)
+class HostStore:
+    """The Hugging Face cache (shared with every other tool) and the folder for other downloads."""
+
+    cache_dir: str
+    data_dir: str
+    token: str | None = field(default=None, repr=False)
+    endpoint: str = DEFAULT_ENDPOINT
+
+    def disk_free(self) -> Bytes:
+        """Of the fuller disk, when the two folders are on different ones."""
+        return Bytes(min(_usage(self.cache_dir).free, _usage(self.data_dir).free))
+
+    def disk_reserve(self) -> Bytes:
+        return Bytes(max(int(_usage(self.cache_dir).total * RESERVED_PART), LEAST_RESERVE))
+
+
+def host_store(data_dir: Path, environment: Mapping[str, str] = os.environ) -> HostStore:
+    """The store that `huggingface_hub` would use with the same environment, found without importing it.
+
+    Reads HF_HUB_CACHE, HF_HOME, XDG_CACHE_HOME, HF_ENDPOINT, HF_TOKEN, HF_TOKEN_PATH.
+    """
+    home = _home(environment)
+    cache = environment.get("HF_HUB_CACHE") or environment.get("HUGGINGFACE_HUB_CACHE")
+    return HostStore(
+        cache_dir=str(Path(cache).expanduser() if cache else home / "hub"),
+        data_dir=str(data_dir),
+        token=_token(environment, home),
+        endpoint=(environment.get("HF_ENDPOINT") or DEFAULT_ENDPOINT).rstrip("/"),
+    )
+
+
+def _home(environment: Mapping[str, str]) -> Path:
+    if home := environment.get("HF_HOME"):
+        return Path(home).expanduser()
+    return Path(environment.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "huggingface"
+
+
+def _token(environment: Mapping[str, str], home: Path) -> str | None:
+    token = environment.get("HF_TOKEN") or environment.get("HUGGING_FACE_HUB_TOKEN")
+    if token is None:
+        path = Path(environment.get("HF_TOKEN_PATH") or home / "token").expanduser()
+        token = path.read_text() if path.is_file() else ""
+    return token.strip() or None
+
+
+def _usage(folder: str) -> shutil._ntuple_diskusage:
+    """Of the disk that will hold the folder, which need not exist yet."""
+    path = Path(folder).absolute()
+    while not path.exists():
+        path = path.parent
+    return shutil.disk_usage(path)
