@@ -41,7 +41,7 @@ class AttemptFiles:
         self._context = context
 
     def open(self, file_id: str) -> BinaryIO:
-        into = cast(IO[bytes], tempfile.SpooledTemporaryFile(_SPOOL_MEMORY, dir=str(self._context.scratch)))
+        into = cast(IO[bytes], tempfile.SpooledTemporaryFile(_SPOOL_MEMORY, dir=str(self._context.scratch)))  # noqa: SIM115
 
         def fetch() -> None:
             into.seek(0)

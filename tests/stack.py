@@ -1,0 +1,208 @@
+"""A whole Cidermill of real processes for tests and load tests: started, killed and restarted piece by piece."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import psutil
+
+from cli.embedded.valkey import EmbeddedValkey
+from shared.db import Database
+from shared.hosts import join
+from shared.schema import upgrade
+from tests.waiting import eventually
+from workers.port import free_port
+
+_ENTRY = (
+    "import sys; from {module} import run; from shared.settings import load_settings; sys.exit(run(load_settings()))"
+)
+_MODULES = {"api": "api.main", "scheduler": "scheduler.main"}
+
+
+@dataclass
+class Stack:
+    """Processes by name: `api`, `scheduler`, and an agent per host under the host's name."""
+
+    home: Path
+    database_url: str
+    runtimes: str = '["echo","store"]'
+    environment: dict[str, str] = field(default_factory=dict)
+    processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+    tokens: dict[str, str] = field(default_factory=dict)
+    port: int = field(default_factory=free_port)
+
+    def __post_init__(self) -> None:
+        self.home.mkdir(parents=True, exist_ok=True)
+        self.valkey = EmbeddedValkey(self.home / "valkey")
+        self.database = Database(self.database_url)
+        self.http = httpx2.Client(base_url=self.url, timeout=30.0, trust_env=False)
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    # --- pieces ---
+
+    def begin(self, hosts: tuple[str, ...] = ("alpha",)) -> Stack:
+        """Everything up, every host registered with live workers."""
+        self.valkey.start()
+        upgrade(self.database)
+        for host in hosts:
+            with self.database.write() as session:
+                self.tokens[host] = join(session, host)
+        self.start("api")
+        self.start("scheduler")
+        for host in hosts:
+            self.start(host)
+        self.await_hosts(hosts)
+        return self
+
+    def start(self, name: str) -> subprocess.Popen[bytes]:
+        """Start a piece; waits for the front door to answer."""
+        module = _MODULES.get(name, "workers.agent.main")
+        log = (self.home / f"{name}.log").open("ab")
+        with log:
+            process = subprocess.Popen(
+                [sys.executable, "-c", _ENTRY.format(module=module)],
+                env=self._environment(name),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        self.processes[name] = process
+        if name == "api":
+            eventually(self._answers, 30.0)
+        return process
+
+    def kill(self, name: str) -> None:
+        """SIGKILL, and wait until it is reaped."""
+        process = self.processes.pop(name)
+        process.kill()
+        process.wait()
+
+    def stop(self, name: str, timeout: float = 60.0) -> int:
+        """SIGTERM, and wait; its exit status."""
+        process = self.processes.pop(name)
+        process.send_signal(signal.SIGTERM)
+        return process.wait(timeout)
+
+    def end(self) -> None:
+        """End everything and make sure that it is gone."""
+        self.http.close()
+        family = [child for p in self.processes.values() for child in _family(p.pid)]
+        for process in reversed(self.processes.values()):
+            process.kill()
+            process.wait()
+        for member in family:
+            _kill(member)
+        psutil.wait_procs(family, timeout=10)
+        self.valkey.stop()
+        self.database.close()
+
+    def workers(self, host: str = "alpha") -> list[psutil.Process]:
+        """The worker processes of a host's agent."""
+        return psutil.Process(self.processes[host].pid).children()
+
+    def worker(self, runtime: str, host: str = "alpha") -> int:
+        """The pid of the worker of one runtime."""
+        return next(w.pid for w in self.workers(host) if w.cmdline()[-1] == runtime)
+
+    def await_hosts(self, hosts: tuple[str, ...]) -> None:
+        def all_up() -> bool:
+            listed = {h["name"]: h for h in self.get("/v1/hosts")["data"]}
+            return all(
+                listed[h]["state"] == "up" and listed[h]["runtimes"] and all(r["alive"] for r in listed[h]["runtimes"])
+                for h in hosts
+            )
+
+        eventually(all_up, 60.0)
+
+    # --- the front door ---
+
+    def get(self, path: str) -> Any:
+        response = self.http.get(path)
+        response.raise_for_status()
+        return response.json()
+
+    def post(self, path: str, body: Any = None, **options: Any) -> Any:
+        response = self.http.post(path, json=body, **options)
+        if response.status_code >= 300:
+            raise AssertionError(f"{path}: {response.status_code} {response.text}")
+        return response.json()
+
+    def submit(self, kind: str, /, priority: str = "normal", **params: Any) -> str:
+        return str(self.post("/v1/jobs", {"kind": kind, "params": params, "priority": priority})["id"])
+
+    def job(self, job_id: str) -> dict[str, Any]:
+        return dict(self.get(f"/v1/jobs/{job_id}"))
+
+    def wait(self, job_id: str, timeout: float = 60.0) -> dict[str, Any]:
+        """The job once it is over."""
+        eventually(lambda: self.job(job_id)["state"] in ("succeeded", "failed", "cancelled"), timeout)
+        return self.job(job_id)
+
+    def _answers(self) -> bool:
+        if (code := self.processes["api"].poll()) is not None:
+            raise AssertionError(f"the front door ended with {code}: {(self.home / 'api.log').read_text()[-2000:]}")
+        try:
+            return self.http.get("/health").status_code < 500
+        except httpx2.TransportError:
+            return False
+
+    def _environment(self, name: str) -> dict[str, str]:
+        return {
+            **os.environ,
+            "CIDERMILL_HOME": str(self.home),
+            "CIDERMILL_PORT": str(self.port),
+            "CIDERMILL_DATABASE_URL": self.database_url,
+            "CIDERMILL_REDIS_URL": self.valkey.url,
+            "CIDERMILL_RUNTIMES": self.runtimes,
+            "CIDERMILL_LOG_FORMAT": "json",
+            "CIDERMILL_MEMORY": "8GiB",
+            **({"CIDERMILL_HOST_NAME": name, "CIDERMILL_HOST_TOKEN": self.tokens[name]} if name in self.tokens else {}),
+            **self.environment,
+        }
+
+
+@contextmanager
+def running(
+    home: Path, database_url: str | None = None, hosts: tuple[str, ...] = ("alpha",), **options: Any
+) -> Iterator[Stack]:
+    """A stack for the length of a block."""
+    stack = Stack(home, database_url or f"sqlite:///{home}/cidermill.db", **options)
+    try:
+        yield stack.begin(hosts)
+    finally:
+        stack.end()
+
+
+def repeatedly(action: Callable[[], None], times: int, pause: float) -> None:
+    """Do something `times` times, `pause` seconds apart (a load generator's rhythm, not a wait for an event)."""
+    for _ in range(times):
+        action()
+        time.sleep(pause)
+
+
+def _family(pid: int) -> list[psutil.Process]:
+    try:
+        return psutil.Process(pid).children(recursive=True)
+    except psutil.NoSuchProcess:
+        return []
+
+
+def _kill(process: psutil.Process) -> None:
+    try:
+        process.kill()
+    except psutil.NoSuchProcess:
+        return
