@@ -8,7 +8,20 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, Boolean, Float, ForeignKey, Index, Integer, String, Text, text
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Text,
+    literal_column,
+    text,
+)
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.types import TypeDecorator
 
@@ -17,6 +30,20 @@ from shared.vocabulary import AttemptState, JobState, Priority, RunState
 LIVE_ATTEMPTS = text("state IN ('assigned', 'running')")
 WAITING_JOBS = text("state = 'queued'")
 LIVE_RUNS = text("state IN ('pending', 'starting', 'ready', 'stopping')")
+
+# The same as conditions for queries. SQLite uses a partial index only for a query that repeats its condition in words,
+# so these carry literals where `state == …` would carry a parameter.
+is_live_attempt = literal_column("attempts.state IN ('assigned', 'running')", Boolean())
+is_waiting_job = literal_column("jobs.state = 'queued'", Boolean())
+is_live_run = literal_column("runs.state IN ('pending', 'starting', 'ready', 'stopping')", Boolean())
+
+_NAMES = {
+    "ix": "ix_%(table_name)s_%(column_0_name)s",
+    "uq": "ux_%(table_name)s_%(column_0_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_name)s",
+    "pk": "pk_%(table_name)s",
+}
 
 
 class Word(TypeDecorator[StrEnum]):
@@ -37,6 +64,7 @@ class Word(TypeDecorator[StrEnum]):
 
 
 class Base(DeclarativeBase):
+    metadata = MetaData(naming_convention=_NAMES)
     type_annotation_map = {  # noqa: RUF012
         dict[str, Any]: JSON,
         list[Any]: JSON,
@@ -270,6 +298,7 @@ class Attempt(Base):
     __table_args__ = (
         Index("ux_attempts_live", "job_id", unique=True, sqlite_where=LIVE_ATTEMPTS, postgresql_where=LIVE_ATTEMPTS),
         Index("ix_attempts_live", "host", "runtime", sqlite_where=LIVE_ATTEMPTS, postgresql_where=LIVE_ATTEMPTS),
+        Index("ix_attempts_run", "run_id", sqlite_where=LIVE_ATTEMPTS, postgresql_where=LIVE_ATTEMPTS),
         Index("ix_attempts_publish", "publish_at", sqlite_where=LIVE_ATTEMPTS, postgresql_where=LIVE_ATTEMPTS),
     )
 
@@ -278,7 +307,7 @@ class Attempt(Base):
     state: Mapped[AttemptState]
     host: Mapped[str] = mapped_column(String(64))
     runtime: Mapped[str] = mapped_column(String(32))
-    run_id: Mapped[str | None] = mapped_column(String(40), index=True)
+    run_id: Mapped[str | None] = mapped_column(String(40))
     #: Slots of the run it holds while it lives.
     slots: Mapped[int] = mapped_column(Integer, default=1)
     worker: Mapped[str | None] = mapped_column(String(40))
