@@ -1,0 +1,1 @@
+"""What runtimes share when they describe a launch."""
