@@ -1,0 +1,210 @@
+"""The catalog: which models there are, on which hosts' disks they lie, and what they are called."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Select, delete, func, or_, select, update
+from sqlalchemy.orm import Session
+
+from shared.db import now
+from shared.errors import Conflict, InvalidParameters, NotFound
+from shared.nearest import did_you_mean, nearest
+from shared.protocol import InstallRecord
+from shared.references import ModelRef
+from shared.runtimes import InstalledModel, ModelShape
+from shared.tables import Install, Model, Run
+from shared.units import Bytes, new_id
+from shared.upsert import insert_for
+from shared.vocabulary import FINAL_RUN_STATES, Capability, Format, Provider, RunState
+
+ECHO = "echo"
+_ECHO_CAPABILITIES = [Capability.GENERATE, Capability.EMBED, Capability.TRANSCRIBE]
+
+
+# --- finding -----------------------------------------------------------------------------------
+
+
+def find(session: Session, name: str) -> Model:
+    """The model of that name, id or reference. Raises NotFound with the nearest names."""
+    model = session.scalar(_named(name)) or _referenced(session, name)
+    if model is None:
+        raise _no_such_model(session, name)
+    return model
+
+
+def _named(name: str) -> Select[Model]:
+    exact = (Model.name == name) | (Model.id == name)
+    alike = func.lower(Model.name) == name.lower()
+    return select(Model).where(exact | alike).order_by((Model.name == name).desc(), Model.name).limit(1)
+
+
+def _referenced(session: Session, text: str) -> Model | None:
+    try:
+        reference = ModelRef.parse(text)
+    except InvalidParameters:
+        return None
+    query = select(Model).where(Model.provider == reference.provider, Model.repo == reference.repo)
+    if reference.file is not None:
+        query = query.where(Model.file == reference.file)
+    if reference.revision is not None:
+        query = query.where(Model.revision == reference.revision)
+    return session.scalar(query.order_by(Model.created_at.desc(), Model.id.desc()).limit(1))
+
+
+def _no_such_model(session: Session, name: str) -> NotFound:
+    names = session.scalars(select(Model.name)).all()
+    close = nearest(name, names)
+    return NotFound(
+        f"There is no model {name!r}",
+        f"the catalog has no such name or reference; {did_you_mean(name, names)}",
+        "see `cidermill models ls`, or install it: cidermill models pull " + (name if "/" in name else "org/name"),
+        nearest=close,
+    )
+
+
+def installed(model: Model, install: Install | None) -> InstalledModel:
+    """The model as a host has it; without an install its path is empty."""
+    return InstalledModel(
+        id=model.id,
+        name=model.name,
+        format=Format(model.format),
+        path=install.path if install is not None else "",
+        size=Bytes(model.size),
+        context=model.context,
+        capabilities=tuple(Capability(word) for word in model.capabilities),
+        shape=ModelShape.model_validate(model.shape),
+    )
+
+
+def on_host(session: Session, model_ids: Sequence[str], host: str) -> dict[str, InstalledModel]:
+    """Models by id with their path on one host; those that are not there have no path."""
+    rows = session.execute(
+        select(Model, Install)
+        .outerjoin(Install, (Install.model_id == Model.id) & (Install.host == host))
+        .where(Model.id.in_(model_ids))
+    ).tuples()
+    return {model.id: installed(model, install) for model, install in rows}
+
+
+def reference_of(model: Model) -> str:
+    """Where it comes from, as people write it; `echo` comes with Cidermill."""
+    if model.format == Format.ECHO:
+        return model.name
+    return str(ModelRef(provider=Provider(model.provider), repo=model.repo, file=model.file, revision=model.revision))
+
+
+# --- keeping -----------------------------------------------------------------------------------
+
+
+def add_builtin(session: Session) -> None:
+    """The scripted `echo` model is there from the start, on every host."""
+    values = {
+        "id": ECHO, "name": ECHO, "provider": Provider.LOCAL, "repo": ECHO, "format": Format.ECHO, "size": 0,
+        "capabilities": [str(word) for word in _ECHO_CAPABILITIES], "shape": {}, "created_at": now(session),
+    }  # fmt: skip
+    session.execute(insert_for(session, Model).values(values).on_conflict_do_nothing())
+
+
+def register(session: Session, host: str, records: Sequence[InstallRecord]) -> None:
+    """Enter downloads that finished; one that is known already is brought up to date."""
+    for record in records:
+        model_id = _known(session, record)
+        if model_id is None:
+            model_id = _enter(session, record)
+        else:
+            session.execute(update(Model).where(Model.id == model_id).values(_facts(record)))
+        _upsert_install(session, model_id, host, record)
+
+
+def _known(session: Session, record: InstallRecord) -> str | None:
+    same_file = Model.file.is_(None) if record.file is None else Model.file == record.file
+    return session.scalar(
+        select(Model.id)
+        .where(Model.provider == record.provider, Model.repo == record.repo, same_file)
+        .where(or_(Model.revision == record.revision, Model.name == record.name))
+        .order_by((Model.name == record.name).desc(), Model.created_at.desc())
+        .limit(1)
+    )
+
+
+def _enter(session: Session, record: InstallRecord) -> str:
+    model_id = new_id("model")
+    values = {
+        "id": model_id, "name": _free_name(session, record.name), "provider": record.provider, "repo": record.repo,
+        "file": record.file, "created_at": now(session), **_facts(record),
+    }  # fmt: skip
+    session.execute(insert_for(session, Model).values(values))
+    return model_id
+
+
+def _facts(record: InstallRecord) -> dict[str, Any]:
+    return {
+        "revision": record.revision,
+        "format": record.format,
+        "size": record.size,
+        "context": record.context,
+        "capabilities": [str(word) for word in record.capabilities],
+        "shape": record.shape.model_dump(mode="json", exclude_defaults=True),
+    }
+
+
+def _upsert_install(session: Session, model_id: str, host: str, record: InstallRecord) -> None:
+    found = {"path": record.path, "size": record.size, "files": record.files, "installed_at": now(session)}
+    session.execute(
+        insert_for(session, Install)
+        .values({"model_id": model_id, "host": host, **found})
+        .on_conflict_do_update(index_elements=[Install.model_id, Install.host], set_=found)
+    )
+
+
+def _free_name(session: Session, name: str) -> str:
+    """`name`, or `name-2`, … when another model has it."""
+    taken = set(session.scalars(select(Model.name).where(Model.name.startswith(name, autoescape=True))))
+    candidates = (name if number == 1 else f"{name}-{number}" for number in range(1, len(taken) + 2))
+    return next(candidate for candidate in candidates if candidate not in taken)
+
+
+def remove(session: Session, name: str) -> Model:
+    """Forget a model; its files stay in the hosts' caches. Raises NotFound, or Conflict while runs use it."""
+    model = find(session, name)
+    if model.format == Format.ECHO:
+        raise Conflict("The echo model cannot be removed", "it ships with Cidermill", "nothing to do")
+    users = session.scalars(
+        select(Run.id).where(Run.model_id == model.id, Run.state.not_in([RunState(s) for s in FINAL_RUN_STATES]))
+    ).all()
+    if users:
+        raise Conflict(
+            f"Model {model.name} is in use",
+            f"{len(users)} runs have it loaded: {', '.join(users[:3])}",
+            "stop them first: cidermill runs stop " + users[0],
+            runs=list(users),
+        )
+    session.execute(delete(Model).where(Model.id == model.id))
+    return model
+
+
+# --- lists -------------------------------------------------------------------------------------
+
+
+def models(session: Session) -> list[Model]:
+    """All of them, by name."""
+    return list(session.scalars(select(Model).order_by(Model.name)))
+
+
+def installs(session: Session, model_ids: Sequence[str]) -> dict[str, list[Install]]:
+    """Where each of these models lies, by model id."""
+    found: dict[str, list[Install]] = {}
+    for row in session.scalars(select(Install).where(Install.model_id.in_(model_ids)).order_by(Install.host)):
+        found.setdefault(row.model_id, []).append(row)
+    return found
+
+
+def ready_hosts(session: Session) -> dict[str, list[str]]:
+    """Hosts where a run is ready, by model id."""
+    rows = session.execute(select(Run.model_id, Run.host).where(Run.state == RunState.READY).distinct()).tuples()
+    found: dict[str, list[str]] = {}
+    for model_id, host in rows:
+        found.setdefault(model_id, []).append(host or "")
+    return {model_id: sorted(hosts) for model_id, hosts in found.items()}

@@ -1,0 +1,197 @@
+"""Big inputs and outputs: bytes in a store that `fsspec` reaches, facts in a row.
+
+Nothing here trusts a name: bytes lie under the file's id, in a folder of its last two letters, and are moved there only
+when they are whole.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import IO, Any
+
+import fsspec
+from sqlalchemy import delete, select
+from sqlalchemy.orm import Session
+
+from shared.db import now
+from shared.errors import NoCapacity, NotFound, PayloadTooLarge
+from shared.tables import File
+from shared.units import Bytes, format_bytes, new_id
+
+CHUNK = 1024 * 1024
+_NAME_LENGTH = 255
+
+
+@dataclass(frozen=True)
+class Stored:
+    """Bytes that are whole and in their place, not yet known to the database."""
+
+    id: str
+    size: int
+    sha256: str
+
+
+class Sink:
+    """Takes a file piece by piece, hashing as it goes; `keep` puts it in its place, `discard` forgets it."""
+
+    def __init__(self, store: FileStore, limit: Bytes) -> None:
+        self._store = store
+        self._limit = limit
+        self._id = new_id("file")
+        self._hash = hashlib.sha256()
+        self._size = 0
+        self._part = store.path(self._id) + ".part"
+        self._file = store.create(self._part)
+
+    def write(self, piece: bytes) -> None:
+        """Raises PayloadTooLarge past the limit and NoCapacity when the disk is full; then it is discarded."""
+        self._size += len(piece)
+        if self._size > self._limit:
+            self.discard()
+            raise too_large(self._limit)
+        self._hash.update(piece)
+        try:
+            self._file.write(piece)
+        except OSError as error:
+            self.discard()
+            raise _no_room(error) from error
+
+    def keep(self) -> Stored:
+        """Raises NoCapacity when the last bytes find no room."""
+        try:
+            self._file.close()
+            self._store.move(self._part, self._store.path(self._id))
+        except OSError as error:
+            self.discard()
+            raise _no_room(error) from error
+        return Stored(self._id, self._size, self._hash.hexdigest())
+
+    def discard(self) -> None:
+        with suppress(OSError):
+            self._file.close()
+        self._store.forget(self._part)
+
+
+class FileStore:
+    """Where bytes are: a local folder, or whatever `fsspec` can write to."""
+
+    def __init__(self, url: str) -> None:
+        self._filesystem, self._root = fsspec.url_to_fs(url)
+
+    def path(self, file_id: str) -> str:
+        return f"{self._root}/{file_id[-2:]}/{file_id}"
+
+    def sink(self, limit: Bytes) -> Sink:
+        return Sink(self, limit)
+
+    def create(self, path: str) -> Any:
+        try:
+            self._filesystem.makedirs(path.rsplit("/", 1)[0], exist_ok=True)
+            return self._filesystem.open(path, "wb")
+        except OSError as error:
+            raise _no_room(error) from error
+
+    def move(self, source: str, target: str) -> None:
+        self._filesystem.mv(source, target)
+
+    def store(self, source: IO[bytes], limit: Bytes) -> Stored:
+        """Copy a whole stream. Raises PayloadTooLarge, NoCapacity."""
+        sink = self.sink(limit)
+        while piece := source.read(CHUNK):
+            sink.write(piece)
+        return sink.keep()
+
+    def pieces(self, file_id: str, start: int, length: int) -> Iterator[bytes]:
+        """`length` bytes from `start`, a piece at a time. Raises NotFound when the bytes are gone."""
+        try:
+            file = self._filesystem.open(self.path(file_id), "rb")
+        except FileNotFoundError as error:
+            raise NotFound(
+                f"The bytes of file {file_id} are gone", "they were removed from the file store", "upload it again"
+            ) from error
+        return _read(file, start, length)
+
+    def forget(self, path: str) -> None:
+        """Remove bytes; it is no matter when they are gone."""
+        with suppress(OSError):
+            self._filesystem.rm_file(path)
+
+
+def _read(file: Any, start: int, length: int) -> Iterator[bytes]:
+    with file:
+        file.seek(start)
+        while length > 0 and (piece := file.read(min(CHUNK, length))):
+            length -= len(piece)
+            yield piece
+
+
+# --- rows --------------------------------------------------------------------------------------
+
+
+def add(
+    session: Session, stored: Stored, *, name: str, purpose: str, content_type: str, owner: str = "",
+    job_id: str | None = None, attempt: int | None = None,
+) -> File:  # fmt: skip
+    """Make stored bytes known."""
+    row = File(
+        id=stored.id, name=plain_name(name), purpose=purpose, content_type=content_type[:120], size=stored.size,
+        sha256=stored.sha256, owner=owner, job_id=job_id, attempt=attempt,
+        created_at=session.scalar(select(now(session))) or 0.0,
+    )  # fmt: skip
+    session.add(row)
+    session.flush()
+    return row
+
+
+def find(session: Session, file_id: str) -> File:
+    """Raises NotFound."""
+    row = session.get(File, file_id)
+    if row is None:
+        raise NotFound(f"There is no file {file_id}", "the id is wrong or the file was deleted", "upload it again")
+    return row
+
+
+def files(session: Session, *, after: str | None, limit: int, purpose: str | None, job_id: str | None) -> list[File]:
+    """The newest first, from the one after `after`."""
+    query = select(File).order_by(File.id.desc()).limit(limit)
+    for wanted, column in ((purpose, File.purpose), (job_id, File.job_id)):
+        if wanted is not None:
+            query = query.where(column == wanted)
+    if after is not None:
+        query = query.where(File.id < after)
+    return list(session.scalars(query))
+
+
+def remove(session: Session, file_id: str) -> None:
+    """Forget a file's row; its bytes go after the commit. Raises NotFound."""
+    find(session, file_id)
+    session.execute(delete(File).where(File.id == file_id))
+
+
+def plain_name(name: str) -> str:
+    """The last part of a name, without what a file system or a header could mistake."""
+    last = name.replace("\\", "/").rsplit("/", 1)[-1]
+    plain = "".join(letter for letter in last if letter.isprintable()).strip(". ")
+    return plain[-_NAME_LENGTH:] or "file"
+
+
+def too_large(limit: Bytes) -> PayloadTooLarge:
+    return PayloadTooLarge(
+        f"The body is larger than {format_bytes(limit)}",
+        "the front door accepts no more at once",
+        "split it, or raise CIDERMILL_UPLOAD_LIMIT",
+        limit=limit,
+    )
+
+
+def _no_room(error: OSError) -> NoCapacity:
+    full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+    return NoCapacity(
+        "The file cannot be stored",
+        "the front door's disk is full" if full else f"the file store said: {error.strerror or error}",
+        "free some space in the file store, then try again" if full else "check CIDERMILL_FILES_URL",
+    )

@@ -1,0 +1,66 @@
+"""Submitting jobs: many in one transaction, each once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from shared.errors import IdempotencyMismatch
+from shared.jobs import state
+from shared.jobs.intake import Intake, Submission
+from shared.tables import Job
+from shared.vocabulary import JobState
+
+
+@dataclass(frozen=True)
+class Submitted:
+    """A job that is queued now, or was already under the same Idempotency-Key (`fresh` is false)."""
+
+    id: str
+    kind: str
+    state: JobState
+    fresh: bool = True
+
+
+def submit(session: Session, submissions: Sequence[Submission], owner: str = "") -> list[Submitted]:
+    """Queue jobs, all or none, answered in order.
+
+    Raises InvalidParameters, NotFound, CannotFit and IdempotencyMismatch; and IntegrityError when another transaction
+    has just taken one of the keys: then doing it again finds those jobs.
+    """
+    known = _known(session, submissions, owner)
+    intake = Intake(session)
+    rows, answers = [], []
+    for submission in submissions:
+        before = known.get(submission.idempotency_key or "")
+        if before is not None:
+            answers.append(_same(before, submission))
+            continue
+        row = intake.row(submission, owner)
+        rows.append(row)
+        answers.append(Submitted(row["id"], row["kind"], JobState.QUEUED))
+    if rows:
+        state.submit(session, rows)
+    return answers
+
+
+def _known(session: Session, submissions: Sequence[Submission], owner: str) -> dict[str, Job]:
+    keys = [s.idempotency_key for s in submissions if s.idempotency_key is not None]
+    if not keys:
+        return {}
+    found = session.scalars(select(Job).where(Job.owner == owner, Job.idempotency_key.in_(keys)))
+    return {job.idempotency_key or "": job for job in found}
+
+
+def _same(job: Job, submission: Submission) -> Submitted:
+    if job.request_digest != submission.digest():
+        raise IdempotencyMismatch(
+            f"The Idempotency-Key {submission.idempotency_key!r} belongs to another request",
+            f"job {job.id} was submitted under it with other parameters",
+            "use a new key for a new job, or send the same request again",
+            job_id=job.id,
+        )
+    return Submitted(job.id, job.kind, job.state, fresh=False)

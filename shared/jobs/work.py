@@ -1,0 +1,148 @@
+"""What workers take, and what they hand in on the way."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from shared import catalog, events
+from shared.errors import NotFound, StaleTransition
+from shared.events import NewEvent
+from shared.jobs import state
+from shared.protocol import Assignment, AttemptRef, Claim, ClaimedRun, FinishedAttempt, Output, Verdict
+from shared.runtimes import Endpoint, InstalledModel
+from shared.tables import Attempt, File, Job, Result, Run
+from shared.vocabulary import AttemptState
+
+_LOG_LINE = 4096
+
+
+def claim(session: Session, host: str, ask: Claim, lease: float) -> tuple[list[Assignment], list[Attempt]]:
+    """Attempts won by this worker, with all that their kinds need; in the order they were asked for."""
+    won = {(a.job_id, a.number): a for a in state.claim(session, host, ask.worker, ask.attempts, lease)}
+    if not won:
+        return [], []
+    attempts = [won[ref.job_id, ref.attempt] for ref in ask.attempts if (ref.job_id, ref.attempt) in won]
+    jobs = {job.id: job for job in session.scalars(select(Job).where(Job.id.in_([a.job_id for a in attempts])))}
+    runs = _runs(session, attempts)
+    model_ids = {job.model_id for job in jobs.values() if job.model_id is not None}
+    models = catalog.on_host(session, sorted(model_ids), host) if model_ids else {}
+    items = _items(session, attempts)
+    given = [
+        _assignment(a, jobs[a.job_id], runs.get(a.run_id or ""), models, items.get(a.job_id, {})) for a in attempts
+    ]
+    return given, attempts
+
+
+def _runs(session: Session, attempts: Sequence[Attempt]) -> dict[str, ClaimedRun]:
+    run_ids = {a.run_id for a in attempts if a.run_id is not None}
+    if not run_ids:
+        return {}
+    rows = session.execute(select(Run.id, Run.generation, Run.endpoint).where(Run.id.in_(run_ids))).tuples()
+    return {
+        run_id: ClaimedRun(run_id=run_id, generation=generation, endpoint=Endpoint.model_validate(endpoint))
+        for run_id, generation, endpoint in rows
+        if endpoint is not None
+    }
+
+
+def _items(session: Session, attempts: Sequence[Attempt]) -> dict[str, dict[int, Any]]:
+    """What earlier attempts finished, by job; a first attempt has none."""
+    again = [a.job_id for a in attempts if a.number > 1]
+    if not again:
+        return {}
+    found: dict[str, dict[int, Any]] = {}
+    for row in session.execute(select(Result.job_id, Result.index, Result.data).where(Result.job_id.in_(again))):
+        found.setdefault(row.job_id, {})[row.index] = row.data
+    return found
+
+
+def _assignment(
+    attempt: Attempt,
+    job: Job,
+    run: ClaimedRun | None,
+    models: dict[str, InstalledModel],
+    items: dict[int, Any],
+) -> Assignment:
+    return Assignment(
+        job_id=attempt.job_id,
+        attempt=attempt.number,
+        kind=job.kind,
+        params=job.params,
+        priority=job.priority,
+        slots=attempt.slots,
+        run=run,
+        model=models.get(job.model_id or ""),
+        items=items,
+        labels=job.labels,
+    )
+
+
+def finish(
+    session: Session, host: str, worker: str, reports: Sequence[FinishedAttempt], max_crashes: int
+) -> list[Verdict]:
+    """End attempts; what accepted downloads installed enters the catalog with them."""
+    verdicts = state.finish(session, host, worker, reports, max_crashes)
+    for report, verdict in zip(reports, verdicts, strict=True):
+        if report.installs and verdict == Verdict.ACCEPTED:
+            catalog.register(session, host, report.installs)
+    return verdicts
+
+
+def output(session: Session, host: str, said: Output) -> bool:
+    """Keep log lines and streamed text as events; `False` when the attempt is no longer this worker's."""
+    if not running(session, said, said.worker, host):
+        return False
+    told: list[NewEvent] = []
+    if said.log:
+        told.append(_said(said, host, "job.log", lines=[line[:_LOG_LINE] for line in said.log]))
+    if said.text:
+        told.append(_said(said, host, "job.output", text=said.text))
+    events.record(session, told)
+    return True
+
+
+def _said(said: Output, host: str, type_: str, **data: Any) -> NewEvent:
+    return {"type": type_, "job_id": said.job_id, "host": host, "data": {"attempt": said.attempt, **data}}
+
+
+def running(session: Session, ref: AttemptRef, worker: str, host: str) -> bool:
+    """Is this attempt still this worker's?"""
+    attempt = session.get(Attempt, (ref.job_id, ref.attempt))
+    return (
+        attempt is not None
+        and attempt.state == AttemptState.RUNNING
+        and attempt.worker == worker
+        and attempt.host == host
+    )
+
+
+def check_running(session: Session, ref: AttemptRef, worker: str, host: str) -> None:
+    """Raises StaleTransition when the attempt is no longer this worker's."""
+    if not running(session, ref, worker, host):
+        raise StaleTransition(
+            f"Attempt {ref.attempt} of job {ref.job_id} is no longer yours",
+            "it was ended, or given to another worker",
+            "stop it and report nothing",
+        )
+
+
+def readable_file(session: Session, host: str, file_id: str) -> File:
+    """A file that something running on this host names or made. Raises NotFound for all others."""
+    row = session.get(File, file_id)
+    jobs = session.execute(
+        select(Job.id, Job.params)
+        .join(Attempt, Attempt.job_id == Job.id)
+        .where(Attempt.host == host, Attempt.state == AttemptState.RUNNING)
+    ).tuples()
+    if row is None or not any(row.job_id == job_id or file_id in json.dumps(params) for job_id, params in jobs):
+        raise NotFound(
+            f"There is no file {file_id} for this host",
+            "it was deleted, or no job that runs here names it",
+            "check the job's parameters",
+        )
+    return row

@@ -1,0 +1,65 @@
+"""Looking at runs."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from shared.runs.state import no_such_run
+from shared.tables import Attempt, Run
+from shared.vocabulary import FINAL_RUN_STATES, LIVE_ATTEMPT_STATES, Capability, RunState
+
+LIVE = tuple(state for state in RunState if state not in FINAL_RUN_STATES)
+
+
+def find(session: Session, run_id: str) -> Run:
+    """Raises NotFound."""
+    run = session.get(Run, run_id)
+    if run is None:
+        raise no_such_run(run_id)
+    return run
+
+
+def runs(
+    session: Session, *, states: Sequence[RunState] = (), model: str | None = None, host: str | None = None,
+    after: str | None = None, limit: int = 50,
+) -> list[Run]:  # fmt: skip
+    """The newest first, from the one after `after`."""
+    query = select(Run).order_by(Run.id.desc()).limit(limit)
+    if after is not None:
+        query = query.where(Run.id < after)
+    if states:
+        query = query.where(Run.state.in_(states))
+    if model is not None:
+        query = query.where((Run.model == model) | (Run.model_id == model))
+    if host is not None:
+        query = query.where(Run.host == host)
+    return list(session.scalars(query))
+
+
+def slots_used(session: Session, run_ids: Collection[str]) -> dict[str, int]:
+    """Slots that live attempts hold, by run; runs that nobody uses are left out."""
+    rows = session.execute(
+        select(Attempt.run_id, func.sum(Attempt.slots))
+        .where(Attempt.run_id.in_(run_ids), Attempt.state.in_(LIVE_ATTEMPT_STATES))
+        .group_by(Attempt.run_id)
+    ).tuples()
+    return {run_id: int(total) for run_id, total in rows if run_id is not None}
+
+
+def serving(session: Session, model_id: str, capability: Capability, host: str) -> list[Run]:
+    """Runs of a model that anybody may use and that are, or will be, on this host; ready ones first."""
+    rows = session.scalars(
+        select(Run)
+        .where(
+            Run.model_id == model_id,
+            Run.capability == capability,
+            Run.owner_job.is_(None),
+            Run.state.in_([RunState.PENDING, RunState.STARTING, RunState.READY]),
+            func.coalesce(Run.host, Run.wanted_host, host) == host,
+        )
+        .order_by(Run.id)
+    )
+    return sorted(rows, key=lambda run: run.state != RunState.READY)

@@ -1,0 +1,146 @@
+"""Asking for runs: by people, by the gateway, by a job that measures."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass, field
+
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+
+from shared import catalog
+from shared.db import now
+from shared.errors import StaleTransition
+from shared.fit import Fleet
+from shared.protocol import Acquire, Acquired, Release
+from shared.runs import state
+from shared.runtimes import Endpoint, RunSpec
+from shared.tables import Attempt, Job, Run
+from shared.units import new_id
+from shared.vocabulary import AttemptState, Capability, Priority, RunState
+
+#: Seconds that a run in use by the gateway is promised to it, renewed every second.
+HOLD = 4.0
+
+
+@dataclass(frozen=True)
+class RunWish:
+    """A run that somebody wants; without runtime or host the scheduler chooses."""
+
+    model: str
+    capability: Capability | None = None
+    runtime: str | None = None
+    host: str | None = None
+    priority: Priority = Priority.HIGH
+    spec: RunSpec = field(default_factory=RunSpec)
+    owner_job: str | None = None
+    owner_request: str | None = None
+
+
+def start(session: Session, wish: RunWish) -> str:
+    """Ask for a run and return its id. Raises NotFound, InvalidParameters, CannotFit."""
+    row = catalog.find(session, wish.model)
+    model = catalog.installed(row, None)
+    capability = wish.capability or (model.capabilities[0] if model.capabilities else Capability.GENERATE)
+    fleet = Fleet(session)
+    fleet.check_named(wish.host, wish.runtime)
+    fleet.check_run(model, capability, wish.spec, wish.runtime, wish.host)
+    run_id = new_id("run")
+    state.create(
+        session,
+        [
+            {
+                "id": run_id,
+                "model_id": model.id,
+                "model": model.name,
+                "capability": capability,
+                "spec": wish.spec.model_dump(mode="json", exclude_unset=True),
+                "wanted_runtime": wish.runtime,
+                "wanted_host": wish.host,
+                "priority": wish.priority,
+                "owner_job": wish.owner_job,
+                "owner_request": wish.owner_request,
+                "pinned": wish.spec.pinned,
+                "keep_alive": wish.spec.keep_alive,
+            }
+        ],
+    )
+    return run_id
+
+
+def acquire(session: Session, host: str, ask: Acquire) -> Acquired:
+    """A run of its own for a job that runs on this host; the same `request` is always the same run.
+
+    Raises StaleTransition when the attempt is no longer this worker's, and whatever `start` raises.
+    """
+    job = _owner(session, host, ask)
+    run = session.scalar(select(Run).where(Run.owner_job == ask.job_id, Run.owner_request == ask.request))
+    if run is None:
+        wish = RunWish(
+            model=ask.model, capability=Capability(job.capability), runtime=ask.runtime, host=host,
+            priority=job.priority, spec=ask.spec, owner_job=ask.job_id, owner_request=ask.request,
+        )  # fmt: skip
+        run = session.get_one(Run, start(session, wish))
+    return _acquired(session, run, host)
+
+
+def release(session: Session, host: str, ask: Release) -> bool:
+    """Stop a run that this job acquired; `False` when it is no longer this worker's job."""
+    run = session.get(Run, ask.run_id)
+    attempt = session.get(Attempt, (ask.job_id, ask.attempt))
+    if run is None or run.owner_job != ask.job_id or not _runs(attempt, ask.worker, host):
+        return False
+    state.request_stop(session, run.id, "its job has done with it")
+    return True
+
+
+def hold(session: Session, run_ids: Collection[str]) -> None:
+    """Runs in use by the gateway are used until a few seconds from now: no eviction before that."""
+    if run_ids:
+        moment = now(session) + HOLD
+        session.execute(update(Run).where(Run.id.in_(run_ids)).values(last_used_at=moment))
+
+
+def let_go(session: Session, run_ids: Collection[str]) -> None:
+    """The gateway has done with these runs: last used now."""
+    if run_ids:
+        session.execute(update(Run).where(Run.id.in_(run_ids)).values(last_used_at=now(session)))
+
+
+def _owner(session: Session, host: str, ask: Acquire) -> Job:
+    attempt = session.get(Attempt, (ask.job_id, ask.attempt))
+    job = session.get(Job, ask.job_id)
+    if job is None or not _runs(attempt, ask.worker, host):
+        raise StaleTransition(
+            f"Attempt {ask.attempt} of job {ask.job_id} is no longer yours",
+            "it was ended, or given to another worker",
+            "stop it and report nothing",
+        )
+    return job
+
+
+def _runs(attempt: Attempt | None, worker: str, host: str) -> bool:
+    return (
+        attempt is not None
+        and attempt.state == AttemptState.RUNNING
+        and attempt.worker == worker
+        and attempt.host == host
+    )
+
+
+def _acquired(session: Session, run: Run, host: str) -> Acquired:
+    ready = run.state == RunState.READY and run.endpoint is not None
+    waiting = (run.blocked_by or {}).get("sentence") if run.state == RunState.PENDING else None
+    return Acquired.model_validate(
+        {
+            "run_id": run.id,
+            "state": run.state,
+            "generation": run.generation,
+            "endpoint": Endpoint.model_validate(run.endpoint) if ready else None,
+            "model": catalog.on_host(session, [run.model_id], host).get(run.model_id),
+            "load_seconds": run.load_seconds,
+            "peak": run.memory_peak,
+            "error": run.error,
+            "waiting": waiting,
+        }
+    )
