@@ -59,7 +59,7 @@ class Stack:
         upgrade(self.database)
         for host in hosts:
             with self.database.write() as session:
-                self.tokens[host] = join(session, host)
+                self.tokens[host] = join(session, host, {})
         self.start("api")
         self.start("scheduler")
         for host in hosts:

@@ -1,0 +1,108 @@
+"""Reports arrive in order, once the front door can hear them, or wait on disk."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr
+
+from shared.protocol import AttemptRef, FinishedAttempt, Item, Outcome
+from tests.frontdoor import WireFrontDoor, wire_front_door
+from tests.waiting import eventually
+from workers.frontdoor import FrontDoor
+from workers.outbox import Outbox, deliver
+from workers.spool import Spool, left_behind
+
+
+@pytest.fixture
+def door() -> Iterator[WireFrontDoor]:
+    with wire_front_door() as door:
+        yield door
+
+
+@pytest.fixture
+def client(door: WireFrontDoor) -> Iterator[FrontDoor]:
+    client = FrontDoor(door.url, SecretStr("secret"))
+    yield client
+    client.close()
+
+
+@pytest.fixture
+def stale() -> list[AttemptRef]:
+    return []
+
+
+@pytest.fixture
+def outbox(client: FrontDoor, tmp_path: Path, stale: list[AttemptRef]) -> Iterator[Outbox]:
+    outbox = Outbox(client, "wk_1", tmp_path, stale.append)
+    outbox.start()
+    yield outbox
+    outbox.close()
+
+
+def _finished(number: int) -> FinishedAttempt:
+    return FinishedAttempt(job_id=f"job_{number}", attempt=1, outcome=Outcome.SUCCEEDED, result={"n": number})
+
+
+def test_reports_wait_for_their_answer(outbox: Outbox, door: WireFrontDoor) -> None:
+    assert outbox.wait(outbox.put_finish(_finished(1)), timeout=5)
+    assert door.bodies("/finish")[0]["worker"] == "wk_1"
+    assert door.bodies("/finish")[0]["attempts"][0]["result"] == {"n": 1}
+
+
+def test_items_arrive_before_the_end_of_their_attempt(outbox: Outbox, door: WireFrontDoor) -> None:
+    ref = AttemptRef(job_id="job_1", attempt=1)
+    for index in range(20):
+        outbox.put_items(ref, [Item(index=index, data=index)])
+    outbox.wait(outbox.put_finish(_finished(1)), timeout=5)
+    paths = [path for path, _ in door.heard]
+    assert paths[-1] == "/finish"
+    assert [item["index"] for body in door.bodies("/items") for item in body["items"]] == list(range(20))
+
+
+def test_what_cannot_be_reported_waits_on_disk_in_order(outbox: Outbox, door: WireFrontDoor, tmp_path: Path) -> None:
+    door.away = True
+    tickets = [outbox.put_finish(_finished(n)) for n in range(5)]
+    assert outbox.wait(tickets[-1], timeout=5), "safe on disk counts as handed in"
+    assert len(Spool(tmp_path, "wk_1").read()) >= 1
+    door.away = False
+    eventually(lambda: sum(len(b["attempts"]) for b in door.bodies("/finish")) == 5, 10)
+    said = [attempt["job_id"] for body in door.bodies("/finish") for attempt in body["attempts"]]
+    assert said == [f"job_{n}" for n in range(5)]
+    eventually(lambda: Spool(tmp_path, "wk_1").empty)
+
+
+def test_a_stale_report_is_told_to_the_attempt(outbox: Outbox, door: WireFrontDoor, stale: list[AttemptRef]) -> None:
+    door.answers["/finish"] = lambda body: (200, {"verdicts": ["stale"] * len(body["attempts"])})
+    outbox.wait(outbox.put_finish(_finished(1)), timeout=5)
+    assert [ref.job_id for ref in stale] == ["job_1"]
+
+
+def test_a_refused_report_does_not_stop_the_others(outbox: Outbox, door: WireFrontDoor) -> None:
+    door.answers["/items"] = lambda _: (422, {"error": {"code": "invalid_parameters", "what": "No"}})
+    outbox.put_items(AttemptRef(job_id="job_1", attempt=1), [Item(index=0, data=None)])
+    assert outbox.wait(outbox.put_finish(_finished(2)), timeout=5)
+    assert door.bodies("/finish")
+
+
+def test_another_process_delivers_what_a_killed_worker_left(
+    client: FrontDoor, door: WireFrontDoor, tmp_path: Path
+) -> None:
+    door.away = True
+    dead = Outbox(client, "wk_dead", tmp_path, lambda _: None)
+    dead.start()
+    dead.wait(dead.put_finish(_finished(7)), timeout=5)
+    dead.close()
+    door.away = False
+    [spool] = left_behind(tmp_path)
+    assert spool.replay(lambda entry: deliver(client, entry) and None) == 1
+    assert door.bodies("/finish")[0]["worker"] == "wk_dead"
+    assert left_behind(tmp_path) == []
+
+
+def test_a_line_cut_short_by_a_crash_is_left_out(tmp_path: Path) -> None:
+    spool = Spool(tmp_path, "wk_1")
+    spool.path.write_text('["/finish", "{}"]\n["/fin', encoding="utf-8")
+    assert [entry.path for entry in spool.read()] == ["/finish"]
