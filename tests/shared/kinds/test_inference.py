@@ -1,0 +1,257 @@
+"""The inference kind, against real echo runs."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from shared.errors import Cancelled, EngineFailed, InvalidInput, NotFound, RunDied
+from shared.kinds.inference import Inference
+from shared.vocabulary import Capability
+from tests.kinds import LocalCatalog, LocalContext, LocalItems
+from tests.runs import running
+from workers.process import RunProcess
+
+
+@pytest.fixture(scope="module")
+def echo() -> Iterator[RunProcess]:
+    with running("echo", slots=8) as process:
+        yield process
+
+
+def chat(text: str, /, **fields: Any) -> dict[str, Any]:
+    return {"messages": [{"role": "user", "content": text}], **fields}
+
+
+def many(requests: list[dict[str, Any]], **fields: Any) -> Inference:
+    return Inference.model_validate({"model": "echo", "requests": requests, **fields})
+
+
+def lines_of(context: LocalContext, file_id: str) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in context.files.lines(file_id)]
+
+
+def test_a_prompt_is_answered_and_streamed_to_those_who_watch(tmp_path: Path, echo: RunProcess) -> None:
+    context = LocalContext(tmp_path, echo.endpoint)
+    asked = {"model": "echo", "prompt": "one two three", "defaults": {"echo": {"itl_ms": 100}}}
+    data = Inference.model_validate(asked).run(context).data
+    assert data["text"] == "one two three"
+    assert data["finish_reason"] == "stop"
+    assert (data["prompt_tokens"], data["completion_tokens"], data["items"]) == (3, 3, 1)
+    assert context.emitted == ["one", " two", " three"]
+    assert context.progresses[-1][0] == 3
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_streamed_response_equals_the_whole_one(tmp_path: Path, echo: RunProcess) -> None:
+    streamed, whole = (
+        Inference(model="echo", prompt="the same words", stream=stream)
+        .run(LocalContext(tmp_path, echo.endpoint))
+        .data["response"]
+        for stream in (True, False)
+    )
+    assert streamed["choices"][0]["message"]["content"] == whole["choices"][0]["message"]["content"]
+    assert streamed["usage"] == whole["usage"]
+    assert streamed["object"] == whole["object"] == "chat.completion"
+
+
+def test_nothing_is_streamed_when_nobody_wants_it(tmp_path: Path, echo: RunProcess) -> None:
+    context = LocalContext(tmp_path, echo.endpoint)
+    assert Inference(model="echo", prompt="quiet", stream=False).run(context).data["text"] == "quiet"
+    assert context.emitted == []
+
+
+def test_a_large_response_becomes_a_file(tmp_path: Path, echo: RunProcess) -> None:
+    context = LocalContext(tmp_path, echo.endpoint)
+    kind = many([chat("word", echo={"tokens": 80_000})], stream=False)
+    data = kind.run(context).data
+    assert "response" not in data
+    with context.files.open(data["output_file"]) as file:
+        assert json.load(file)["usage"]["completion_tokens"] == 80_000
+
+
+def test_a_batch_of_every_shape_keeps_the_order_of_its_input(tmp_path: Path, echo: RunProcess) -> None:
+    context = LocalContext(tmp_path, echo.endpoint)
+    requests = [
+        chat("slow one", custom_id="a", echo={"latency_ms": 120}),
+        {"prompt": "a completion", "custom_id": "b"},
+        {"custom_id": "c", "method": "POST", "url": "/v1/chat/completions", "body": chat("batch line", stream=True)},
+    ]
+    data = many(requests).run(context).data
+    lines = lines_of(context, data["output_file"])
+    assert [(line["index"], line["custom_id"]) for line in lines] == [(0, "a"), (1, "b"), (2, "c")]
+    assert lines[0]["response"]["choices"][0]["message"]["content"] == "slow one"
+    assert lines[1]["response"]["choices"][0]["text"] == "a completion"
+    assert data["succeeded"] == 3
+    assert data["completion_tokens"] == 6
+    assert context.progresses[-1][:3] == (3, 3, "items")
+
+
+def test_embeddings_are_asked_for_in_one_job(tmp_path: Path, echo: RunProcess) -> None:
+    context = LocalContext(tmp_path, echo.endpoint)
+    kind = many([{"input": "north"}, {"input": ["south", "west"]}])
+    assert kind.demand(LocalCatalog()).capability is Capability.EMBED
+    lines = lines_of(context, kind.run(context).data["output_file"])
+    assert [len(line["response"]["data"]) for line in lines] == [1, 2]
+
+
+def test_a_file_is_read_line_by_line_and_its_bad_lines_fail_alone(tmp_path: Path, echo: RunProcess) -> None:
+    good = json.dumps(chat("fine", custom_id="good"))
+    (tmp_path / "in.jsonl").write_text(f'{good}\n\n{{"broken\n{{"url": "/v2/none"}}\n{good}')
+    context = LocalContext(tmp_path, echo.endpoint)
+    kind = Inference(model="echo", file="in.jsonl", defaults={"max_tokens": 1})
+    data = kind.run(context).data
+    assert (data["items"], data["succeeded"], data["failed"]) == (4, 2, 2)
+    lines = lines_of(context, data["output_file"])
+    assert "not JSON" in lines[1]["error"]["why"]
+    assert "/v2/none" in lines[2]["error"]["why"]
+    assert lines[3]["response"]["usage"]["completion_tokens"] == 1
+
+
+def test_a_file_of_blank_lines_is_refused(tmp_path: Path, echo: RunProcess) -> None:
+    (tmp_path / "in.jsonl").write_text("\n \n")
+    with pytest.raises(InvalidInput, match="holds no requests"):
+        Inference(model="echo", file="in.jsonl").run(LocalContext(tmp_path, echo.endpoint))
+
+
+def test_a_refused_item_fails_alone(tmp_path: Path, echo: RunProcess) -> None:
+    context = LocalContext(tmp_path, echo.endpoint)
+    refused = chat("no", echo={"fail": "error", "status": 422})
+    data = many([chat("yes"), refused, chat("yes")]).run(context).data
+    assert (data["succeeded"], data["failed"]) == (2, 1)
+    assert lines_of(context, data["output_file"])[1]["error"]["code"] == "invalid_input"
+
+
+def test_a_job_fails_when_all_its_items_do(tmp_path: Path, echo: RunProcess) -> None:
+    refused = chat("no", echo={"fail": "error", "status": 400})
+    with pytest.raises(InvalidInput, match="All 2 requests failed"):
+        many([refused, refused]).run(LocalContext(tmp_path, echo.endpoint))
+    with pytest.raises(InvalidInput, match="answered 400: echo fails as told"):
+        many([refused]).run(LocalContext(tmp_path, echo.endpoint))
+
+
+def test_an_engine_that_stumbles_is_asked_again(tmp_path: Path, echo: RunProcess) -> None:
+    stumbling = chat("twice is enough", echo={"fail": "error", "fail_times": 2})
+    assert many([stumbling, chat("fine")]).run(LocalContext(tmp_path, echo.endpoint)).data["succeeded"] == 2
+
+
+def test_failures_that_may_mend_are_left_to_another_attempt_when_all_fail(tmp_path: Path, echo: RunProcess) -> None:
+    failing = chat("always", echo={"fail": "error"})
+    context = LocalContext(tmp_path, echo.endpoint)
+    with pytest.raises(EngineFailed):
+        many([failing, failing]).run(context)
+    assert not context.items.done
+
+
+def test_a_request_that_takes_too_long_fails_alone(tmp_path: Path, echo: RunProcess) -> None:
+    context = LocalContext(tmp_path, echo.endpoint)
+    data = many([chat("hang", echo={"fail": "hang"}), chat("fine")], timeout=0.3).run(context).data
+    assert (data["succeeded"], data["failed"]) == (1, 1)
+    assert "in time" in lines_of(context, data["output_file"])[0]["error"]["what"]
+
+
+def test_a_free_slot_is_refilled_at_once(tmp_path: Path, echo: RunProcess) -> None:
+    slow, quick = chat("slow", echo={"latency_ms": 400}), chat("quick", echo={"latency_ms": 40})
+    started = time.monotonic()
+    many([slow] + [quick] * 56).run(LocalContext(tmp_path, echo.endpoint))
+    # Seven quick ones side by side take eight rounds of 40 ms beside the slow one: no round waits for it.
+    assert time.monotonic() - started < 0.7
+
+
+def test_a_batch_survives_the_death_of_its_run_without_doing_an_item_twice(tmp_path: Path) -> None:
+    kind, items = many([chat(f"item {n}", echo={"latency_ms": 30}) for n in range(40)]), LocalItems()
+    with running("echo", slots=4) as doomed, ThreadPoolExecutor() as pool:
+        attempt = pool.submit(kind.run, LocalContext(tmp_path, doomed.endpoint, items))
+        items.wait_for(10)
+        os.kill(doomed.pid, signal.SIGKILL)
+        with pytest.raises(RunDied):
+            attempt.result(10)
+    survived = len(items.done)
+    assert 10 <= survived < 40
+    with running("echo", slots=4) as fresh:
+        context = LocalContext(tmp_path, fresh.endpoint, items, attempt=2)
+        data = kind.run(context).data
+    lines = lines_of(context, data["output_file"])
+    assert [line["response"]["choices"][0]["message"]["content"] for line in lines] == [f"item {n}" for n in range(40)]
+    assert [line["attempt"] for line in lines].count(1) == survived
+
+
+@pytest.mark.parametrize("fail_after", [0, 3])
+def test_a_run_that_dies_under_a_single_request_is_a_crash(tmp_path: Path, fail_after: int) -> None:
+    crashing = chat("a b c d e f", echo={"fail": "crash", "fail_after": fail_after})
+    with running("echo") as process, pytest.raises(RunDied) as died:
+        many([crashing]).run(LocalContext(tmp_path, process.endpoint))
+    assert died.value.crash
+    assert died.value.retryable
+
+
+def test_an_error_in_the_middle_of_a_stream_is_told(tmp_path: Path, echo: RunProcess) -> None:
+    broken = chat("a b c d e f", echo={"fail": "error", "fail_after": 3})
+    with pytest.raises(EngineFailed, match="echo fails as told"):
+        many([broken]).run(LocalContext(tmp_path, echo.endpoint))
+
+
+@pytest.mark.parametrize("count", [1, 6])
+@pytest.mark.parametrize("stream", [True, False])
+def test_cancelling_takes_effect_within_a_quarter_second_and_frees_the_engine(
+    tmp_path: Path, count: int, stream: bool
+) -> None:
+    with running("echo", slots=2) as process, ThreadPoolExecutor() as pool:
+        context = LocalContext(tmp_path, process.endpoint)
+        kind = many([chat("a word, then nothing", echo={"fail": "hang", "fail_after": 1})] * count, stream=stream)
+        attempt = pool.submit(kind.run, context)
+        if stream and count == 1:
+            assert context.spoke.wait(5)
+        context.cancelled.set()
+        began = time.monotonic()
+        with pytest.raises(Cancelled):
+            attempt.result(5)
+        assert time.monotonic() - began < 0.25
+        after = LocalContext(tmp_path, process.endpoint)
+        assert Inference(model="echo", prompt="free", stream=False, timeout=5).run(after).data["text"] == "free"
+
+
+def test_a_kept_connection_that_its_run_closed_is_replaced(tmp_path: Path) -> None:
+    kind = Inference(model="echo", prompt="again", stream=False)
+    with running("echo") as first:
+        kind.run(LocalContext(tmp_path, first.endpoint))
+    with pytest.raises(RunDied):
+        kind.run(LocalContext(tmp_path, first.endpoint))
+    with running("echo") as second:
+        assert kind.run(LocalContext(tmp_path, second.endpoint)).data["text"] == "again"
+
+
+def test_the_demand_is_a_slot_for_each_request() -> None:
+    catalog = LocalCatalog(files={"f": 10})
+    assert Inference(model="echo", prompt="x").demand(catalog).slots == 1
+    assert many([chat("x")] * 64).demand(catalog).slots == 64
+    assert many([chat("x")] * 300).demand(catalog).slots == 256
+    with pytest.raises(NotFound):
+        Inference(model="echo", file="gone").demand(catalog)
+
+
+@pytest.mark.parametrize(
+    ("params", "said"),
+    [
+        ({}, "exactly one of prompt, requests and file"),
+        ({"prompt": "x", "file": "y"}, "prompt and file"),
+        ({"requests": [{"messages": []}]}, "requests[0]: messages must be a list"),
+        ({"requests": [{"prompt": "x", "input": "y"}]}, "exactly one of messages, prompt and input"),
+        ({"requests": [{"prompt": "x"}, {"input": "y"}]}, "submit two jobs"),
+        ({"requests": [{"method": "GET", "url": "/v1/completions", "body": {"prompt": "x"}}]}, "POST"),
+        ({"prompt": "x", "tiemout": 3}, "tiemout"),
+    ],
+)
+def test_parameters_that_make_no_sense_are_refused(params: dict[str, Any], said: str) -> None:
+    with pytest.raises(ValidationError) as refused:
+        Inference.model_validate({"model": "echo", **params})
+    assert said in str(refused.value)
