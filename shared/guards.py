@@ -8,15 +8,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sqlalchemy import ColumnElement, exists, select
+from sqlalchemy import ColumnElement, TextClause, exists, select
 
-from shared.tables import Attempt, Host, Job, Leader, Run
-from shared.vocabulary import FINAL_JOB_STATES, LIVE_ATTEMPT_STATES, AttemptState, JobState, RunState
+from shared.tables import Attempt, Job, Leader, Run, is_live_attempt, is_live_run
+from shared.vocabulary import FINAL_JOB_STATES, AttemptState, JobState, RunState
 
 if TYPE_CHECKING:
     from shared.leader import Fence
 
-Conditions = list[ColumnElement[bool]]
+Conditions = list[ColumnElement[bool] | TextClause]
 Moment = ColumnElement[float]
 
 
@@ -34,8 +34,8 @@ def assignable(moment: Moment) -> Conditions:
 
 
 def due(moment: Moment) -> Conditions:
-    """Not before its time, and not when somebody has cancelled it."""
-    return [(Job.not_before.is_(None)) | (Job.not_before <= moment), Job.cancel_requested_at.is_(None)]
+    """Not before its time. A cancelled job is not in the queue, so that is not asked here."""
+    return [(Job.not_before.is_(None)) | (Job.not_before <= moment)]
 
 
 def slots_free(wanted: int, used: int, offered: int) -> bool:
@@ -55,26 +55,27 @@ def placeable() -> Conditions:
 
 def idle() -> Conditions:
     """A run is evicted only while no live attempt uses it."""
-    busy = select(Attempt.job_id).where(Attempt.run_id == Run.id, Attempt.state.in_(LIVE_ATTEMPT_STATES))
-    return [~exists(busy)]
+    return [~exists(select(Attempt.job_id).where(Attempt.run_id == Run.id, is_live_attempt))]
 
 
 def lease_over(moment: Moment) -> Conditions:
     """An attempt is lost only after its lease."""
-    return [Attempt.state == AttemptState.RUNNING, Attempt.lease_until <= moment]
+    return [is_live_attempt, Attempt.state == AttemptState.RUNNING, Attempt.lease_until <= moment]
 
 
 def unclaimed(moment: Moment) -> Conditions:
     """An attempt is abandoned only when no worker took it in time."""
-    return [Attempt.state == AttemptState.ASSIGNED, Attempt.claim_by <= moment]
+    return [is_live_attempt, Attempt.state == AttemptState.ASSIGNED, Attempt.claim_by <= moment]
 
 
 def run_lease_over(moment: Moment) -> Conditions:
-    return [Run.state.in_([RunState.STARTING, RunState.READY, RunState.STOPPING]), Run.lease_until <= moment]
+    """A run is given up only after its lease; a pending one has none."""
+    return [is_live_run, Run.state != RunState.PENDING, Run.lease_until <= moment]
 
 
 def run_untended(moment: Moment) -> Conditions:
-    return [Run.state == RunState.PENDING, Run.host.is_not(None), Run.claim_by <= moment]
+    """A run is placed anew only when no worker has begun to load it in time."""
+    return [is_live_run, Run.state == RunState.PENDING, Run.host.is_not(None), Run.claim_by <= moment]
 
 
 # --- workers -----------------------------------------------------------------------------------
@@ -110,9 +111,9 @@ def tendable(run: Run, generation: int, host: str) -> bool:
     return run.state == RunState.PENDING and run.generation == generation and run.host == host
 
 
-def reaped(host: Host) -> bool:
-    """Memory of a dead run is free only once its host has reaped the process; a lease alone proves nothing."""
-    return True
+def reaped(gone: bool) -> bool:
+    """Memory is free only once the process is known to be gone; a lease that ran out proves nothing."""
+    return gone
 
 
 # --- people ------------------------------------------------------------------------------------

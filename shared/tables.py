@@ -19,7 +19,6 @@ from sqlalchemy import (
     MetaData,
     String,
     Text,
-    literal_column,
     text,
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
@@ -31,11 +30,11 @@ LIVE_ATTEMPTS = text("state IN ('assigned', 'running')")
 WAITING_JOBS = text("state = 'queued'")
 LIVE_RUNS = text("state IN ('pending', 'starting', 'ready', 'stopping')")
 
-# The same as conditions for queries. SQLite uses a partial index only for a query that repeats its condition in words,
-# so these carry literals where `state == …` would carry a parameter.
-is_live_attempt = literal_column("attempts.state IN ('assigned', 'running')", Boolean())
-is_waiting_job = literal_column("jobs.state = 'queued'", Boolean())
-is_live_run = literal_column("runs.state IN ('pending', 'starting', 'ready', 'stopping')", Boolean())
+# The same for queries: SQLite uses a partial index only for a query that repeats its condition word for word, which
+# `state == …` with its parameter does not.
+is_live_attempt = text(f"attempts.{LIVE_ATTEMPTS}")
+is_waiting_job = text(f"jobs.{WAITING_JOBS}")
+is_live_run = text(f"runs.{LIVE_RUNS}")
 
 _NAMES = {
     "ix": "ix_%(table_name)s_%(column_0_name)s",
@@ -241,7 +240,15 @@ class Job(Base):
 
     __tablename__ = "jobs"
     __table_args__ = (
-        Index("ix_jobs_waiting", "rank", "queued_at", "id", sqlite_where=WAITING_JOBS, postgresql_where=WAITING_JOBS),
+        Index(
+            "ix_jobs_waiting",
+            "state",
+            "rank",
+            "queued_at",
+            "id",
+            sqlite_where=WAITING_JOBS,
+            postgresql_where=WAITING_JOBS,
+        ),
         Index("ix_jobs_listing", "state", "id"),
         Index("ux_jobs_idempotency", "owner", "idempotency_key", unique=True),
     )

@@ -117,7 +117,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name="pk_jobs"),
     )
     op.create_index("ix_jobs_listing", "jobs", ["state", "id"])
-    op.create_index("ix_jobs_waiting", "jobs", ["rank", "queued_at", "id"], **WAITING_JOBS)
+    op.create_index("ix_jobs_waiting", "jobs", ["state", "rank", "queued_at", "id"], **WAITING_JOBS)
     op.create_index("ux_jobs_idempotency", "jobs", ["owner", "idempotency_key"], unique=True)
 
     op.create_table(

@@ -21,6 +21,7 @@ class Standing:
     max_failures: int
     max_crashes: int
     cancel_requested: bool
+    exclusive: bool = False
 
 
 @dataclass(frozen=True)

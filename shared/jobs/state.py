@@ -10,22 +10,22 @@ the commit, by whoever called.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Float, bindparam, case, func, insert, literal, select, tuple_, update
+from sqlalchemy import ColumnElement, Float, and_, bindparam, case, func, insert, literal, select, tuple_, update
 from sqlalchemy.orm import Session
 
 from shared import events, guards, leader
-from shared.db import now
+from shared.db import clock_time, now
 from shared.errors import Conflict, NotFound, Problem
 from shared.events import NewEvent
 from shared.jobs.settle import Settled, Standing, settle
 from shared.leader import Fence
 from shared.protocol import AttemptRef, AttemptStatus, FinishedAttempt, Item, Outcome, Verdict
-from shared.tables import Attempt, Host, Job, Result, Run
-from shared.vocabulary import LIVE_ATTEMPT_STATES, AttemptState, JobState, RunState
+from shared.tables import Attempt, Host, Job, Result, Run, is_live_attempt
+from shared.vocabulary import AttemptState, JobState, RunState
 
 #: Seconds until an unclaimed message is sent again; doubles each time.
 REPUBLISH = 3.0
@@ -74,7 +74,7 @@ class Dispatched:
 
 def submit(session: Session, rows: Sequence[dict[str, Any]]) -> None:
     """Insert new jobs as queued. Raises IntegrityError when an idempotency key is taken."""
-    moment = session.scalar(select(now(session)))
+    moment = clock_time(session)
     session.execute(
         insert(Job), [{**row, "state": JobState.QUEUED, "created_at": moment, "queued_at": moment} for row in rows]
     )
@@ -102,7 +102,7 @@ def assign(session: Session, fence: Fence, placements: Sequence[Placement], time
     granted = [p for p in placements if p.job_id in numbers]
     if not granted:
         return []
-    at = session.scalar(select(moment)) or 0.0
+    at = clock_time(session)
     session.execute(
         insert(Attempt),
         [
@@ -165,7 +165,7 @@ def _used_slots(session: Session, run_ids: Collection[str]) -> dict[str, tuple[i
     )
     in_use = session.execute(
         select(Attempt.run_id, func.sum(Attempt.slots))
-        .where(Attempt.run_id.in_(run_ids), Attempt.state.in_(LIVE_ATTEMPT_STATES))
+        .where(Attempt.run_id.in_(run_ids), is_live_attempt)
         .group_by(Attempt.run_id)
     )
     counts = {run_id: int(total) for run_id, total in in_use}
@@ -178,7 +178,7 @@ def due_messages(session: Session, fence: Fence, limit: int = 500) -> list[Dispa
     moment = now(session)
     rows = session.execute(
         select(Attempt.job_id, Attempt.number, Attempt.host, Attempt.runtime)
-        .where(Attempt.state == AttemptState.ASSIGNED, Attempt.publish_at <= moment)
+        .where(is_live_attempt, Attempt.state == AttemptState.ASSIGNED, Attempt.publish_at <= moment)
         .order_by(Attempt.publish_at)
         .limit(limit)
     ).all()
@@ -206,8 +206,9 @@ def rescue(session: Session, fence: Fence, max_crashes: int) -> list[AttemptRef]
     unclaimed = session.scalars(select(Attempt).where(*guards.unclaimed(moment)).with_for_update()).all()
     ended: list[_Ending] = [(attempt, AttemptState.LOST, _lost(attempt, "its lease ran out")) for attempt in lost]
     ended += [(attempt, AttemptState.ABANDONED, None) for attempt in unclaimed]
+    refs = [AttemptRef(job_id=attempt.job_id, attempt=attempt.number) for attempt, _, _ in ended]
     _end(session, ended, max_crashes)
-    return [AttemptRef(job_id=attempt.job_id, attempt=attempt.number) for attempt, _, _ in ended]
+    return refs
 
 
 def block(session: Session, fence: Fence, reasons: dict[str, dict[str, Any] | None]) -> None:
@@ -231,23 +232,23 @@ def claim(session: Session, host: str, worker: str, refs: Sequence[AttemptRef], 
     if not refs:
         return []
     moment = now(session)
-    won = session.execute(
+    won = session.scalars(
         update(Attempt)
         .where(_in_refs([(ref.job_id, ref.attempt) for ref in refs]), *guards.claimable(host))
         .values(state=AttemptState.RUNNING, worker=worker, started_at=moment, lease_until=moment + lease)
-        .returning(Attempt.job_id, Attempt.number),
-        execution_options={"synchronize_session": False},
+        .returning(Attempt),
+        execution_options={"synchronize_session": False, "populate_existing": True},
     ).all()
     if not won:
         return []
     session.execute(
         update(Job)
-        .where(Job.id.in_([job_id for job_id, _ in won]), Job.state == JobState.ASSIGNED)
+        .where(Job.id.in_([attempt.job_id for attempt in won]), Job.state == JobState.ASSIGNED)
         .values(state=JobState.RUNNING, started_at=func.coalesce(Job.started_at, moment)),
         execution_options={"synchronize_session": False},
     )
-    events.record(session, [_event("job.running", job_id, attempt=number, host=host) for job_id, number in won])
-    return list(session.scalars(select(Attempt).where(_in_refs([(j, n) for j, n in won]))))
+    events.record(session, [_event("job.running", a.job_id, attempt=a.number, host=host) for a in won])
+    return list(won)
 
 
 def keep_alive(session: Session, host: str, statuses: Sequence[AttemptStatus], lease: float) -> dict[AttemptRef, bool]:
@@ -268,7 +269,10 @@ def keep_alive(session: Session, host: str, statuses: Sequence[AttemptStatus], l
         session.connection().execute(
             update(Job)
             .where(Job.id == bindparam("job"), Job.attempt == bindparam("number"))
-            .values(progress=bindparam("progress_now", type_=Job.progress.type), phase=bindparam("phase_now")),
+            .values(
+                progress=func.coalesce(bindparam("progress_now", type_=Job.progress.type), Job.progress),
+                phase=func.coalesce(bindparam("phase_now", type_=Job.phase.type), Job.phase),
+            ),
             [
                 {
                     "job": s.job_id,
@@ -297,7 +301,7 @@ def checkpoint(session: Session, host: str, worker: str, ref: AttemptRef, items:
             select(Result.index).where(Result.job_id == ref.job_id, Result.index.in_([item.index for item in items]))
         )
     )
-    moment = session.scalar(select(now(session)))
+    moment = clock_time(session)
     fresh = {item.index: item for item in items if item.index not in have}
     if fresh:
         session.execute(
@@ -319,20 +323,22 @@ def finish(
     ).all()
     attempts = {(row.job_id, row.number): row for row in rows}
     verdicts: list[Verdict] = []
-    ended: list[_Ending] = []
+    ended: dict[tuple[str, int], _Ending] = {}
     results: dict[str, dict[str, Any] | None] = {}
     for report in reports:
-        attempt = attempts.get((report.job_id, report.attempt))
-        state = _ENDED[report.outcome]
-        if attempt is not None and report.job_id not in results and guards.finishes(attempt, worker, host):
-            ended.append((attempt, state, report.error))
+        ref = (report.job_id, report.attempt)
+        attempt, state = attempts.get(ref), _ENDED[report.outcome]
+        if attempt is None:
+            verdicts.append(Verdict.STALE)
+        elif ref in ended:
+            verdicts.append(Verdict.DUPLICATE if ended[ref][1] == state else Verdict.STALE)
+        elif guards.finishes(attempt, worker, host):
+            ended[ref] = (attempt, state, report.error)
             results[report.job_id] = report.result
             verdicts.append(Verdict.ACCEPTED)
-        elif attempt is not None and guards.repeats(attempt, worker, state):
-            verdicts.append(Verdict.DUPLICATE)
         else:
-            verdicts.append(Verdict.STALE)
-    _end(session, ended, max_crashes, results)
+            verdicts.append(Verdict.DUPLICATE if guards.repeats(attempt, worker, state) else Verdict.STALE)
+    _end(session, list(ended.values()), max_crashes, results)
     return verdicts
 
 
@@ -340,16 +346,22 @@ def lose(session: Session, host: str, workers: Collection[str], max_crashes: int
     """The host's agent saw these workers end: their attempts are lost at once, without waiting for the lease."""
     rows = session.scalars(
         select(Attempt)
-        .where(Attempt.host == host, Attempt.worker.in_(workers), Attempt.state == AttemptState.RUNNING)
+        .where(
+            is_live_attempt,
+            Attempt.host == host,
+            Attempt.worker.in_(workers),
+            Attempt.state == AttemptState.RUNNING,
+        )
         .with_for_update()
     ).all()
+    refs = [AttemptRef(job_id=row.job_id, attempt=row.number) for row in rows]
     _end(session, [(row, AttemptState.LOST, _lost(row, why)) for row in rows], max_crashes)
-    return [AttemptRef(job_id=row.job_id, attempt=row.number) for row in rows]
+    return refs
 
 
 def workers_of(session: Session, host: str) -> set[str]:
     """Workers that hold running attempts on a host."""
-    query = select(Attempt.worker).where(Attempt.host == host, Attempt.state == AttemptState.RUNNING).distinct()
+    query = select(Attempt.worker).where(is_live_attempt, Attempt.host == host, Attempt.worker.is_not(None)).distinct()
     return {worker for worker in session.scalars(query) if worker}
 
 
@@ -358,6 +370,9 @@ def workers_of(session: Session, host: str) -> set[str]:
 
 def cancel(session: Session, job_id: str) -> JobState:
     """Cancel at once what does not run; ask what runs. Raises NotFound, or Conflict when it is already over."""
+    # Attempts are locked before their jobs, as a claim and a finish do: the other way round they would wait for
+    # each other for ever.
+    session.execute(select(Attempt.number).where(Attempt.job_id == job_id, is_live_attempt).with_for_update())
     job = session.get(Job, job_id, with_for_update=True)
     if job is None:
         raise no_such_job(job_id)
@@ -367,20 +382,23 @@ def cancel(session: Session, job_id: str) -> JobState:
         raise Conflict(f"Job {job_id} has already {job.state}", "a finished job cannot be cancelled", "nothing to do")
     moment = now(session)
     if job.state == JobState.RUNNING:
-        session.execute(update(Job).where(Job.id == job_id).values(cancel_requested_at=moment))
-        events.record(session, [_event("job.cancelling", job_id)])
-        return job.state
+        if job.cancel_requested_at is None:
+            session.execute(update(Job).where(Job.id == job_id).values(cancel_requested_at=moment))
+            events.record(session, [_event("job.cancelling", job_id)])
+        return JobState.RUNNING
     session.execute(
         update(Attempt)
-        .where(Attempt.job_id == job_id, Attempt.state.in_(LIVE_ATTEMPT_STATES))
-        .values(state=AttemptState.CANCELLED, ended_at=moment)
+        .where(Attempt.job_id == job_id, is_live_attempt)
+        .values(state=AttemptState.CANCELLED, ended_at=moment),
+        execution_options={"synchronize_session": False},
     )
     session.execute(
         update(Job)
         .where(Job.id == job_id)
         .values(state=JobState.CANCELLED, cancel_requested_at=moment, finished_at=moment, blocked_by=None)
     )
-    _free_hosts(session, [job_id])
+    if job.exclusive:
+        _free_hosts(session, [job_id])
     events.record(session, [_event("job.cancelled", job_id)])
     return JobState.CANCELLED
 
@@ -419,16 +437,9 @@ def _end(
     """End attempts and settle their jobs, in one go."""
     if not ended:
         return
-    moment = session.scalar(select(now(session))) or 0.0
-    jobs = {
-        job.id: job
-        for job in session.scalars(select(Job).where(Job.id.in_([a.job_id for a, _, _ in ended])).with_for_update())
-    }
-    settled: list[tuple[Attempt, AttemptState, Settled]] = []
-    for attempt, state, error in ended:
-        job = jobs[attempt.job_id]
-        standing = Standing(job.failures, job.crashes, job.max_failures, max_crashes, bool(job.cancel_requested_at))
-        settled.append((attempt, state, settle(standing, state, error)))
+    moment = clock_time(session)
+    standings = _standings(session, [attempt.job_id for attempt, _, _ in ended], max_crashes)
+    settled = [(attempt, state, settle(standings[attempt.job_id], state, error)) for attempt, state, error in ended]
     problems = {a.job_id: error.model_dump() if error else None for a, _, error in ended}
     session.connection().execute(
         update(Attempt)
@@ -442,10 +453,22 @@ def _end(
     )
     session.connection().execute(_SETTLE, [_settle_row(a, s, moment, results) for a, _, s in settled])
     _touch_runs(session, {a.run_id for a, _, _ in settled if a.run_id}, moment)
-    _free_hosts(session, [a.job_id for a, _, _ in settled if jobs[a.job_id].exclusive])
+    _free_hosts(session, [job_id for job_id, standing in standings.items() if standing.exclusive])
     events.record(session, [_settled_event(a, state, s) for a, state, s in settled])
-    for row in (*jobs.values(), *(a for a, _, _ in settled)):
-        session.expire(row)
+    for attempt, _, _ in settled:
+        session.expire(attempt)
+
+
+def _standings(session: Session, job_ids: Sequence[str], max_crashes: int) -> dict[str, Standing]:
+    """Where these jobs stand; their rows stay locked until the transaction ends."""
+    columns = (Job.id, Job.failures, Job.crashes, Job.max_failures, Job.cancel_requested_at, Job.exclusive)
+    rows = session.execute(select(*columns).where(Job.id.in_(job_ids)).with_for_update())
+    return {
+        row.id: Standing(
+            row.failures, row.crashes, row.max_failures, max_crashes, row.cancel_requested_at is not None, row.exclusive
+        )
+        for row in rows
+    }
 
 
 _SETTLE = (
@@ -523,8 +546,9 @@ def no_such_job(job_id: str) -> NotFound:
     )
 
 
-def _in_refs(refs: Iterable[tuple[str, int]]) -> Any:
-    return tuple_(Attempt.job_id, Attempt.number).in_(list(refs))
+def _in_refs(refs: Collection[tuple[str, int]]) -> ColumnElement[bool]:
+    """These attempts; SQLite finds a pair only by walking the table, so the jobs are named once more."""
+    return and_(Attempt.job_id.in_([job for job, _ in refs]), tuple_(Attempt.job_id, Attempt.number).in_(list(refs)))
 
 
 def _republish_delay() -> Any:

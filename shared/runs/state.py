@@ -14,20 +14,22 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import bindparam, func, insert, select, tuple_, update
+from sqlalchemy import BigInteger, ColumnElement, and_, bindparam, case, func, insert, select, tuple_, update
 from sqlalchemy.orm import Session
 
 from shared import events, guards, leader
-from shared.db import now
+from shared.db import clock_time, now
 from shared.errors import Conflict, NotFound, Problem
 from shared.events import NewEvent
 from shared.jobs.state import REPUBLISH, Timers, lane_name
 from shared.leader import Fence
 from shared.protocol import RunAction, RunEvent, RunRef, RunReport, RunStatus
-from shared.tables import Host, Run
+from shared.tables import Host, Run, is_live_run
 from shared.vocabulary import RunState
 
 _LOADED = (RunState.STARTING, RunState.READY, RunState.STOPPING)
+_FINAL = (RunState.STOPPED, RunState.FAILED)
+_HINTED = (RunState.PENDING, RunState.STOPPING)
 
 
 @dataclass(frozen=True)
@@ -57,7 +59,7 @@ class RunMessage:
 
 def create(session: Session, rows: Sequence[dict[str, Any]]) -> None:
     """Ask for runs; the scheduler places them."""
-    moment = session.scalar(select(now(session)))
+    moment = clock_time(session)
     session.execute(insert(Run), [{**row, "state": RunState.PENDING, "created_at": moment} for row in rows])
     events.record(session, [_event("run.pending", row["id"], model=row["model"]) for row in rows])
 
@@ -72,9 +74,9 @@ def request_stop(session: Session, run_id: str, reason: str) -> RunState:
 
 
 def _stop(session: Session, run: Run, reason: str) -> None:
-    moment = session.scalar(select(now(session))) or 0.0
+    moment = clock_time(session)
     if run.state == RunState.PENDING:
-        _over(session, run, RunState.STOPPED, moment, free=True, reason=reason)
+        _over(session, run, RunState.STOPPED, moment, gone=True, reason=reason)
     elif run.state in (RunState.STARTING, RunState.READY):
         run.state, run.stop_reason = RunState.STOPPING, reason
         run.publish_at, run.published = moment, 0
@@ -140,7 +142,7 @@ def evict(session: Session, fence: Fence, run_ids: Collection[str], reason: str)
     moment = now(session)
     rows = session.execute(
         update(Run)
-        .where(Run.id.in_(run_ids), Run.state.in_([RunState.STARTING, RunState.READY]), *guards.idle())
+        .where(Run.id.in_(run_ids), Run.state.in_((RunState.STARTING, RunState.READY)), *guards.idle())
         .values(state=RunState.STOPPING, stop_reason=reason, publish_at=moment + REPUBLISH, published=1)
         .returning(Run.id, Run.generation, Run.host, Run.runtime),
         execution_options={"synchronize_session": False},
@@ -158,11 +160,7 @@ def due_messages(session: Session, fence: Fence, limit: int = 200) -> list[RunMe
         .where(
             Run.id.in_(
                 select(Run.id)
-                .where(
-                    Run.host.is_not(None),
-                    Run.state.in_([RunState.PENDING, RunState.STOPPING]),
-                    Run.publish_at <= moment,
-                )
+                .where(is_live_run, Run.host.is_not(None), Run.state.in_(_HINTED), Run.publish_at <= moment)
                 .limit(limit)
             )
         )
@@ -176,12 +174,10 @@ def due_messages(session: Session, fence: Fence, limit: int = 200) -> list[RunMe
 def rescue(session: Session, fence: Fence) -> list[str]:
     """Fail runs nobody has heard of past their lease, their memory still held; place untended ones again."""
     leader.check(session, fence)
-    moment = session.scalar(select(now(session))) or 0.0
+    moment = clock_time(session)
     changed = []
     for run in session.scalars(select(Run).where(*guards.run_lease_over(now(session))).with_for_update()).all():
-        host = session.get(Host, run.host)
-        free = host is None or not guards.reaped(host)
-        _over(session, run, RunState.FAILED, moment, free=free, error=_silent(run))
+        _over(session, run, RunState.FAILED, moment, gone=False, error=_silent(run))
         changed.append(run.id)
     for run in session.scalars(select(Run).where(*guards.run_untended(now(session))).with_for_update()).all():
         run.host = run.runtime = run.claim_by = run.publish_at = None
@@ -214,7 +210,7 @@ def tend(session: Session, host: str, worker: str, ref: RunRef, lease: float) ->
     if run is None or run.host != host:
         return RunAction.NOTHING, None
     if guards.tendable(run, ref.generation, host):
-        moment = session.scalar(select(now(session))) or 0.0
+        moment = clock_time(session)
         run.state, run.worker, run.lease_until = RunState.STARTING, worker, moment + lease
         run.publish_at = run.claim_by = None
         events.record(session, [_event("run.starting", run.id, host=host, model=run.model)])
@@ -228,16 +224,27 @@ def tend(session: Session, host: str, worker: str, ref: RunRef, lease: float) ->
 def report(session: Session, host: str, said: RunReport, lease: float) -> bool:
     """A worker says what became of a run; `False` when it is no longer this worker's."""
     run = session.get(Run, said.run_id, with_for_update=True)
-    if run is None or run.state.final or not guards.run_owned(run, said.generation, said.worker, host):
+    if run is None or not guards.run_owned(run, said.generation, said.worker, host):
         return False
-    moment = session.scalar(select(now(session))) or 0.0
+    if run.state.final:
+        return _end_again(session, run, said)
+    moment = clock_time(session)
     run.memory_peak = _most(run.memory_peak, said.peak)
     run.memory_used = said.memory
     if said.event == RunEvent.READY:
         return _ready(session, run, said, moment, lease)
     stopped = said.event == RunEvent.STOPPED or run.state == RunState.STOPPING
     state = RunState.STOPPED if stopped else RunState.FAILED
-    _over(session, run, state, moment, free=True, error=None if stopped else said.error)
+    _over(session, run, state, moment, gone=True, error=None if stopped else said.error)
+    session.flush()
+    return True
+
+
+def _end_again(session: Session, run: Run, said: RunReport) -> bool:
+    """The end of a run that was given up before, or whose first report was answered into the void: it is gone now."""
+    if said.event == RunEvent.READY:
+        return False
+    run.memory_held = 0
     session.flush()
     return True
 
@@ -263,7 +270,7 @@ def keep_alive(session: Session, host: str, statuses: Sequence[RunStatus], lease
     rows = session.execute(
         update(Run)
         .where(
-            tuple_(Run.id, Run.generation).in_([(s.run_id, s.generation) for s in statuses]),
+            _in_refs(statuses),
             Run.host == host,
             Run.state.in_(_LOADED),
         )
@@ -277,22 +284,27 @@ def keep_alive(session: Session, host: str, statuses: Sequence[RunStatus], lease
         session.connection().execute(
             update(Run)
             .where(Run.id == bindparam("run"))
-            .values(memory_used=bindparam("used"), memory_peak=bindparam("most")),
+            .values(memory_used=bindparam("used"), memory_peak=_highest(bindparam("most", type_=BigInteger))),
             [{"run": s.run_id, "used": s.memory, "most": s.peak or s.memory} for s in measured],
         )
     return {RunRef(run_id=run_id, generation=generation) for run_id, generation in kept}
 
 
 def confirm_dead(session: Session, host: str, refs: Collection[RunRef]) -> None:
-    """The host has reaped these processes: their memory is free, and a run that still counted on one has failed."""
+    """The host says these processes are gone: their memory is free, and a run that still counted on one has failed."""
     if not refs:
         return
-    rows = session.scalars(
-        select(Run)
-        .where(tuple_(Run.id, Run.generation).in_([(r.run_id, r.generation) for r in refs]), Run.host == host)
-        .with_for_update()
-    ).all()
+    rows = session.scalars(select(Run).where(_in_refs(refs), Run.host == host).with_for_update()).all()
     _free(session, rows)
+
+
+def lingering(session: Session, host: str) -> list[RunRef]:
+    """Loads that are over but still hold memory here: the host is to make sure that they are gone, and to say so.
+
+    Without this the memory of a run whose worker died before it had a process would be held until the host restarts.
+    """
+    query = select(Run.id, Run.generation).where(Run.host == host, Run.memory_held > 0, Run.state.in_(_FINAL))
+    return [RunRef(run_id=run_id, generation=generation) for run_id, generation in session.execute(query)]
 
 
 def only_alive(session: Session, host: str, refs: Collection[RunRef]) -> None:
@@ -305,12 +317,14 @@ def only_alive(session: Session, host: str, refs: Collection[RunRef]) -> None:
 
 
 def _free(session: Session, rows: Sequence[Run]) -> None:
-    moment = session.scalar(select(now(session))) or 0.0
+    if not rows:
+        return
+    moment = clock_time(session)
     for run in rows:
         if run.state in _LOADED:
             stopping = run.state == RunState.STOPPING
             state = RunState.STOPPED if stopping else RunState.FAILED
-            _over(session, run, state, moment, free=True, error=None if stopping else _died(run))
+            _over(session, run, state, moment, gone=True, error=None if stopping else _died(run))
         elif run.state.final:
             run.memory_held = 0
     session.flush()
@@ -320,13 +334,13 @@ def _free(session: Session, rows: Sequence[Run]) -> None:
 
 
 def _over(
-    session: Session, run: Run, state: RunState, moment: float, *, free: bool, reason: str | None = None,
+    session: Session, run: Run, state: RunState, moment: float, *, gone: bool, reason: str | None = None,
     error: Problem | None = None,
 ) -> None:  # fmt: skip
     run.state, run.ended_at = state, moment
     run.publish_at = run.claim_by = run.lease_until = None
     run.endpoint = run.blocked_by = None
-    if free:
+    if guards.reaped(gone):
         run.memory_held = 0
     if reason is not None:
         run.stop_reason = reason
@@ -344,6 +358,16 @@ def no_such_run(run_id: str) -> NotFound:
 
 def already_over(run: Run) -> Conflict:
     return Conflict(f"Run {run.id} is {run.state}", "it has already ended", "start a new one: cidermill runs start")
+
+
+def _in_refs(refs: Collection[RunRef]) -> ColumnElement[bool]:
+    """These loads; SQLite finds a pair only by walking the table, so the runs are named once more."""
+    pairs = [(ref.run_id, ref.generation) for ref in refs]
+    return and_(Run.id.in_([run_id for run_id, _ in pairs]), tuple_(Run.id, Run.generation).in_(pairs))
+
+
+def _highest(peak: ColumnElement[int]) -> ColumnElement[int]:
+    return case((Run.memory_peak > peak, Run.memory_peak), else_=peak)
 
 
 def _most(first: int | None, second: int | None) -> int | None:
