@@ -2,6 +2,7 @@
 
     CidermillError                         500
     ├── BadRequest                         400   the request cannot be read or makes no sense
+    │   ├── ProtocolMismatch               426   the worker speaks a version of the protocol that we do not
     │   ├── InvalidParameters              422   well-formed, but a field is wrong
     │   └── CannotFit                      422   no host could ever run it
     ├── Unauthorized                       401
@@ -80,6 +81,13 @@ class BadRequest(CidermillError):
 
     status = 400
     code = "bad_request"
+
+
+class ProtocolMismatch(BadRequest):
+    """The worker speaks a version of the protocol that the front door does not."""
+
+    status = 426
+    code = "protocol_mismatch"
 
 
 class InvalidParameters(BadRequest):
