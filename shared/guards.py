@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import ColumnElement, TextClause, exists, select
 
-from shared.tables import Attempt, Job, Leader, Run, is_live_attempt, is_live_run
+from shared.tables import Attempt, Host, Job, Leader, Run, is_live_attempt, is_live_run
 from shared.vocabulary import FINAL_JOB_STATES, AttemptState, JobState, RunState
 
 if TYPE_CHECKING:
@@ -46,6 +46,11 @@ def slots_free(wanted: int, used: int, offered: int) -> bool:
 def budget_holds(need: int, held: int, budget: int) -> bool:
     """I6: what runs hold on a host stays within its budget."""
     return held + need <= budget
+
+
+def unreserved() -> Conditions:
+    """A host is kept for one exclusive job at a time."""
+    return [Host.reserved_by.is_(None)]
 
 
 def placeable() -> Conditions:

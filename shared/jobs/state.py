@@ -10,7 +10,7 @@ the commit, by whoever called.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -222,6 +222,30 @@ def block(session: Session, fence: Fence, reasons: dict[str, dict[str, Any] | No
         .values(blocked_by=bindparam("reason", type_=Job.blocked_by.type)),
         [{"job": job_id, "reason": reason} for job_id, reason in reasons.items()],
     )
+
+
+def fail_queued(session: Session, fence: Fence, problems: Mapping[str, Problem]) -> list[str]:
+    """End jobs that no attempt could help; those that are no longer queued are left alone."""
+    if not problems:
+        return []
+    leader.check(session, fence)
+    moment = now(session)
+    rows = session.execute(
+        update(Job)
+        .where(Job.id.in_(problems), *guards.assignable(moment))
+        .values(state=JobState.FAILED, finished_at=moment, blocked_by=None, phase=None)
+        .returning(Job.id),
+        execution_options={"synchronize_session": False},
+    ).all()
+    failed = [row.id for row in rows]
+    if failed:
+        session.connection().execute(
+            update(Job).where(Job.id == bindparam("job")).values(error=bindparam("problem", type_=Job.error.type)),
+            [{"job": job_id, "problem": problems[job_id].model_dump()} for job_id in failed],
+        )
+        _free_hosts(session, failed)
+        events.record(session, [_event("job.failed", i, error=problems[i].sentence()) for i in failed])
+    return failed
 
 
 # --- workers -----------------------------------------------------------------------------------
