@@ -21,19 +21,19 @@ class HostStore:
     """The Hugging Face cache (shared with every other tool) and the folder for other downloads."""
 
     cache_dir: str
-    data_dir: str
+    models_dir: str
     token: str | None = field(default=None, repr=False)
     endpoint: str = DEFAULT_ENDPOINT
 
     def disk_free(self) -> Bytes:
         """Of the fuller disk, when the two folders are on different ones."""
-        return Bytes(min(_usage(self.cache_dir).free, _usage(self.data_dir).free))
+        return Bytes(min(_usage(self.cache_dir).free, _usage(self.models_dir).free))
 
     def disk_reserve(self) -> Bytes:
         return Bytes(max(int(_usage(self.cache_dir).total * RESERVED_PART), LEAST_RESERVE))
 
 
-def host_store(data_dir: Path, environment: Mapping[str, str] = os.environ) -> HostStore:
+def host_store(models_dir: Path, environment: Mapping[str, str] = os.environ) -> HostStore:
     """The store that `huggingface_hub` would use with the same environment, found without importing it.
 
     Reads HF_HUB_CACHE, HF_HOME, XDG_CACHE_HOME, HF_ENDPOINT, HF_TOKEN, HF_TOKEN_PATH.
@@ -42,7 +42,7 @@ def host_store(data_dir: Path, environment: Mapping[str, str] = os.environ) -> H
     cache = environment.get("HF_HUB_CACHE") or environment.get("HUGGINGFACE_HUB_CACHE")
     return HostStore(
         cache_dir=str(Path(cache).expanduser() if cache else home / "hub"),
-        data_dir=str(data_dir),
+        models_dir=str(models_dir),
         token=_token(environment, home),
         endpoint=(environment.get("HF_ENDPOINT") or DEFAULT_ENDPOINT).rstrip("/"),
     )

@@ -15,7 +15,9 @@ def guard_web(url: str, *, loopback: bool) -> None:
     Raises InvalidInput when the address is not allowed, Unavailable when its name is unknown.
     """
     parts = urlsplit(url)
-    found = _resolve(parts.hostname or "")
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise _refused(parts.hostname or parts.scheme, "It is no web address.")
+    found = _resolve(parts.hostname)
     if loopback and all(address.is_loopback for address in found):
         return
     if parts.scheme != "https":

@@ -143,7 +143,7 @@ class ModelStore(Protocol):
     def cache_dir(self) -> str: ...
 
     @property
-    def data_dir(self) -> str:
+    def models_dir(self) -> str:
         """Where files go that come from no hub."""
 
     @property

@@ -1,0 +1,110 @@
+"""The front door as a download sees it: a test double of that, and of nothing else."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from shared.errors import Cancelled
+from shared.kinds.contract import Files, Items, ModelStore
+from shared.protocol import Acquired, Progress
+from shared.runtimes import Endpoint, InstalledModel, RunSpec
+from shared.units import GIB, Bytes
+from workers.store import HostStore
+
+
+class NoFiles:
+    """Downloads open no files of the front door."""
+
+    def open(self, file_id: str) -> BinaryIO:
+        raise NotImplementedError
+
+    def lines(self, file_id: str) -> Iterator[bytes]:
+        raise NotImplementedError
+
+    def create(self, name: str, content: BinaryIO | bytes, content_type: str) -> str:
+        raise NotImplementedError
+
+
+class NoItems:
+    """Downloads keep their checkpoint on disk."""
+
+    done: Mapping[int, Any] = {}
+
+    def put(self, index: int, data: Any) -> None:
+        raise NotImplementedError
+
+    def flush(self) -> None:
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class RoomyStore(HostStore):
+    """A store on a disk of a size the test chooses."""
+
+    free: int = 1024 * GIB
+    reserve: int = GIB
+
+    def disk_free(self) -> Bytes:
+        return Bytes(self.free)
+
+    def disk_reserve(self) -> Bytes:
+        return Bytes(self.reserve)
+
+
+@dataclass
+class StoreContext:
+    """Remembers what the kind said."""
+
+    folder: Path
+    hub: str = "http://127.0.0.1:9"
+    token: str | None = None
+    free: int = 1024 * GIB
+    job_id: str = "job_test"
+    attempt: int = 1
+    slots: int = 1
+    endpoint: Endpoint | None = None
+    model: InstalledModel | None = None
+    files: Files = field(default_factory=NoFiles)
+    items: Items = field(default_factory=NoItems)
+    lines: list[str] = field(default_factory=list)
+    phases: list[str] = field(default_factory=list)
+    reports: list[Progress] = field(default_factory=list)
+    cancelled: threading.Event = field(default_factory=threading.Event)
+    #: Called at each progress report.
+    reported: Callable[[], None] = lambda: None
+
+    def progress(self, done: float, total: float | None = None, unit: str = "", rate: float | None = None) -> None:
+        self.reports.append(Progress(done=done, total=total, unit=unit, rate=rate))
+        self.reported()
+
+    def phase(self, name: str) -> None:
+        self.phases.append(name)
+
+    def log(self, line: str) -> None:
+        self.lines.append(line)
+
+    def emit(self, text: str) -> None:
+        raise NotImplementedError
+
+    def raise_if_cancelled(self) -> None:
+        if self.cancelled.is_set():
+            raise Cancelled("The job was cancelled")
+
+    def acquire(self, model: str, runtime: str, spec: RunSpec) -> Acquired:
+        raise NotImplementedError
+
+    def release(self, run: Acquired) -> Acquired:
+        raise NotImplementedError
+
+    def store(self) -> ModelStore:
+        return RoomyStore(
+            cache_dir=str(self.folder / "hub"),
+            models_dir=str(self.folder / "models"),
+            token=self.token,
+            endpoint=self.hub,
+            free=self.free,
+        )
