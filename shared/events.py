@@ -35,9 +35,11 @@ def record(session: Session, events: Iterable[NewEvent]) -> None:
 
 
 def read_after(session: Session, seq: int, limit: int = 500, *, job_id: str | None = None, run_id: str | None = None,
-               types: Sequence[str] = ()) -> list[Event]:  # fmt: skip
-    """Events later than `seq`, oldest first, of one job or run or of everything."""
+               types: Sequence[str] = (), until: int | None = None) -> list[Event]:  # fmt: skip
+    """Events later than `seq` and no later than `until`, oldest first, of one job or run or of everything."""
     query = select(Event).where(Event.seq > seq).order_by(Event.seq).limit(limit)
+    if until is not None:
+        query = query.where(Event.seq <= until)
     if job_id is not None:
         query = query.where(Event.job_id == job_id)
     if run_id is not None:
