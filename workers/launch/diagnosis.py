@@ -25,8 +25,8 @@ def symptom(pattern: str, error: type[RunDied], what: str, fix: str) -> Symptom:
 
 _LESS_MEMORY = "lower context or slots, stop other runs, or take a smaller quantisation"
 
-#: What every engine may print, tried after its own.
-_COMMON = (
+#: What every engine may print.
+COMMON = (
     symptom(
         r"address (?:is )?already in use|couldn't bind HTTP server socket",
         PortInUse,
@@ -55,9 +55,9 @@ _COMMON = (
 
 
 def diagnose(engine: str, symptoms: Sequence[Symptom], exit_code: int | None, tail: str) -> Problem:
-    """The cause that the last lines name, else what the exit code tells. `tail` goes along in the details."""
+    """The first of `symptoms` that the last lines show, else what the exit code tells; both go along as details."""
     details = {"exit_code": exit_code, "tail": tail[-2000:]}
-    for known in (*symptoms, *_COMMON):
+    for known in symptoms:
         if match := known.pattern.search(tail):
             return known.error(known.what, _line_around(tail, match), known.fix, **details).problem
     return RunDied(

@@ -12,7 +12,7 @@ from shared.runtimes import InstalledModel, LaunchPlan, RunSpec, RuntimeInfo
 from shared.units import MIB, Bytes, parse_bytes
 from shared.vocabulary import Capability, Format
 from workers.launch.boot import boot_command, check_model
-from workers.launch.diagnosis import diagnose, symptom
+from workers.launch.diagnosis import COMMON, diagnose, symptom
 from workers.launch.params import EngineParams, context_of, read_params, slots_of
 
 _CAPABILITIES = (Capability.GENERATE, Capability.EMBED, Capability.TRANSCRIBE)
@@ -78,7 +78,7 @@ class Echo:
         )
 
     def diagnose(self, exit_code: int | None, stderr_tail: str) -> Problem:
-        return diagnose(self.name, _SYMPTOMS, exit_code, stderr_tail)
+        return diagnose(self.name, (*_SYMPTOMS, *COMMON), exit_code, stderr_tail)
 
 
 def _version() -> str:

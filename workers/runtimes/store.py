@@ -7,7 +7,7 @@ from importlib.metadata import version
 from shared.errors import InvalidParameters, Problem
 from shared.runtimes import InstalledModel, LaunchPlan, RunSpec, RuntimeInfo
 from shared.vocabulary import Capability
-from workers.launch.diagnosis import diagnose
+from workers.launch.diagnosis import COMMON, diagnose
 
 
 class Store:
@@ -33,7 +33,7 @@ class Store:
         )
 
     def diagnose(self, exit_code: int | None, stderr_tail: str) -> Problem:
-        return diagnose(self.name, (), exit_code, stderr_tail)
+        return diagnose(self.name, COMMON, exit_code, stderr_tail)
 
 
 RUNTIME = Store()

@@ -1,0 +1,96 @@
+"""llama.cpp's HTTP server with one model: inside this process, or in a `llama-server` that replaces it."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+from typing import Any
+
+from workers.runtimes.boot.guard import die_with_parent
+
+
+def server_arguments(options: dict[str, Any]) -> list[str]:
+    """The options as llama-server's command line."""
+    arguments: dict[str, Any] = {
+        "--model": options["model"],
+        "--alias": options["name"],
+        "--host": "127.0.0.1",
+        "--port": options["port"],
+        "--parallel": options["slots"],
+        "--ctx-size": options["slots"] * options["context"],
+        "--cache-ram": 0,
+        "--fit": "off",
+        "--threads": options["threads"],
+        "--threads-batch": options["threads_batch"],
+        "--batch-size": options["batch_size"],
+        "--ubatch-size": options["ubatch_size"],
+        "--flash-attn": options["flash_attention"],
+        "--cache-type-k": options["cache_type_k"],
+        "--cache-type-v": options["cache_type_v"],
+        "--n-gpu-layers": options["gpu_layers"] if options["gpu_layers"] >= 0 else 999,
+    }
+    if options["chat_template"] is not None:
+        arguments["--chat-template"] = options["chat_template"]
+    flags = ["--jinja", "--no-webui", "--metrics", *(["--embeddings"] if options["embedding"] else [])]
+    return [str(part) for pair in arguments.items() for part in pair] + flags
+
+
+def serve(options: dict[str, Any]) -> None:
+    """Serve until a signal ends the process. Raises RuntimeError, its reason printed, when the model cannot be loaded."""
+    import xllamacpp
+
+    server = xllamacpp.Server(_parameters(xllamacpp, options))
+    while server is not None:
+        signal.pause()
+
+
+def _parameters(library: Any, options: dict[str, Any]) -> Any:
+    params = library.CommonParams()
+    params.model.path = options["model"]
+    params.model_alias = {options["name"]}
+    params.port = options["port"]
+    params.n_parallel = options["slots"]
+    # Without a unified cache each slot has its own equal part, so that no request can crowd out another.
+    params.n_ctx = options["slots"] * options["context"]
+    params.kv_unified = False
+    # The host-side prompt cache takes 8 GiB by default, outside of every estimate.
+    params.cache_ram_mib = 0
+    # It would shrink context or layers to fit; memory is decided by the scheduler alone.
+    params.fit_params = False
+    params.cpuparams.n_threads = options["threads"]
+    params.cpuparams_batch.n_threads = options["threads_batch"]
+    params.n_batch = options["batch_size"]
+    params.n_ubatch = options["ubatch_size"]
+    params.n_gpu_layers = options["gpu_layers"]
+    params.flash_attn_type = getattr(library.llama_flash_attn_type, _FLASH_ATTENTION[options["flash_attention"]])
+    params.cache_type_k = getattr(library.ggml_type, f"GGML_TYPE_{options['cache_type_k'].upper()}")
+    params.cache_type_v = getattr(library.ggml_type, f"GGML_TYPE_{options['cache_type_v'].upper()}")
+    params.embedding = options["embedding"]
+    params.warmup = True
+    params.use_jinja = True
+    params.endpoint_metrics = True
+    params.ui = False
+    if options["chat_template"] is not None:
+        params.chat_template = options["chat_template"]
+    return params
+
+
+_FLASH_ATTENTION = {
+    "auto": "LLAMA_FLASH_ATTN_TYPE_AUTO",
+    "on": "LLAMA_FLASH_ATTN_TYPE_ENABLED",
+    "off": "LLAMA_FLASH_ATTN_TYPE_DISABLED",
+}
+
+
+def main() -> None:
+    options = json.loads(sys.argv[1])
+    die_with_parent()
+    if options["binary"]:
+        os.execv(options["binary"], [options["binary"], *server_arguments(options)])
+    serve(options)
+
+
+if __name__ == "__main__":
+    main()

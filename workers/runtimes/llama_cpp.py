@@ -1,0 +1,138 @@
+"""`llama-cpp`: GGUF models in llama.cpp's own server, through `xllamacpp`, else through a `llama-server` on the PATH."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
+from typing import Any, Literal
+
+from pydantic import Field
+
+from shared.errors import Problem, UnsupportedModel
+from shared.runtimes import InstalledModel, LaunchPlan, RunSpec, RuntimeInfo
+from shared.settings import load_settings
+from shared.units import MIB, Bytes
+from shared.vocabulary import Capability, Format
+from workers.launch.boot import OFFLINE, boot_command, check_model, installed
+from workers.launch.cores import fast_cores
+from workers.launch.diagnosis import COMMON, diagnose, symptom
+from workers.launch.params import EngineParams, context_of, read_params, slots_of
+
+_CAPABILITIES = (Capability.GENERATE, Capability.EMBED)
+_CacheType = Literal["f32", "f16", "bf16", "q8_0", "q5_1", "q5_0", "q4_1", "q4_0"]
+_SYMPTOMS = (
+    symptom(
+        r"unknown model architecture|unknown pre-tokenizer|wrong number of tensors|missing tensor",
+        UnsupportedModel,
+        "llama.cpp does not know this kind of model",
+        "update xllamacpp, or install the model in a format of another runtime",
+    ),
+    symptom(
+        r"invalid magic characters|is corrupted or incomplete|failed to read (?:key|tensor)|failed to open GGUF|bad GGUF",
+        UnsupportedModel,
+        "The GGUF file is damaged or incomplete",
+        "remove the model and install it again",
+    ),
+    *COMMON,
+    symptom(
+        r"error loading model|failed to load model",
+        UnsupportedModel,
+        "llama.cpp cannot load this model",
+        "see the run's log; another quantisation or runtime may load it",
+    ),
+)
+
+
+class LlamaParams(EngineParams):
+    """What may be set by a run; the names follow llama-server's options."""
+
+    threads: int | None = Field(default=None, ge=1, le=512)
+    threads_batch: int | None = Field(default=None, ge=1, le=512)
+    batch_size: int = Field(default=2048, ge=32)
+    ubatch_size: int = Field(default=512, ge=32)
+    flash_attention: Literal["auto", "on", "off"] = "auto"
+    cache_type_k: _CacheType = "f16"
+    cache_type_v: _CacheType = "f16"
+    #: Layers on the GPU; -1: all.
+    gpu_layers: int = Field(default=-1, ge=-1)
+    #: Jinja text that replaces the model's own chat template.
+    chat_template: str | None = None
+
+
+class LlamaCpp:
+    name = "llama-cpp"
+
+    def probe(self) -> RuntimeInfo | None:
+        found = _version()
+        if found is None:
+            return None
+        return RuntimeInfo(
+            name=self.name,
+            version=found,
+            formats=(Format.GGUF,),
+            capabilities=_CAPABILITIES,
+            default_slots=8,
+            max_slots=256,
+            base_memory=Bytes(160 * MIB),
+        )
+
+    def plan(self, spec: RunSpec, model: InstalledModel, port: int) -> LaunchPlan:
+        params = read_params(LlamaParams, self.name, spec.params)
+        info = installed(self.probe(), self.name)
+        path = check_model(info, model, *_CAPABILITIES)
+        slots, context = slots_of(spec, info), context_of(spec, info, model)
+        options: dict[str, Any] = {
+            "binary": None if find_spec("xllamacpp") else shutil.which("llama-server"),
+            "model": str(path),
+            "name": model.name,
+            "port": port,
+            "slots": slots,
+            "context": context,
+            **params.model_dump(),
+            **_threads(params),
+            **_embedding(model, params, context),
+        }
+        return LaunchPlan(
+            command=boot_command("llama_cpp", options),
+            environment=OFFLINE,
+            port=port,
+            served_name=model.name,
+            slots=slots,
+            context=context,
+        )
+
+    def diagnose(self, exit_code: int | None, stderr_tail: str) -> Problem:
+        return diagnose(self.name, _SYMPTOMS, exit_code, stderr_tail)
+
+
+def _threads(params: LlamaParams) -> dict[str, int]:
+    threads = params.threads or load_settings().llama_threads or fast_cores()
+    return {"threads": threads, "threads_batch": params.threads_batch or threads}
+
+
+def _embedding(model: InstalledModel, params: LlamaParams, context: int) -> dict[str, Any]:
+    """A model that only embeds takes each input whole, so that a batch must hold a full context."""
+    if Capability.EMBED not in model.capabilities or Capability.GENERATE in model.capabilities:
+        return {"embedding": False}
+    whole = max(params.ubatch_size, context)
+    return {"embedding": True, "batch_size": max(params.batch_size, whole), "ubatch_size": whole}
+
+
+@cache
+def _version() -> str | None:
+    try:
+        return f"xllamacpp {version('xllamacpp')}"
+    except PackageNotFoundError:
+        binary = shutil.which("llama-server")
+    if binary is None:
+        return None
+    said = subprocess.run((binary, "--version"), capture_output=True, text=True, check=False, timeout=30)
+    number = re.search(r"version: (\S+)", said.stdout + said.stderr)
+    return f"llama-server {number[1] if number else 'unknown'}"
+
+
+RUNTIME = LlamaCpp()
