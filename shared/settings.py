@@ -23,7 +23,7 @@ LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 Size = Annotated[Bytes, BeforeValidator(parse_bytes)]
 
 
-def _toml_files() -> list[Path]:
+def config_files() -> list[Path]:
     """Candidates, the strongest last (pydantic-settings lets later files win)."""
     home = os.environ.get("CIDERMILL_HOME")
     user = Path(home) / "cidermill.toml" if home else Path.home() / ".config" / "cidermill" / "cidermill.toml"
@@ -95,7 +95,7 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, toml_file=_toml_files())
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, toml_file=config_files())
 
     @cached_property
     def state_dir(self) -> Path:

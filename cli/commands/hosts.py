@@ -1,0 +1,110 @@
+"""Machines of the fleet: ls, show, join, drain, undrain."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from cli import options
+from cli.app import group
+from cli.client import connect
+from cli.output import Column, Json, emit, show_facts, show_list
+from cli.params import labels
+from cli.phrases import ago, iso, size
+from cli.terminal import remark
+
+app = group("Machines of the fleet.")
+
+Name = Annotated[str, typer.Argument(metavar="HOST", help="Its name.")]
+
+
+def _state(host: Json) -> str:
+    for mark in ("draining", "cordoned"):
+        if host[mark]:
+            return f"{host['state']}, {mark}"
+    return f"{host['state']}, reserved" if host["reserved_by"] else str(host["state"])
+
+
+_COLUMNS = (
+    Column("NAME", lambda host: host["name"]),
+    Column("STATE", _state),
+    Column("HELD", lambda host: size(host["memory_held"]), right=True),
+    Column("BUDGET", lambda host: size(host["budget"]), right=True),
+    Column("DISK FREE", lambda host: size(host["disk_free"]), right=True),
+    Column("RUNTIMES", lambda host: ", ".join(one["name"] for one in host["runtimes"] if one["alive"])),
+    Column("SEEN", lambda host: "" if host["state"] == "up" else ago(host["seen_until"])),
+)
+
+
+@app.command("ls")
+def list_hosts(as_json: options.AsJson = False) -> None:
+    """List hosts with their memory."""
+    with connect() as client:
+        hosts = client.get("/v1/hosts")["data"]
+    show_list(hosts, _COLUMNS, as_json=as_json, empty="No hosts. Invite one: cidermill hosts join NAME")
+
+
+@app.command()
+def show(name: Name, as_json: options.AsJson = False) -> None:
+    """Show all that is known of a host."""
+    with connect() as client:
+        host = client.get(f"/v1/hosts/{name}")
+    if as_json:
+        emit(host)
+        return
+    telemetry = {key: value for key, value in host["telemetry"].items() if value not in (None, "")}
+    facts = [
+        ("name", host["name"]),
+        ("state", _state(host)),
+        ("platform", host["platform"] or ""),
+        ("version", host["version"] or ""),
+        ("memory", f"{size(host['memory_held'])} held of {size(host['budget'])}; {size(host['memory_total'])} in all"),
+        ("disk free", size(host["disk_free"])),
+        ("runtimes", "\n".join(_runtime(one) for one in host["runtimes"])),
+        ("runs", "\n".join(f"{run['id']} {run['model']} {run['state']}" for run in host["runs"])),
+        ("telemetry", ", ".join(f"{key} {value}" for key, value in telemetry.items())),
+        ("labels", ", ".join(f"{key}={value}" for key, value in host["labels"].items())),
+        ("registered", iso(host["registered_at"])),
+    ]
+    show_facts(facts)
+
+
+@app.command()
+def join(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="What to call the new host.")],
+    label: options.Labels = None,
+    as_json: options.AsJson = False,
+) -> None:
+    """Make the token with which another machine joins; it is shown this once."""
+    with connect() as client:
+        joined = client.post("/v1/hosts/join", {"name": name, "labels": labels(label)})
+        url = client.url
+    if as_json:
+        emit(joined)
+        return
+    typer.echo(joined["token"])
+    remark(f"On that machine: cidermill agent --name {name} --join {url} --token {joined['token']}")
+
+
+@app.command()
+def drain(name: Name) -> None:
+    """Give a host no new work and stop its idle runs; what runs there ends in peace."""
+    _tell(name, "drain")
+
+
+@app.command()
+def undrain(name: Name) -> None:
+    """Give a drained or cordoned host work again."""
+    _tell(name, "uncordon")
+
+
+def _tell(name: str, what: str) -> None:
+    with connect() as client:
+        host = client.post(f"/v1/hosts/{name}/{what}")
+    typer.echo(f"{host['name']} {_state(host)}")
+
+
+def _runtime(one: Json) -> str:
+    can = ", ".join(one["capabilities"])
+    return f"{one['name']} {one['version']} ({can}){'' if one['alive'] else ', no worker'}"

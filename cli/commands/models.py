@@ -1,0 +1,94 @@
+"""Models of the fleet: ls, pull, info, rm."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+from urllib.parse import quote
+
+import typer
+
+from cli import options
+from cli.app import group
+from cli.client import connect
+from cli.exits import Exit
+from cli.output import Column, emit, show_facts, show_list
+from cli.phrases import ago, iso, size
+from cli.see import see_through
+from cli.terminal import remark
+
+app = group("Models of the fleet.")
+
+Name = Annotated[str, typer.Argument(metavar="MODEL", help="Its name or reference.")]
+
+_COLUMNS = (
+    Column("NAME", lambda model: model["id"]),
+    Column("FORMAT", lambda model: model["format"]),
+    Column("SIZE", lambda model: size(model["size"]), right=True),
+    Column("CONTEXT", lambda model: str(model["context"] or ""), right=True),
+    Column("CAN", lambda model: ", ".join(model["capabilities"])),
+    Column("HOSTS", lambda model: ", ".join(model["hosts"])),
+    Column("READY ON", lambda model: ", ".join(model["ready_on"])),
+    Column("USED", lambda model: ago(model["last_used_at"])),
+)
+
+
+@app.command("ls")
+def list_models(as_json: options.AsJson = False) -> None:
+    """List the models of the catalog."""
+    with connect() as client:
+        models = client.get("/v1/models")["data"]
+    show_list(models, _COLUMNS, as_json=as_json, empty="No models. Install one: cidermill models pull org/name")
+
+
+@app.command()
+def pull(
+    reference: Annotated[str, typer.Argument(help="org/name, hf:org/name:file@revision, local:/path or url:https://…")],
+    name: Annotated[str | None, typer.Option(help="What to call it.")] = None,
+    include: Annotated[list[str] | None, typer.Option(help="Only these files, by pattern; may be repeated.")] = None,
+    host: options.Host = None,
+    detach: options.Detach = False,
+    timeout: options.Timeout = None,
+    as_json: options.AsJson = False,
+) -> int:
+    """Install a model on a host and show how far it is; a broken download goes on where it stopped."""
+    wishes: dict[str, Any] = {"model": reference, "name": name, "include": include, "host": host}
+    with connect() as client:
+        job = client.post("/v1/models/install", {key: value for key, value in wishes.items() if value})
+        if not detach:
+            return see_through(client, job["id"], timeout=timeout, as_json=as_json)
+    emit(job) if as_json else typer.echo(job["id"])
+    return Exit.OK
+
+
+@app.command()
+def info(name: Name, as_json: options.AsJson = False) -> None:
+    """Show all that is known of a model."""
+    with connect() as client:
+        model = client.get(f"/v1/models/{quote(name)}")
+    if as_json:
+        emit(model)
+        return
+    shape = {key: value for key, value in model["shape"].items() if value}
+    facts = [
+        ("name", model["id"]),
+        ("reference", model["reference"]),
+        ("revision", model["revision"] or ""),
+        ("format", model["format"]),
+        ("size", size(model["size"])),
+        ("context", f"{model['context']} tokens" if model["context"] else ""),
+        ("can", ", ".join(model["capabilities"])),
+        ("shape", ", ".join(f"{key} {value}" for key, value in shape.items())),
+        ("ready on", ", ".join(model["ready_on"])),
+        ("installed", "\n".join(f"{one['host']}  {one['path']}" for one in model["installs"])),
+        ("last used", iso(model["last_used_at"])),
+    ]
+    show_facts(facts)
+
+
+@app.command()
+def rm(names: Annotated[list[str], typer.Argument(metavar="MODEL…", help="Their names or references.")]) -> None:
+    """Forget models; refused while runs use them."""
+    with connect() as client:
+        for name in names:
+            client.delete(f"/v1/models/{quote(name)}")
+            remark(f"{name} removed")

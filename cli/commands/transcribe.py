@@ -1,0 +1,95 @@
+"""Transcribe a recording to text or subtitles."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from cli import options
+from cli.app import command
+from cli.client import Client, connect
+from cli.follow import follow, show_end
+from cli.output import Json, emit
+from cli.terminal import remark
+from shared.errors import InvalidInput, NotFound
+from shared.vocabulary import Capability, JobState
+
+app = command()
+
+
+class Form(StrEnum):
+    """What is written."""
+
+    TEXT = "txt"
+    SRT = "srt"
+    VTT = "vtt"
+    JSON = "json"
+    VERBOSE_JSON = "verbose_json"
+
+
+@app.command()
+def transcribe(
+    recording: Annotated[Path, typer.Argument(metavar="FILE", help="Any audio or video file.")],
+    form: Annotated[Form, typer.Option("--format", "-f", help="What to write.")] = Form.TEXT,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="Where to; default: standard output.")] = None,
+    model: Annotated[str | None, typer.Option(help="The speech model; default: the only or smallest one.")] = None,
+    language: Annotated[str | None, typer.Option(help="What is spoken, as en or de; default: detected.")] = None,
+    translate: Annotated[bool, typer.Option("--translate", help="Into English.")] = False,
+    host: options.Host = None,
+    priority: options.PriorityOption = None,
+    timeout: options.Timeout = None,
+    as_json: options.AsJson = False,
+) -> int:
+    """Transcribe a recording and print its text, or write subtitles."""
+    wanted = "text" if form is Form.TEXT else form.value
+    with connect() as client:
+        params: dict[str, Any] = {
+            "model": model or _speech_model(client),
+            "file": client.upload(recording, "audio")["id"],
+            "formats": [wanted],
+            "task": "translate" if translate else "transcribe",
+        }
+        params |= {name: value for name, value in {"language": language, "host": host}.items() if value}
+        urgency = {"priority": priority} if priority else {}
+        job = client.post("/v1/jobs", {"kind": "transcription", "params": params, **urgency})
+        followed = follow(client, [job["id"]], timeout=timeout, quiet=as_json, speak=False)
+        job = followed.jobs.get(job["id"], job)
+        if job["state"] == JobState.SUCCEEDED:
+            _write(client.download(job["result"]["files"][wanted]), output)
+    if as_json and output is not None:
+        emit(job)
+    elif JobState(job["state"]).final:
+        show_end(job)
+    return followed.code
+
+
+def _write(content: bytes, output: Path | None) -> None:
+    if output is None:
+        text = content.decode()
+        typer.echo(text, nl=not text.endswith("\n"))
+        return
+    try:
+        output.write_bytes(content)
+    except OSError as error:
+        raise InvalidInput(
+            f"{output} cannot be written", (error.strerror or str(error)).lower(), "name another file with -o"
+        ) from error
+    remark(f"Written to {output}")
+
+
+def _speech_model(client: Client) -> str:
+    """The smallest installed model that transcribes. Raises NotFound."""
+    models = [model for model in client.get("/v1/models")["data"] if _hears(model)]
+    if not models:
+        raise NotFound(
+            "There is no speech model", "none in the catalog transcribes", "install one: cidermill models pull org/name"
+        )
+    return str(min(models, key=lambda model: model["size"])["id"])
+
+
+def _hears(model: Json) -> bool:
+    """The scripted echo model is no choice: it hears nothing."""
+    return Capability.TRANSCRIBE in model["capabilities"] and bool(model["hosts"]) and model["format"] != "echo"

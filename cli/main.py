@@ -1,0 +1,77 @@
+"""`cidermill`: wires the commands together and turns every error into three parts and an exit code."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cli.discovery import Commands
+from cli.exits import Exit
+
+if TYPE_CHECKING:
+    from shared.errors import CidermillError
+
+# Plain help: drawing boxes would take longer than everything else together.
+app = typer.Typer(cls=Commands, no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"cidermill {version('cidermill')}")
+        raise typer.Exit
+
+
+@app.callback(epilog="Exit codes: " + ", ".join(f"{code.value} {code.name.lower()}" for code in Exit))
+def root(
+    home: Annotated[str | None, typer.Option(metavar="DIR", help="One folder for state, files and settings.")] = None,
+    url: Annotated[str | None, typer.Option(help="The front door to talk to.")] = None,
+    api_key: Annotated[str | None, typer.Option(metavar="KEY", help="The API key to send.")] = None,
+    _version: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=_print_version, help="Print the version.")
+    ] = False,
+) -> None:
+    """One queue for every AI job on your Macs."""
+    # The environment is where settings look next; these options speak for it, here and in the processes we start.
+    given = {"CIDERMILL_HOME": home and str(Path(home).resolve()), "CIDERMILL_URL": url, "CIDERMILL_API_KEY": api_key}
+    os.environ.update({name: value for name, value in given.items() if value})
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command line and return its exit code; errors that people can meet are printed, not raised."""
+    try:
+        code = typer.main.get_command(app).main(list(arguments), "cidermill", standalone_mode=False)
+    except (typer.Abort, KeyboardInterrupt):
+        return Exit.INTERRUPTED
+    except BrokenPipeError:
+        # `cidermill jobs ls | head`: the reader has what it wants. Nothing may be flushed into the closed pipe later.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return Exit.OK
+    except typer.TyperException as error:
+        from cli.problems import show_usage
+
+        return show_usage(error)
+    except _known_errors() as error:
+        from cli.problems import exit_of, show
+
+        show(error.problem)
+        return exit_of(error)
+    return code if isinstance(code, int) else Exit.OK
+
+
+def main() -> None:
+    """The entry point."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def _known_errors() -> type[CidermillError]:
+    """Imported when something went wrong: it takes a third of the time of `--help`."""
+    from shared.errors import CidermillError
+
+    return CidermillError

@@ -1,0 +1,34 @@
+"""What the terminal can do, and the consoles that respect it."""
+
+from __future__ import annotations
+
+import os
+import sys
+from functools import cache
+from typing import IO, TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+def coloured(stream: IO[Any]) -> bool:
+    """May we send colours there? Only to a terminal, and never against NO_COLOR (no-color.org)."""
+    return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
+def interactive() -> bool:
+    """Is a person there to answer?"""
+    return sys.stdin.isatty() and sys.stdout.isatty()
+
+
+@cache
+def screen() -> Console:
+    """The console of standard error, where progress and remarks go, so that standard output stays clean."""
+    from rich.console import Console
+
+    return Console(stderr=True, highlight=False)
+
+
+def remark(text: str) -> None:
+    """One line for the person at the terminal, on standard error."""
+    screen().print(text, markup=False, soft_wrap=True)

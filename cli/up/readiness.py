@@ -1,0 +1,69 @@
+"""When a part is ready: asked of the front door, which sees them all."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import httpx2
+
+from cli.up.child import Child
+from shared.errors import Unavailable
+
+#: Seconds a part may take to become ready; a slow disk with a cold cache needs several.
+_PATIENCE = 60.0
+_LOOK_SECONDS = 0.05
+
+#: What `/health` said.
+Health = dict[str, Any]
+
+
+def await_api(url: str, child: Child) -> None:
+    """Wait until the front door answers. Raises Unavailable when its process ends first, or in time says nothing."""
+    _await(url, child, lambda health: health["database"]["ok"])
+
+
+def await_leader(url: str, child: Child) -> None:
+    """Wait until a scheduler leads. Raises as `await_api` does."""
+    _await(url, child, lambda health: health["scheduler"]["ok"])
+
+
+def await_host(url: str, child: Child) -> None:
+    """Wait until a host is up. Raises as `await_api` does."""
+    _await(url, child, lambda health: health["hosts_up"] > 0)
+
+
+def _await(url: str, child: Child, ready: Callable[[Health], bool]) -> None:
+    deadline = time.monotonic() + _PATIENCE
+    with httpx2.Client(timeout=2.0, trust_env=False) as client:
+        while time.monotonic() < deadline:
+            if child.deaths:
+                raise _died(child)
+            health = _health(client, url)
+            if health is not None and ready(health):
+                return
+            time.sleep(_LOOK_SECONDS)
+    raise Unavailable(
+        f"The {child.part.name} did not become ready",
+        f"{_PATIENCE:.0f} s passed; the last it said: {child.last_words.splitlines()[-1:] or 'nothing'}",
+        "run it by hand to see more: cidermill " + child.part.name,
+    )
+
+
+def _health(client: httpx2.Client, url: str) -> Health | None:
+    """What the front door says of itself; `None` while it does not answer. A part that is down answers 503."""
+    try:
+        answer = client.get(f"{url}/health")
+    except httpx2.TransportError:
+        return None
+    body: Health = answer.json()
+    return body if "status" in body else None
+
+
+def _died(child: Child) -> Unavailable:
+    return Unavailable(
+        f"The {child.part.name} did not start",
+        child.last_words or "it ended without a word",
+        f"correct what it says above, or run it by hand: cidermill {child.part.name}",
+    )

@@ -1,0 +1,77 @@
+"""`state/up.json`: what runs here, for the CLI to find the front door and for the next `up` to find orphans."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import psutil
+from pydantic import BaseModel, ValidationError
+
+#: Seconds by which two readings of one process's start may differ when the clock was set.
+_TOLERANCE = 1.0
+
+
+class Pid(BaseModel):
+    """A process named so that a later one with the same number is not taken for it."""
+
+    pid: int
+    #: Seconds since the epoch.
+    created: float
+
+    @classmethod
+    def find(cls, pid: int) -> Pid | None:
+        """`None` when it has ended."""
+        try:
+            return cls(pid=pid, created=psutil.Process(pid).create_time())
+        except psutil.NoSuchProcess:
+            return None
+
+    @classmethod
+    def of_this_process(cls) -> Pid:
+        return cls(pid=os.getpid(), created=psutil.Process().create_time())
+
+    def process(self) -> psutil.Process | None:
+        """The process, if it still runs."""
+        try:
+            process = psutil.Process(self.pid)
+            same = abs(process.create_time() - self.created) < _TOLERANCE
+            return process if same and process.status() != psutil.STATUS_ZOMBIE else None
+        except psutil.NoSuchProcess:
+            return None
+
+
+class UpRecord(BaseModel):
+    """A running `up`: where its front door answers, itself and its parts by name."""
+
+    url: str
+    supervisor: Pid
+    parts: dict[str, Pid] = {}
+
+    @property
+    def running(self) -> bool:
+        return self.supervisor.process() is not None
+
+
+def path_in(state_dir: Path) -> Path:
+    return state_dir / "up.json"
+
+
+def read(state_dir: Path) -> UpRecord | None:
+    """What the last `up` wrote, whether or not it still runs."""
+    try:
+        return UpRecord.model_validate_json(path_in(state_dir).read_text())
+    except (FileNotFoundError, ValidationError):
+        return None
+
+
+def write(state_dir: Path, record: UpRecord) -> None:
+    """Replace the file in one step, so that nobody reads half of it."""
+    path = path_in(state_dir)
+    fresh = path.with_suffix(".new")
+    fresh.write_text(record.model_dump_json(indent=2))
+    fresh.replace(path)
+
+
+def forget(state_dir: Path) -> None:
+    path_in(state_dir).unlink(missing_ok=True)
