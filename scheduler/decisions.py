@@ -1,0 +1,84 @@
+"""What a plan decides. Each is tried by `apply`, whose guards have the last word."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from scheduler.reasons import Reason
+from shared.errors import Problem
+from shared.runs.need import RunSize
+from shared.runtimes import RunSpec
+from shared.vocabulary import Capability
+
+
+@dataclass(frozen=True, slots=True)
+class Assign:
+    """Give a job to a lane, with `slots` of a run when it needs one."""
+
+    job_id: str
+    host: str
+    runtime: str
+    run_id: str | None
+    slots: int
+
+
+@dataclass(frozen=True, slots=True)
+class NewRun:
+    """A run that waiting jobs need and nobody has asked for."""
+
+    model_id: str
+    model: str
+    capability: Capability
+    spec: RunSpec
+    rank: int
+    wanted_runtime: str | None
+    wanted_host: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """Place a run: one that is pending, by id, or a new one."""
+
+    run: str | NewRun
+    host: str
+    runtime: str
+    size: RunSize
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """End a run, for a reason that people read."""
+
+    run_id: str
+    reason: str
+    #: Its worker may have a process for it; otherwise it just ends.
+    placed: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Reserve:
+    """Keep a whole host for an exclusive job."""
+
+    host: str
+    job_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """All decisions of one look at everything."""
+
+    assigns: tuple[Assign, ...]
+    starts: tuple[Start, ...]
+    stops: tuple[Stop, ...]
+    reserves: tuple[Reserve, ...]
+    #: Jobs that no attempt could help.
+    failures: Mapping[str, Problem]
+    #: Why everything else waits.
+    blocked_jobs: Mapping[str, Reason]
+    blocked_runs: Mapping[str, Reason]
+
+    @property
+    def acts(self) -> bool:
+        """Changes something, rather than only explaining."""
+        return bool(self.assigns or self.starts or self.stops or self.reserves or self.failures)

@@ -1,0 +1,76 @@
+"""Telling waiting work why it waits: written where it changed, at most once a second."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
+
+from sqlalchemy import tuple_, update
+from sqlalchemy.orm import Session
+
+from scheduler.decisions import Plan
+from scheduler.reasons import Code, Reason
+from shared import leader
+from shared.db import Database, now
+from shared.jobs import state as jobs
+from shared.leader import Fence
+from shared.runs import state as runs
+from shared.tables import Job, is_waiting_job
+
+#: Rows in one transaction, so that nobody waits long for the database.
+_AT_ONCE = 500
+
+_Write = Callable[[Session, Fence, dict[str, dict[str, Any] | None]], None]
+
+_LATER = Reason(Code.LATER, "it is not to start yet: see not_before")
+_BEHIND = Reason(Code.ORDER, "many jobs are ahead of it in the queue")
+
+
+class Explainer:
+    """Remembers what it has told, so that nothing is written twice."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._jobs: dict[str, Reason] = {}
+        self._runs: dict[str, Reason] = {}
+
+    def clear(self) -> None:
+        """Another scheduler may have told something else since."""
+        self._jobs, self._runs = {}, {}
+
+    def forget(self, job_ids: Iterable[str]) -> None:
+        """These have been assigned, which wiped what they were told."""
+        for job_id in job_ids:
+            self._jobs.pop(job_id, None)
+
+    def explain(self, fence: Fence, plan: Plan, overflow: tuple[int, float, str] | None) -> None:
+        """Write the reasons of `plan`; `overflow` is the last job it has seen when more wait behind it."""
+        self._tell(fence, self._jobs, plan.blocked_jobs, jobs.block)
+        self._tell(fence, self._runs, plan.blocked_runs, runs.block)
+        self._jobs, self._runs = dict(plan.blocked_jobs), dict(plan.blocked_runs)
+        with self._database.write() as session:
+            leader.check(session, fence)
+            _tell_unseen(session, overflow)
+
+    def _tell(self, fence: Fence, told: Mapping[str, Reason], reasons: Mapping[str, Reason], write: _Write) -> None:
+        news = [(subject, reason) for subject, reason in reasons.items() if told.get(subject) != reason]
+        for some in _batches(news):
+            with self._database.write() as session:
+                write(session, fence, {subject: reason.as_json() for subject, reason in some})
+
+
+def _tell_unseen(session: Session, overflow: tuple[int, float, str] | None) -> None:
+    """Jobs that no plan has looked at: they are not due, or too far back."""
+    silent = update(Job).where(is_waiting_job, Job.blocked_by.is_(None))
+    statements = [silent.where(Job.not_before > now(session)).values(blocked_by=_LATER.as_json())]
+    if overflow is not None:
+        beyond = tuple_(Job.rank, Job.queued_at, Job.id) > overflow
+        statements.append(silent.where(beyond).values(blocked_by=_BEHIND.as_json()))
+    for statement in statements:
+        session.execute(statement, execution_options={"synchronize_session": False})
+
+
+def _batches(news: Iterable[tuple[str, Reason]]) -> Iterator[list[tuple[str, Reason]]]:
+    some = list(news)
+    for start in range(0, len(some), _AT_ONCE):
+        yield some[start : start + _AT_ONCE]

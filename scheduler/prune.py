@@ -1,0 +1,72 @@
+"""Forgetting what is over for longer than the retention: jobs with all that belongs to them, runs, events."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from sqlalchemy import delete, select
+from sqlalchemy.orm import Session
+
+from shared import leader
+from shared.db import Database, clock_time
+from shared.files import FileStore
+from shared.leader import Fence
+from shared.tables import Event, File, Job, Run
+from shared.vocabulary import FINAL_JOB_STATES, FINAL_RUN_STATES
+
+#: Deletes what ended before a moment: how many rows, and the ids of files whose bytes may go.
+_Step = Callable[[Session, float], tuple[int, Sequence[str]]]
+
+#: Rows in one transaction, so that nobody waits long for the database.
+_AT_ONCE = 500
+
+
+class Pruner:
+    """Deletes old rows in small transactions, and the bytes of the files that belonged to them."""
+
+    def __init__(self, database: Database, files: FileStore, retention: float) -> None:
+        self._database = database
+        self._files = files
+        #: Seconds.
+        self._retention = retention
+
+    def prune(self, fence: Fence) -> bool:
+        """Delete some of what is too old; is there more? Raises StaleTransition."""
+        return any(self._prune(fence, step) for step in (_jobs, _runs, _events))
+
+    def _prune(self, fence: Fence, step: _Step) -> bool:
+        with self._database.write() as session:
+            leader.check(session, fence)
+            rows, files = step(session, clock_time(session) - self._retention)
+        for file_id in files:
+            self._files.forget(self._files.path(file_id))
+        return rows == _AT_ONCE
+
+
+def _jobs(session: Session, before: float) -> tuple[int, Sequence[str]]:
+    old = session.scalars(
+        select(Job.id).where(Job.state.in_(FINAL_JOB_STATES), Job.finished_at < before).order_by(Job.id).limit(_AT_ONCE)
+    ).all()
+    files = session.scalars(delete(File).where(File.job_id.in_(old)).returning(File.id)).all()
+    session.execute(delete(Job).where(Job.id.in_(old)))
+    return len(old), files
+
+
+def _runs(session: Session, before: float) -> tuple[int, Sequence[str]]:
+    """Not while they hold memory: that is known only by their rows."""
+    old = session.scalars(
+        select(Run.id)
+        .where(Run.state.in_(FINAL_RUN_STATES), Run.ended_at < before, Run.memory_held == 0)
+        .order_by(Run.id)
+        .limit(_AT_ONCE)
+    ).all()
+    session.execute(delete(Run).where(Run.id.in_(old)))
+    return len(old), ()
+
+
+def _events(session: Session, before: float) -> tuple[int, Sequence[str]]:
+    """In the order they happened, so that the look stops at the first that is young enough."""
+    oldest = session.execute(select(Event.seq, Event.at).order_by(Event.seq).limit(_AT_ONCE)).tuples().all()
+    old = [seq for seq, at in oldest if at < before]
+    session.execute(delete(Event).where(Event.seq.in_(old)))
+    return len(old), ()
