@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from scheduler.draft import SERVING, Draft, Seat
-from scheduler.options import Option, Wish, find_options, refusal
+from scheduler.options import Option, Wish, find_options, find_refusals, refusal
 from scheduler.reasons import Code, HostFact, Reason, refused
 from scheduler.views import HostView, JobView, ModelView, Shape
 from shared.vocabulary import RunState
@@ -43,17 +43,17 @@ def _able(draft: Draft, job: JobView) -> tuple[dict[str, str], list[HostFact]]:
     return lanes, list(facts.values())
 
 
-def _loading(
-    draft: Draft, job: JobView, model_id: str, runtime: str | None
-) -> tuple[tuple[Option, ...], tuple[HostFact, ...]]:
+def _loading(draft: Draft, job: JobView, model_id: str, runtime: str | None) -> tuple[list[Option], list[HostFact]]:
+    """Where the job could load one of its models, and why not elsewhere."""
     shape = job.shape
     model = draft.snapshot.models.get(model_id)
     if model is None:
-        return (), (HostFact("", Code.NOT_INSTALLED, f"model {model_id} was removed from the catalog"),)
-    found = find_options(draft, Wish(model, shape.capability, shape.spec, runtime, shape.host, job.id))
-    options = tuple(option for option in found.options if not _crowded(draft, option))
-    pinned = {option.host for option in found.options} - {option.host for option in options}
-    return options, (*found.refusals, *(_pinned_fact(host, model) for host in sorted(pinned)))
+        return [], [HostFact("", Code.NOT_INSTALLED, f"model {model_id} was removed from the catalog")]
+    wish = Wish(model, shape.capability, shape.spec, runtime, shape.host, job.id)
+    everywhere = find_options(draft, wish)
+    options = [option for option in everywhere if not _crowded(draft, option)]
+    crowded = {option.host for option in everywhere} - {option.host for option in options}
+    return options, find_refusals(draft, wish) + [_pinned_fact(host, model) for host in sorted(crowded)]
 
 
 def _crowded(draft: Draft, option: Option) -> bool:

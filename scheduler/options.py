@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from scheduler.draft import Draft
@@ -49,37 +49,43 @@ class Option:
         return self.size.need.total
 
 
-@dataclass(frozen=True, slots=True)
-class Options:
-    """All places, and why the other hosts are none."""
+class _Sizes:
+    """The estimate for each runtime; hosts that offer the same one share it."""
 
-    options: tuple[Option, ...]
-    refusals: tuple[HostFact, ...]
+    def __init__(self, wish: Wish) -> None:
+        self._wish = wish
+        self._known: dict[RuntimeInfo, RunSize | InvalidParameters] = {}
 
-    @property
-    def need(self) -> int | None:
-        """Bytes it needs where it needs least; `None` when nothing could load it."""
-        return min((option.need for option in self.options), default=None)
+    def of(self, info: RuntimeInfo) -> RunSize | InvalidParameters:
+        size = self._known.get(info)
+        if size is None:
+            try:
+                size = size_run(self._wish.model, info, self._wish.spec)
+            except InvalidParameters as error:
+                size = error
+            self._known[info] = size
+        return size
 
 
-def find_options(draft: Draft, wish: Wish) -> Options:
-    """Look at every host, or only at the one asked for."""
+def find_options(draft: Draft, wish: Wish) -> list[Option]:
+    """Every place where it could be loaded, on all hosts or the one asked for."""
+    sizes = _Sizes(wish)
+    found: list[Option] = []
+    for host in _asked(draft, wish):
+        if wish.model.on(host.name) and draft.takes_work(host, wish.owner):
+            for info in _able(host, wish):
+                size = sizes.of(info)
+                if isinstance(size, RunSize) and size.need.total <= host.budget:
+                    found.append(Option(host.name, info.name, size))
+    return found
+
+
+def find_refusals(draft: Draft, wish: Wish) -> list[HostFact]:
+    """Why it could not be loaded, for every host that is no option."""
     if wish.host is not None and wish.host not in draft.snapshot.hosts:
-        return Options((), (HostFact(wish.host, Code.NO_HOST, f"no host is called {wish.host}"),))
-    options: list[Option] = []
-    refusals: list[HostFact] = []
-    sizes: dict[RuntimeInfo, RunSize] = {}
-    for host in draft.snapshot.hosts.values():
-        if wish.host not in (None, host.name):
-            continue
-        found = refusal(draft, host, wish.owner) or list(_on_host(host, wish, sizes))
-        if isinstance(found, HostFact):
-            refusals.append(found)
-            continue
-        options += [each for each in found if isinstance(each, Option)]
-        if not any(isinstance(each, Option) for each in found):
-            refusals += [each for each in found if isinstance(each, HostFact)]
-    return Options(tuple(options), tuple(refusals))
+        return [HostFact(wish.host, Code.NO_HOST, f"no host is called {wish.host}")]
+    facts = (refusal(draft, host, wish.owner) or _unable(host, wish) for host in _asked(draft, wish))
+    return [fact for fact in facts if fact is not None]
 
 
 def refusal(draft: Draft, host: HostView, owner: str | None = None) -> HostFact | None:
@@ -95,33 +101,37 @@ def refusal(draft: Draft, host: HostView, owner: str | None = None) -> HostFact 
     return HostFact(name, Code.RESERVED, f"{name} is kept for exclusive job {draft.reserved[name]}")
 
 
-def _on_host(host: HostView, wish: Wish, sizes: dict[RuntimeInfo, RunSize]) -> Iterator[Option | HostFact]:
-    able = [info for info in host.runtimes.values() if _loads(info, wish)]
+def _unable(host: HostView, wish: Wish) -> HostFact | None:
+    """Why a host that takes work cannot take this; `None` when it can."""
+    name, model = host.name, wish.model
+    able = _able(host, wish)
     if not able:
-        wanted = wish.runtime or f"a runtime that loads {wish.model.format} to {wish.capability}"
-        yield HostFact(host.name, Code.NO_RUNTIME, f"{host.name} does not run {wanted}")
-    elif not wish.model.on(host.name):
-        yield HostFact(host.name, Code.NOT_INSTALLED, f"{wish.model.name} is not installed on {host.name}")
-    else:
-        for info in able:
-            yield _sized(host, info, wish, sizes)
+        wanted = wish.runtime or f"a runtime that loads {model.format} to {wish.capability}"
+        return HostFact(name, Code.NO_RUNTIME, f"{name} does not run {wanted}")
+    if not model.on(name):
+        return HostFact(name, Code.NOT_INSTALLED, f"{model.name} is not installed on {name}")
+    sizes = [_Sizes(wish).of(info) for info in able]
+    needs = [size.need.total for size in sizes if isinstance(size, RunSize)]
+    invalid = next((size for size in sizes if isinstance(size, InvalidParameters)), None)
+    if not needs and invalid is not None:
+        return HostFact(name, Code.INVALID, invalid.problem.sentence())
+    if min(needs) <= host.budget:
+        return None
+    most, need = format_bytes(host.budget), format_bytes(min(needs))
+    return HostFact(name, Code.TOO_SMALL, f"{name} holds {most} at most, {model.name} needs {need}")
 
 
-def _sized(host: HostView, info: RuntimeInfo, wish: Wish, sizes: dict[RuntimeInfo, RunSize]) -> Option | HostFact:
-    """Hosts that offer the same runtime share one estimate."""
-    size = sizes.get(info)
-    if size is None:
-        try:
-            size = sizes[info] = size_run(wish.model, info, wish.spec)
-        except InvalidParameters as error:
-            return HostFact(host.name, Code.INVALID, error.problem.sentence())
-    if size.need.total > host.budget:
-        most, need = format_bytes(host.budget), format_bytes(size.need.total)
-        return HostFact(host.name, Code.TOO_SMALL, f"{host.name} holds {most} at most, {info.name} needs {need}")
-    return Option(host.name, info.name, size)
+def _asked(draft: Draft, wish: Wish) -> Iterable[HostView]:
+    hosts = draft.snapshot.hosts
+    if wish.host is None:
+        return hosts.values()
+    return [hosts[wish.host]] if wish.host in hosts else []
 
 
-def _loads(info: RuntimeInfo, wish: Wish) -> bool:
-    return (
-        wish.runtime in (None, info.name) and wish.model.format in info.formats and wish.capability in info.capabilities
-    )
+def _able(host: HostView, wish: Wish) -> list[RuntimeInfo]:
+    """Its runtimes that load the model to do this."""
+    return [
+        info
+        for name, info in host.runtimes.items()
+        if wish.runtime in (None, name) and wish.model.format in info.formats and wish.capability in info.capabilities
+    ]

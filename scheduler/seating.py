@@ -5,7 +5,7 @@ from __future__ import annotations
 from scheduler.decisions import NewRun
 from scheduler.draft import Draft, Seat
 from scheduler.loads import Verdict, judge
-from scheduler.options import Option, Options, Wish, find_options
+from scheduler.options import Option, Wish, find_options, find_refusals
 from scheduler.placing import fitting, make_room
 from scheduler.reasons import Code, Reason, refused
 from scheduler.views import JobView, ModelView, RunView, Shape
@@ -84,11 +84,11 @@ def _starting(run: RunView) -> Reason:
 def _another(draft: Draft, job: JobView, model: ModelView, seats: list[Seat]) -> None:
     """No run has room: load another, unless the ones there are will do."""
     wish = Wish.of_shape(job.shape, model)
-    found = find_options(draft, wish)
-    draft.claimed.update(option.host for option in found.options)
+    options = find_options(draft, wish)
+    draft.claimed.update(option.host for option in options)
     if seats:
         taken = {seat.run.host for seat in seats}
-        elsewhere = [option for option in found.options if option.host not in taken]
+        elsewhere = [option for option in options if option.host not in taken]
         waited = draft.snapshot.now - job.queued_at
         place = fitting(draft, elsewhere) if waited > REPLICA_PATIENCE else None
         if place is None or _verdicts(draft, job, [place]):
@@ -96,15 +96,15 @@ def _another(draft: Draft, job: JobView, model: ModelView, seats: list[Seat]) ->
         else:
             _start(draft, job, wish, place)
         return
-    _first(draft, job, wish, found)
+    _first(draft, job, wish, options)
 
 
-def _first(draft: Draft, job: JobView, wish: Wish, found: Options) -> None:
+def _first(draft: Draft, job: JobView, wish: Wish, everywhere: list[Option]) -> None:
     """The model is loaded nowhere that helps this job."""
-    verdicts = _verdicts(draft, job, found.options)
-    options = [option for option in found.options if option.runtime not in verdicts]
+    verdicts = _verdicts(draft, job, everywhere)
+    options = [option for option in everywhere if option.runtime not in verdicts]
     if not options:
-        _refuse(draft, job, found, list(verdicts.values()))
+        _refuse(draft, job, wish, list(verdicts.values()))
         return
     place = fitting(draft, options)
     if place is not None:
@@ -114,7 +114,7 @@ def _first(draft: Draft, job: JobView, wish: Wish, found: Options) -> None:
     draft.answer(job, make_room(draft, options, wish.model.name, waited))
 
 
-def _refuse(draft: Draft, job: JobView, found: Options, verdicts: list[Verdict]) -> None:
+def _refuse(draft: Draft, job: JobView, wish: Wish, verdicts: list[Verdict]) -> None:
     """There is no place for it now; when every runtime has tried in vain, there will be none later either."""
     again = [verdict for verdict in verdicts if verdict.until is not None]
     if verdicts and not again:
@@ -122,10 +122,10 @@ def _refuse(draft: Draft, job: JobView, found: Options, verdicts: list[Verdict])
     elif again:
         draft.answer(job, Reason(Code.BACKOFF, f"loading it failed, tried again soon: {again[0].problem.what}"))
     else:
-        draft.answer(job, refused(found.refusals, found.need))
+        draft.answer(job, refused(find_refusals(draft, wish)))
 
 
-def _verdicts(draft: Draft, job: JobView, options: list[Option] | tuple[Option, ...]) -> dict[str, Verdict]:
+def _verdicts(draft: Draft, job: JobView, options: list[Option]) -> dict[str, Verdict]:
     """What earlier loads say against the runtimes of `options`."""
     loads = [load for load in draft.snapshot.loads if load.model_id == job.shape.model_id]
     verdicts: dict[str, Verdict] = {}
