@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from scheduler.decisions import Assign, NewRun, Plan, Start, Stop
 from shared import leader
 from shared.broker.messages import Hint
+from shared.identifiers import new_id
 from shared.jobs import state as jobs
 from shared.jobs.reserve import reserve
 from shared.jobs.state import Dispatched, Placement, Timers
@@ -17,7 +18,6 @@ from shared.leader import Fence
 from shared.protocol import AttemptRef, RunRef
 from shared.runs import state as runs
 from shared.runs.state import RunMessage, RunPlacement
-from shared.units import new_id
 from shared.vocabulary import Priority
 
 #: What to send once the transaction is committed, by lane.

@@ -10,12 +10,13 @@ from sqlalchemy.orm import Session
 
 from shared.db import now
 from shared.errors import Conflict, InvalidParameters, NotFound
+from shared.identifiers import new_id
 from shared.nearest import did_you_mean, nearest
 from shared.protocol import InstallRecord
 from shared.references import ModelRef
 from shared.runtimes import InstalledModel, ModelShape
 from shared.tables import Install, Model, Run
-from shared.units import Bytes, new_id
+from shared.units import Bytes
 from shared.upsert import insert_for
 from shared.vocabulary import FINAL_RUN_STATES, Capability, Format, Provider, RunState
 

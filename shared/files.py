@@ -19,8 +19,9 @@ from sqlalchemy.orm import Session
 
 from shared.db import now
 from shared.errors import NoCapacity, NotFound, PayloadTooLarge
+from shared.identifiers import new_id
 from shared.tables import File
-from shared.units import Bytes, format_bytes, new_id
+from shared.units import Bytes, format_bytes
 
 CHUNK = 1024 * 1024
 _NAME_LENGTH = 255

@@ -16,8 +16,8 @@ from sqlalchemy.orm import Session
 
 from shared.db import now
 from shared.errors import NotFound
+from shared.identifiers import new_id
 from shared.tables import Key
-from shared.units import new_id
 
 _PREFIX = "ck"
 #: Seconds between two notes of when a key was last used.

@@ -1,10 +1,8 @@
-"""Quantities and identifiers, typed by meaning."""
+"""Quantities and names, typed by meaning."""
 
 from __future__ import annotations
 
-import os
 import re
-import time
 from typing import NewType
 
 Bytes = NewType("Bytes", int)
@@ -14,16 +12,8 @@ HostName = NewType("HostName", str)
 
 KIB, MIB, GIB = 1024, 1024**2, 1024**3
 
-_CROCKFORD = "0123456789abcdefghjkmnpqrstvwxyz"
 _SIZE = re.compile(r"^\s*(\d+(?:\.\d+)?)\s*([kmgt]?)(i?)b?\s*$", re.IGNORECASE)
 _EXPONENT = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4}
-
-
-def new_id(prefix: str) -> str:
-    """A sortable identifier: `prefix_` and 26 base-32 letters, 48 bits of milliseconds then 80 random bits."""
-    number = (time.time_ns() // 1_000_000) << 80 | int.from_bytes(os.urandom(10), "big")
-    letters = [_CROCKFORD[(number >> shift) & 31] for shift in range(125, -5, -5)]
-    return f"{prefix}_{''.join(letters)}"
 
 
 def format_bytes(size: float) -> str:

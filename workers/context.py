@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import IO, Any, BinaryIO, cast
 
 from shared.errors import Cancelled, CidermillError, HandedBack, LeaseLost, RunDied, Unavailable, revive
+from shared.identifiers import new_id
 from shared.kinds.contract import ModelStore
 from shared.protocol import (
     Acquire,
@@ -24,7 +25,6 @@ from shared.protocol import (
     Release,
 )
 from shared.runtimes import RunSpec
-from shared.units import new_id
 from shared.vocabulary import RunState
 from workers.frontdoor import FrontDoor, patiently
 from workers.outbox import Outbox

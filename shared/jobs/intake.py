@@ -14,11 +14,12 @@ from sqlalchemy.orm import Session
 from shared import catalog, files
 from shared.errors import InvalidParameters
 from shared.fit import Fleet, check_capability
+from shared.identifiers import new_id
 from shared.kinds import kinds
 from shared.kinds.contract import Demand, Kind
 from shared.nearest import did_you_mean, nearest
 from shared.runtimes import InstalledModel
-from shared.units import Bytes, new_id
+from shared.units import Bytes
 from shared.vocabulary import Capability, Priority
 
 

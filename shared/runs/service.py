@@ -10,14 +10,14 @@ from sqlalchemy.orm import Session
 
 from shared import catalog
 from shared.db import now
-from shared.errors import StaleTransition
 from shared.fit import Fleet
+from shared.identifiers import new_id
+from shared.jobs import work
 from shared.protocol import Acquire, Acquired, Release
 from shared.runs import state
 from shared.runtimes import Endpoint, RunSpec
-from shared.tables import Attempt, Job, Run
-from shared.units import new_id
-from shared.vocabulary import AttemptState, Capability, Priority, RunState
+from shared.tables import Job, Run
+from shared.vocabulary import Capability, Priority, RunState
 
 #: Seconds that a run in use by the gateway is promised to it, renewed every second.
 HOLD = 4.0
@@ -73,7 +73,8 @@ def acquire(session: Session, host: str, ask: Acquire) -> Acquired:
 
     Raises StaleTransition when the attempt is no longer this worker's, and whatever `start` raises.
     """
-    job = _owner(session, host, ask)
+    work.check_running(session, ask, ask.worker, host)
+    job = session.get_one(Job, ask.job_id)
     run = session.scalar(select(Run).where(Run.owner_job == ask.job_id, Run.owner_request == ask.request))
     if run is None:
         wish = RunWish(
@@ -87,8 +88,7 @@ def acquire(session: Session, host: str, ask: Acquire) -> Acquired:
 def release(session: Session, host: str, ask: Release) -> bool:
     """Stop a run that this job acquired; `False` when it is no longer this worker's job."""
     run = session.get(Run, ask.run_id)
-    attempt = session.get(Attempt, (ask.job_id, ask.attempt))
-    if run is None or run.owner_job != ask.job_id or not _runs(attempt, ask.worker, host):
+    if run is None or run.owner_job != ask.job_id or not work.running(session, ask, ask.worker, host):
         return False
     state.request_stop(session, run.id, "its job has done with it")
     return True
@@ -105,27 +105,6 @@ def let_go(session: Session, run_ids: Collection[str]) -> None:
     """The gateway has done with these runs: last used now."""
     if run_ids:
         session.execute(update(Run).where(Run.id.in_(run_ids)).values(last_used_at=now(session)))
-
-
-def _owner(session: Session, host: str, ask: Acquire) -> Job:
-    attempt = session.get(Attempt, (ask.job_id, ask.attempt))
-    job = session.get(Job, ask.job_id)
-    if job is None or not _runs(attempt, ask.worker, host):
-        raise StaleTransition(
-            f"Attempt {ask.attempt} of job {ask.job_id} is no longer yours",
-            "it was ended, or given to another worker",
-            "stop it and report nothing",
-        )
-    return job
-
-
-def _runs(attempt: Attempt | None, worker: str, host: str) -> bool:
-    return (
-        attempt is not None
-        and attempt.state == AttemptState.RUNNING
-        and attempt.worker == worker
-        and attempt.host == host
-    )
 
 
 def _acquired(session: Session, run: Run, host: str) -> Acquired:

@@ -21,11 +21,11 @@ from pydantic import SecretStr
 
 from shared import protocol
 from shared.errors import CidermillError, ConfigError, StaleTransition, Unauthorized, Unavailable
+from shared.identifiers import new_id
 from shared.logs import configure_logs
 from shared.protocol import AttemptRef, Registered, RunRef
 from shared.runtimes import RuntimeInfo
 from shared.settings import Settings
-from shared.units import new_id
 from workers.agent import machine, reaper
 from workers.agent.supervisor import Death, Supervised
 from workers.agent.telemetry import collect

@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 import psutil
 import structlog
 
+from shared.identifiers import new_id
 from shared.protocol import WorkerStatus
-from shared.units import new_id
 from workers.agent import reaper
 from workers.pipe import Line, RunProcessRecord, Start, Status, Stop, Synced, statuses
 

@@ -15,10 +15,10 @@ import pytest
 from pydantic import ValidationError
 
 from shared.errors import Cancelled, InvalidParameters, RunDied
+from shared.identifiers import new_id
 from shared.kinds.benchmark import Benchmark, Cell
 from shared.protocol import Acquired
 from shared.runtimes import RunSpec
-from shared.units import new_id
 from shared.vocabulary import Capability
 from tests.kinds import LocalCatalog, LocalContext, LocalItems
 from tests.runs import running
