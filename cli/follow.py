@@ -24,6 +24,9 @@ from shared.vocabulary import JobState
 
 #: Seconds between two looks at how far a job is; what it says arrives at once.
 _LOOK_SECONDS = 0.5
+#: Seconds that the last events of a job that has ended may take to arrive.
+_LAST_WORDS = 2.0
+_ENDS = frozenset({"job.succeeded", "job.failed", "job.cancelled"})
 
 
 @dataclass(frozen=True)
@@ -60,49 +63,62 @@ class _Following:
         self._speak = speak
         self.view: Progress = progress_view(quiet=quiet)
         self._stream = Stream(client, f"/v1/jobs/{job_ids[0]}/events") if len(job_ids) == 1 and not quiet else None
+        self._told_all = False
         self.jobs: dict[str, Json] = {}
-        self._wrote = False
+        #: The attempt whose text was written, 0 before any.
+        self._attempt = 0
 
     def to_the_end(self, timeout: float | None) -> Followed:
         deadline = time.monotonic() + timeout if timeout is not None else None
-        while self._left:
-            self._look()
-            if self._left and deadline is not None and time.monotonic() > deadline:
+        while self._look():
+            if deadline is not None and time.monotonic() > deadline:
                 return self._too_late(timeout or 0.0)
-            self._listen(_LOOK_SECONDS if self._left else 0.0)
+            self._listen(_LOOK_SECONDS)
+        if not self._told_all:
+            self._listen(_LAST_WORDS)
         self.view.close()
-        if self._wrote:
+        if self._attempt:
             typer.echo()
         codes = [exit_of_job(job["state"]) for job in self.jobs.values()]
-        return Followed(self.jobs, next((code for code in codes if code is not Exit.OK), Exit.OK), self._wrote)
+        return Followed(self.jobs, next((code for code in codes if code is not Exit.OK), Exit.OK), bool(self._attempt))
 
-    def _look(self) -> None:
-        """Ask how all of them stand."""
+    def _look(self) -> bool:
+        """Ask how all of them stand; is there any that has not ended?"""
         for job_id in self._left[:]:
             job = self._client.get(f"/v1/jobs/{job_id}")
             self.jobs[job_id] = job
             self.view.update(job)
             if JobState(job["state"]).final:
                 self._left.remove(job_id)
+        return bool(self._left)
 
     def _listen(self, seconds: float) -> None:
-        """Show what is said meanwhile; what changes a state ends the wait at once."""
-        if self._stream is None:
-            time.sleep(seconds)
-            return
+        """Show what is said meanwhile; the end of the job ends the wait."""
         until = time.monotonic() + seconds
+        if self._stream is None:
+            time.sleep(seconds if self._left else 0.0)
+            return
         while (event := self._stream.next(max(0.0, until - time.monotonic()))) is not None:
             self._say(event)
-            if event["type"].startswith("job.") and event["type"].removeprefix("job.") in set(JobState):
+            if event["type"] in _ENDS:
+                self._told_all = True
                 return
 
     def _say(self, event: Json) -> None:
         if event["type"] == "job.output" and self._speak:
             self.view.close()
-            self._wrote = True
+            self._begin(event["data"].get("attempt", 1))
             typer.echo(event["data"]["text"], nl=False)
         elif event["type"] == "job.log":
-            self.view.line(event["data"]["line"])
+            for line in event["data"]["lines"]:
+                self.view.line(line)
+
+    def _begin(self, attempt: int) -> None:
+        """A later attempt writes its text from the start."""
+        if self._attempt and attempt > self._attempt:
+            typer.echo()
+            remark(f"Attempt {self._attempt} broke off; attempt {attempt} starts over.")
+        self._attempt = attempt
 
     def _too_late(self, timeout: float) -> Followed:
         self.view.close()

@@ -50,8 +50,8 @@ class Stream:
 
     def _connect(self) -> None:
         headers = {"Last-Event-ID": str(self._seen)} if self._seen else {}
-        with self._client.open("GET", self._path, headers=headers, params={"follow": "true"}, timeout=60.0) as answer:
+        with self._client.open("GET", self._path, headers=headers, timeout=60.0) as answer:
             for event in read_events(answer.iter_raw()):
-                body: Json = json.loads(event.data)
+                body: Json = {"type": event.name} | json.loads(event.data)
                 self._seen = max(self._seen, body.get("seq", 0))
                 self.events.put(body)

@@ -1,0 +1,1 @@
+"""`cidermill demo`: the whole system on real models, each result checked."""
