@@ -134,7 +134,7 @@ def assign(session: Session, fence: Fence, placements: Sequence[Placement], time
 
 
 def _with_free_slots(session: Session, placements: Sequence[Placement]) -> list[Placement]:
-    """Those whose run is still ready and still has the slots, and whose host is not reserved by another job."""
+    """Each job once, where its run is still ready and has the slots and its host is not reserved by another job."""
     used = _used_slots(session, {p.run_id for p in placements if p.run_id})
     reserved = dict(
         session.execute(
@@ -143,8 +143,10 @@ def _with_free_slots(session: Session, placements: Sequence[Placement]) -> list[
         .tuples()
         .all()
     )
-    granted = []
+    granted: dict[str, Placement] = {}
     for placement in placements:
+        if placement.job_id in granted:
+            continue
         if reserved.get(placement.host) not in (None, placement.job_id):
             continue
         if placement.run_id is not None:
@@ -152,8 +154,8 @@ def _with_free_slots(session: Session, placements: Sequence[Placement]) -> list[
             if not guards.slots_free(placement.slots, taken, offered):
                 continue
             used[placement.run_id] = (taken + placement.slots, offered)
-        granted.append(placement)
-    return granted
+        granted[placement.job_id] = placement
+    return list(granted.values())
 
 
 def _used_slots(session: Session, run_ids: Collection[str]) -> dict[str, tuple[int, int]]:
