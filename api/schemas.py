@@ -5,9 +5,10 @@ Times are seconds since 1970 by the database's clock; sizes are bytes. Lists hav
 
 from __future__ import annotations
 
+import json
 from typing import Annotated, Any, Generic, Literal, TypeVar
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, field_validator
 
 from shared.runtimes import ModelShape, RunSpec
 from shared.vocabulary import AttemptState, Capability, Format, JobState, Priority, Provider, RunState
@@ -72,6 +73,13 @@ class JobIn(In):
     not_before: AwareDatetime | None = None
     #: Failures after which it fails for good; unset: the kind's own.
     max_failures: int | None = Field(default=None, ge=1, le=100)
+
+    @field_validator("params")
+    @classmethod
+    def _is_json(cls, params: dict[str, Any]) -> dict[str, Any]:
+        """NaN and half characters pass Python's reader, but no database and no other client."""
+        json.dumps(params, allow_nan=False, ensure_ascii=False).encode()
+        return params
 
 
 class BulkIn(In):

@@ -21,8 +21,12 @@ from shared.vocabulary import AttemptState
 _LOG_LINE = 4096
 
 
-def claim(session: Session, host: str, ask: Claim, lease: float) -> tuple[list[Assignment], list[Attempt]]:
-    """Attempts won by this worker, with all that their kinds need; in the order they were asked for."""
+#: A job's kind, and seconds from queued until its first attempt started.
+Wait = tuple[str, float]
+
+
+def claim(session: Session, host: str, ask: Claim, lease: float) -> tuple[list[Assignment], list[Wait]]:
+    """Attempts won by this worker, with all that their kinds need, in the order asked for; and how long they waited."""
     won = {(a.job_id, a.number): a for a in state.claim(session, host, ask.worker, ask.attempts, lease)}
     if not won:
         return [], []
@@ -35,7 +39,12 @@ def claim(session: Session, host: str, ask: Claim, lease: float) -> tuple[list[A
     given = [
         _assignment(a, jobs[a.job_id], runs.get(a.run_id or ""), models, items.get(a.job_id, {})) for a in attempts
     ]
-    return given, attempts
+    waits = [_wait(jobs[a.job_id], a) for a in attempts if a.number == 1]
+    return given, waits
+
+
+def _wait(job: Job, attempt: Attempt) -> Wait:
+    return job.kind, max(0.0, (attempt.started_at or job.queued_at) - job.queued_at)
 
 
 def _runs(session: Session, attempts: Sequence[Attempt]) -> dict[str, ClaimedRun]:
@@ -56,8 +65,9 @@ def _items(session: Session, attempts: Sequence[Attempt]) -> dict[str, dict[int,
     if not again:
         return {}
     found: dict[str, dict[int, Any]] = {}
-    for row in session.execute(select(Result.job_id, Result.index, Result.data).where(Result.job_id.in_(again))):
-        found.setdefault(row.job_id, {})[row.index] = row.data
+    rows = session.execute(select(Result.job_id, Result.index, Result.data).where(Result.job_id.in_(again))).tuples()
+    for job_id, index, data in rows:
+        found.setdefault(job_id, {})[index] = data
     return found
 
 

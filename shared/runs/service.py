@@ -94,11 +94,13 @@ def release(session: Session, host: str, ask: Release) -> bool:
     return True
 
 
-def hold(session: Session, run_ids: Collection[str]) -> None:
-    """Runs in use by the gateway are used until a few seconds from now: no eviction before that."""
-    if run_ids:
-        moment = now(session) + HOLD
-        session.execute(update(Run).where(Run.id.in_(run_ids)).values(last_used_at=moment))
+def hold(session: Session, run_ids: Collection[str]) -> list[str]:
+    """Those of the runs that are ready are used until a few seconds from now: no eviction before that."""
+    if not run_ids:
+        return []
+    moment = now(session) + HOLD
+    ready = (Run.id.in_(run_ids), Run.state == RunState.READY)
+    return list(session.scalars(update(Run).where(*ready).values(last_used_at=moment).returning(Run.id)))
 
 
 def let_go(session: Session, run_ids: Collection[str]) -> None:

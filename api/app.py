@@ -1,0 +1,84 @@
+"""The front door as one app: its parts put together, and nothing else."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+
+import anyio.to_thread
+from fastapi import FastAPI
+
+from api import errors, openapi
+from api.auth import Auth
+from api.deps import Alarm, FrontDoor, NoAlarm
+from api.events import Feed
+from api.gate import Gate
+from api.gateway import openai
+from api.gateway.proxy import Proxy
+from api.gateway.seats import Seats
+from api.metrics import Counted, Metrics
+from api.pulse import Pulse
+from api.routes import events, files, health, hosts, jobs, keys, models, runs, worker
+from api.schemas import ErrorOut
+from shared.broker import Wake
+from shared.db import Database
+from shared.files import FileStore
+from shared.settings import Settings
+
+#: Threads for handlers: not more than the database has connections.
+THREADS = 12
+
+
+def create_app(settings: Settings, database: Database) -> FastAPI:
+    """The app on an open database; closing the database is the caller's."""
+    redis_url = settings.redis_url.get_secret_value() if settings.redis_url is not None else None
+    alarm: Alarm = Wake(redis_url, settings.namespace) if redis_url is not None else NoAlarm()
+    door = FrontDoor(
+        settings=settings,
+        database=database,
+        store=FileStore(settings.files),
+        alarm=alarm,
+        auth=Auth(database, required=settings.keys_required),
+        feed=Feed(database),
+        metrics=Metrics(database),
+        pulse=Pulse(database, redis_url),
+    )
+    app = FastAPI(
+        title="Cidermill",
+        version=health.VERSION,
+        description="One queue for every AI job on your Macs.",
+        lifespan=_lifespan,
+        redirect_slashes=False,
+        responses={"default": {"model": ErrorOut}},
+    )
+    app.state.door = door
+    app.state.seats = Seats(door)
+    for module in (jobs, events, models, runs, hosts, files, keys, health, worker, openai):
+        app.include_router(module.router)
+    errors.install(app)
+    openapi.describe(app)
+    app.add_middleware(Gate, settings=settings)
+    app.add_middleware(Counted, metrics=door.metrics)
+    return app
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    """Run what works in the background while the app serves."""
+    door: FrontDoor = app.state.door
+    anyio.to_thread.current_default_thread_limiter().total_tokens = THREADS
+    app.state.proxy = Proxy(app.state.seats)
+    tasks = [asyncio.create_task(work) for work in (door.feed.run(), door.pulse.run(), app.state.seats.run())]
+    try:
+        yield
+    finally:
+        door.feed.close()
+        for task in tasks:
+            task.cancel()
+        for task in tasks:
+            with suppress(asyncio.CancelledError):
+                await task
+        await app.state.proxy.close()
+        door.pulse.close()
+        door.alarm.close()

@@ -1,0 +1,118 @@
+"""What handlers are given: the front door's parts, and who asks.
+
+Handlers open their one transaction themselves, in the thread they run in: a dependency would cost two more hops between
+threads, and a commit that comes after the answer is a lie.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Annotated, Protocol
+
+from fastapi import Depends, Query, Request
+from sqlalchemy.orm import Session
+
+from api.auth import Auth
+from api.events import Feed
+from api.metrics import Metrics
+from api.pulse import Pulse
+from shared import protocol
+from shared.db import Database
+from shared.errors import ProtocolMismatch
+from shared.files import FileStore
+from shared.keys import Caller, Rank
+from shared.settings import Settings
+
+
+class Alarm(Protocol):
+    """Wakes the scheduler; returns at once and never fails."""
+
+    def ring(self) -> None: ...
+
+    def close(self) -> None: ...
+
+
+class NoAlarm:
+    """Without Redis the scheduler's next tick finds the work."""
+
+    def ring(self) -> None:
+        """Nobody can be woken."""
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+@dataclass
+class FrontDoor:
+    """The parts of this process."""
+
+    settings: Settings
+    database: Database
+    store: FileStore
+    alarm: Alarm
+    auth: Auth
+    feed: Feed
+    metrics: Metrics
+    pulse: Pulse
+
+    @contextmanager
+    def write(self, *, wake: bool = False) -> Iterator[Session]:
+        """One transaction; followers, and with `wake` the scheduler, hear of it only after the commit."""
+        with self.database.write() as session:
+            yield session
+        self.feed.poke()
+        if wake:
+            self.alarm.ring()
+
+    @contextmanager
+    def read(self) -> Iterator[Session]:
+        """A consistent look."""
+        with self.database.read() as session:
+            yield session
+
+
+def front_door(request: Request) -> FrontDoor:
+    door: FrontDoor = request.app.state.door
+    return door
+
+
+async def _door(request: Request) -> FrontDoor:
+    return front_door(request)
+
+
+async def _reader(request: Request) -> Caller:
+    return await front_door(request).auth.caller(request, Rank.read)
+
+
+async def _submitter(request: Request) -> Caller:
+    return await front_door(request).auth.caller(request, Rank.submit)
+
+
+async def _admin(request: Request) -> Caller:
+    return await front_door(request).auth.caller(request, Rank.admin)
+
+
+async def _worker_host(request: Request) -> str:
+    """The host a worker or agent speaks for. Raises ProtocolMismatch, Unauthorized."""
+    version = request.headers.get(protocol.HEADER)
+    if version != str(protocol.VERSION):
+        raise ProtocolMismatch(
+            f"Version {version or 'none'} of the worker protocol is not spoken here",
+            f"this front door speaks version {protocol.VERSION}, named in the header {protocol.HEADER}",
+            "bring Cidermill on the host to the front door's version",
+            speaks=protocol.VERSION,
+        )
+    return await front_door(request).auth.host(request)
+
+
+Door = Annotated[FrontDoor, Depends(_door)]
+Reader = Annotated[Caller, Depends(_reader)]
+Submitter = Annotated[Caller, Depends(_submitter)]
+Admin = Annotated[Caller, Depends(_admin)]
+WorkerHost = Annotated[str, Depends(_worker_host)]
+Limit = Annotated[int, Query(ge=1, le=1000, description="Rows of a page.")]
+After = Annotated[str | None, Query(max_length=64, description="The last id of the page before.")]
+#: Events are numbered by a 64-bit counter.
+EventNumber = Annotated[int | None, Query(ge=0, lt=2**63, description="Only events later than this one.")]

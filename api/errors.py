@@ -1,0 +1,184 @@
+"""Every error as an answer: one shape, also for what the framework refuses, and never a traceback.
+
+`{"error": {code, what, why, fix, details, message, type, param}}` is Cidermill's three parts and what OpenAI's clients
+read; under `/v1/chat/` it is exactly OpenAI's `{message, type, param, code}`.
+"""
+
+from __future__ import annotations
+
+import errno
+from http import HTTPStatus
+from typing import Any
+
+import structlog
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, ProgrammingError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from shared.errors import (
+    BadRequest,
+    CidermillError,
+    InvalidParameters,
+    NoCapacity,
+    NotFound,
+    PayloadTooLarge,
+    Problem,
+    Unauthorized,
+    Unavailable,
+)
+from shared.nearest import did_you_mean
+
+_log = structlog.get_logger(__name__)
+
+_TYPES = {401: "authentication_error", 403: "permission_error", 404: "not_found_error", 429: "rate_limit_error"}
+_OPENAI = "/v1/chat/"
+
+
+def answer(path: str, error: CidermillError) -> JSONResponse:
+    """The error as the caller of `path` reads errors."""
+    headers = {"Retry-After": "1"} if isinstance(error, NoCapacity) else {}
+    if error.status == HTTPStatus.UNAUTHORIZED:
+        headers["WWW-Authenticate"] = "Bearer"
+    return JSONResponse(body(path, error.problem, error.status), error.status, headers)
+
+
+def body(path: str, problem: Problem, status: int) -> dict[str, Any]:
+    """The answer's JSON."""
+    kind = "server_error" if status >= HTTPStatus.INTERNAL_SERVER_ERROR else _TYPES.get(status, "invalid_request_error")
+    openai = {
+        "message": problem.sentence(),
+        "type": kind,
+        "param": problem.details.get("field"),
+        "code": problem.code,
+    }
+    if path.startswith(_OPENAI):
+        return {"error": openai}
+    said = problem.model_dump(mode="json", include={"code", "what", "why", "fix", "details"})
+    return {"error": said | openai}
+
+
+def install(app: FastAPI) -> None:
+    """Answer every exception that reaches the app."""
+    app.add_exception_handler(CidermillError, _ours)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(HTTPException, _framework)
+    for kind in (OperationalError, InterfaceError, ProgrammingError, PoolTimeout):
+        app.add_exception_handler(kind, _database)
+    app.add_exception_handler(OSError, _system)
+    app.add_exception_handler(Exception, _unexpected)
+
+
+def _ours(request: Request, error: Exception) -> Response:
+    assert isinstance(error, CidermillError)
+    return answer(request.url.path, error)
+
+
+def _framework(request: Request, error: Exception) -> Response:
+    """404, 405 and broken bodies; an error of ours that the framework wrapped comes out again."""
+    assert isinstance(error, HTTPException)
+    if isinstance(error.__cause__, CidermillError):
+        return answer(request.url.path, error.__cause__)
+    made = _of_status(error.status_code, request, str(error.detail))
+    reply = JSONResponse(body(request.url.path, made.problem, error.status_code), error.status_code)
+    reply.headers.update(error.headers or {})
+    return reply
+
+
+def _of_status(status: int, request: Request, detail: str) -> CidermillError:
+    asked = f"{request.method} {request.url.path}"
+    docs = "see /docs for what there is"
+    if status == HTTPStatus.NOT_FOUND:
+        return NotFound(f"There is nothing at {asked}", "the front door has no such route", docs)
+    if status == HTTPStatus.METHOD_NOT_ALLOWED:
+        problem = BadRequest(f"{asked} is not possible", "the route takes other methods", docs)
+        problem.problem = problem.problem.model_copy(update={"code": "method_not_allowed"})
+        return problem
+    if status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
+        return PayloadTooLarge("The request is too large", detail, "send less at once")
+    return BadRequest("The request cannot be read", detail, docs)
+
+
+def _invalid(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    return answer(request.url.path, _explained(request, error))
+
+
+def _explained(request: Request, error: RequestValidationError) -> CidermillError:
+    """The first thing that is wrong with a request, and where."""
+    first = error.errors()[0]
+    place = ".".join(str(part) for part in first["loc"][1:])
+    if first["type"] == "json_invalid":
+        why = f"the body is not JSON: {first.get('ctx', {}).get('error', '')} at character {place}"
+        return BadRequest("The request cannot be read", why, "send valid JSON")
+    content_type = request.headers.get("content-type", "")
+    if first["loc"] == ("body",) and "json" not in content_type and "multipart" not in content_type:
+        why = f"its Content-Type is {content_type or 'missing'}"
+        return BadRequest("The request cannot be read", why, "send JSON with Content-Type: application/json")
+    if first["type"] == "extra_forbidden":
+        why = f"there is no such field; {did_you_mean(str(first['loc'][-1]), _fields(request))}"
+        return InvalidParameters(f"{place} is not known here", why, "remove or rename it", field=place)
+    if first["type"] == "missing":
+        return InvalidParameters(f"{place or 'The body'} is missing", "it is required", "give it", field=place)
+    message = str(first["msg"])
+    why = message[:1].lower() + message[1:]
+    return InvalidParameters(f"{place or 'The body'} is wrong", why, "correct it; see /docs for the shape", field=place)
+
+
+def _fields(request: Request) -> list[str]:
+    """Names of the fields that the route's body has."""
+    field = getattr(request.scope.get("route"), "body_field", None)
+    model = getattr(getattr(field, "field_info", None), "annotation", None)
+    return list(getattr(model, "model_fields", {}))
+
+
+def _database(request: Request, error: Exception) -> Response:
+    """The database does not answer, or was never set up; everything else it says is a mistake of ours."""
+    said = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
+    unready = "no such table" in said or getattr(getattr(error, "orig", None), "sqlstate", None) == "42P01"
+    if isinstance(error, ProgrammingError) and not unready:
+        return _unexpected(request, error)
+    _log.warning("the database did not answer", reason=said)
+    if unready:
+        return answer(
+            request.url.path,
+            Unavailable("The database is not set up", "its tables are missing", "run: cidermill db upgrade"),
+        )
+    return answer(
+        request.url.path,
+        Unavailable("The database does not answer", said, "try again in a moment; see `cidermill doctor`"),
+    )
+
+
+def _system(request: Request, error: Exception) -> Response:
+    assert isinstance(error, OSError)
+    if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+        return _unexpected(request, error)
+    full = NoCapacity("The request cannot be kept", "the front door's disk is full", "free some space, then try again")
+    return answer(request.url.path, full)
+
+
+def _unexpected(request: Request, error: Exception) -> Response:
+    """A mistake of ours: the caller gets a sentence, the log gets the traceback."""
+    if isinstance(error, DBAPIError) and error.connection_invalidated:
+        return _database(request, OperationalError(error.statement, error.params, error.orig or error))
+    _log.error("a request failed", method=request.method, path=request.url.path, exc_info=error)
+    return answer(
+        request.url.path,
+        CidermillError(
+            "The front door failed at this request",
+            f"{type(error).__name__}; the log has the details",
+            "try again; if it stays, report it with the log",
+        ),
+    )
+
+
+def unknown_key(given: bool) -> Unauthorized:
+    return Unauthorized(
+        "The API key is not known" if given else "An API key is required",
+        "it was revoked or mistyped" if given else "this front door asks every caller who it is",
+        "send Authorization: Bearer ck_…; make a key with: cidermill keys create",
+    )

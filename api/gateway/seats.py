@@ -1,0 +1,180 @@
+"""A place at a run: one that is ready, or one that is started for the asker.
+
+A gateway request is no job, so no attempt keeps its run from being evicted. Instead the run's `last_used_at` is moved
+a few seconds into the future, and renewed each second while requests are in flight: a run that is used until later
+than now is not idle. When the last request ends it is set to now, and the run's keep-alive begins.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import structlog
+from sqlalchemy import select
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session
+from starlette.concurrency import run_in_threadpool
+
+from api.deps import FrontDoor
+from api.gate import host_of
+from shared import catalog
+from shared.errors import CidermillError, Problem, Unavailable, revive
+from shared.runs import queries, service
+from shared.runs.service import RunWish
+from shared.runtimes import Endpoint
+from shared.settings import LOOPBACK
+from shared.tables import Host, Model, Run
+from shared.vocabulary import Capability, Priority, RunState
+
+_log = structlog.get_logger(__name__)
+
+_RENEW = 1.0
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.02, 0.25
+#: Seconds to wait for a run at most; what clients wait for an answer by default.
+_PATIENCE = 600.0
+
+
+@dataclass(frozen=True)
+class Seat:
+    """A ready run and where it answers."""
+
+    run_id: str
+    model: str
+    endpoint: Endpoint
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """A run that is not ready yet, and why as far as is known."""
+
+    run_id: str
+    why: str
+
+
+class Seats:
+    """Finds runs for requests, and counts the requests on each."""
+
+    def __init__(self, door: FrontDoor) -> None:
+        self._door = door
+        self._in_flight: Counter[str] = Counter()
+
+    async def find(self, name: str, capability: Capability) -> AsyncIterator[Seat | Waiting]:
+        """Yields what it waits for, again and again, then the seat as its last.
+
+        Raises NotFound, InvalidParameters, CannotFit, Unavailable, and what a run that failed to load said.
+        """
+        pause, deadline, last = _FIRST_PAUSE, time.monotonic() + _PATIENCE, None
+        while True:
+            found = await run_in_threadpool(self._look, name, capability, last)
+            yield found
+            if isinstance(found, Seat):
+                return
+            if time.monotonic() > deadline:
+                raise Unavailable(f"No run of {name} became ready in time", found.why, "try again later")
+            last = found.run_id
+            await asyncio.sleep(pause)
+            pause = min(_LONGEST_PAUSE, pause * 1.5)
+
+    @contextmanager
+    def taken(self, seat: Seat) -> Iterator[None]:
+        """One more request is in flight on this run."""
+        self._in_flight[seat.run_id] += 1
+        gauge = self._door.metrics.gateway.labels(seat.model)
+        gauge.inc()
+        try:
+            yield
+        finally:
+            gauge.dec()
+            self._in_flight[seat.run_id] -= 1
+            if not self._in_flight[seat.run_id]:
+                del self._in_flight[seat.run_id]
+
+    async def run(self) -> None:
+        """Each second: hold the runs that are in use, let go of those that no longer are."""
+        held: set[str] = set()
+        while True:
+            await asyncio.sleep(_RENEW)
+            used = set(self._in_flight)
+            if used or held:
+                try:
+                    await run_in_threadpool(self._renew, used, held - used)
+                except SQLAlchemyError as error:
+                    _log.warning("runs in use cannot be held", reason=str(error).splitlines()[0])
+                    continue
+            held = used
+
+    def _renew(self, used: set[str], done: set[str]) -> None:
+        with self._door.database.write() as session:
+            service.hold(session, used)
+            service.let_go(session, done)
+
+    def _look(self, name: str, capability: Capability, last: str | None) -> Seat | Waiting:
+        with self._door.database.read() as session:
+            model = catalog.find(session, name)
+            runs = queries.serving(session, model.id, capability, self._door.settings.host_name)
+            ready = [run for run in runs if run.state == RunState.READY and run.endpoint is not None]
+            if not ready and last is not None and last not in {run.id for run in runs}:
+                raise _why_not(session.get(Run, last))
+            used = queries.slots_used(session, [run.id for run in ready])
+        if ready:
+            best = max(ready, key=lambda run: run.slots - used.get(run.id, 0) - self._in_flight[run.id])
+            if seat := self._sit(best):
+                return seat
+        if runs:
+            return Waiting(runs[0].id, _waits_for(runs[0]))
+        return self._start(model, capability)
+
+    def _sit(self, run: Run) -> Seat | None:
+        """The seat, if the run is still ready once it is held."""
+        endpoint = Endpoint.model_validate(run.endpoint)
+        if host_of(endpoint.url) not in LOOPBACK:
+            raise Unavailable(
+                f"The run of {run.model} is out of reach",
+                f"it answers at {endpoint.url}, which is not on this machine",
+                "submit a job instead: jobs run on every host",
+            )
+        if run.id not in self._in_flight:
+            with self._door.database.write() as session:
+                if not service.hold(session, [run.id]):
+                    return None
+        return Seat(run.id, run.model, endpoint)
+
+    def _start(self, model: Model, capability: Capability) -> Waiting:
+        here = self._door.settings.host_name
+        wish = RunWish(model=model.name, capability=capability, host=here, priority=Priority.INTERACTIVE)
+        with self._door.write(wake=True) as session:
+            _check_here(session, here)
+            started = queries.serving(session, model.id, capability, here)
+            run_id = started[0].id if started else service.start(session, wish)
+        return Waiting(run_id, "it is being started")
+
+
+def _check_here(session: Session, here: str) -> None:
+    if session.scalar(select(Host.name).where(Host.name == here)) is None:
+        raise Unavailable(
+            "No run can answer here",
+            f"the front door's own machine ({here}) is not a host of the fleet, and engines answer on loopback only",
+            "start an agent on it: cidermill agent; or submit a job instead",
+        )
+
+
+def _waits_for(run: Run) -> str:
+    if run.state == RunState.STARTING:
+        return f"the model is being loaded on {run.host}"
+    return str((run.blocked_by or {}).get("sentence") or "it waits for the scheduler")
+
+
+def _why_not(run: Run | None) -> CidermillError:
+    """What ended the run we waited for, as an answer: later when it may work then, else never."""
+    if run is None or not run.error:
+        reason = (run.stop_reason if run is not None else None) or "it was stopped"
+        return Unavailable("The run that was started for this is gone", reason, "try again")
+    problem = Problem.model_validate(run.error)
+    gone = Unavailable(problem.what, problem.why, problem.fix)
+    gone.problem = revive(problem).problem
+    return gone

@@ -1,0 +1,112 @@
+"""The front door as a process."""
+
+from __future__ import annotations
+
+import errno
+import socket
+
+import structlog
+import uvicorn
+from sqlalchemy.exc import SQLAlchemyError
+
+from api.app import create_app
+from api.deps import FrontDoor
+from shared import keys
+from shared.db import Database
+from shared.errors import ConfigError, Unavailable
+from shared.logs import configure_logs
+from shared.settings import LOOPBACK, Settings
+
+_log = structlog.get_logger(__name__)
+
+#: Seconds that requests under way have to end when the process is told to stop.
+_GRACE = 10
+
+
+class _Server(uvicorn.Server):
+    """Ends followed streams first: they would never end by themselves."""
+
+    def __init__(self, config: uvicorn.Config, door: FrontDoor) -> None:
+        super().__init__(config)
+        self._door = door
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._door.feed.close()
+        await super().shutdown(sockets)
+
+
+def run(settings: Settings) -> int:
+    """Serve until a signal comes; a second one ends it at once.
+
+    Raises ConfigError when the port is taken, or when it would be open to others without any key.
+    """
+    configure_logs(settings, "api")
+    database = Database(settings.database)
+    try:
+        _check_keys(settings, database)
+        listener = _listen(settings)
+        app = create_app(settings, database)
+        config = uvicorn.Config(
+            app,
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            timeout_graceful_shutdown=_GRACE,
+            timeout_keep_alive=75,
+            lifespan="on",
+        )
+        host, port = listener.getsockname()[:2]
+        _log.info("the front door is open", url=f"http://{host}:{port}", database=database.engine.dialect.name)
+        _Server(config, app.state.door).run(sockets=[listener])
+    finally:
+        database.close()
+    return 0
+
+
+def _listen(settings: Settings) -> socket.socket:
+    """A bound socket. Raises ConfigError that says who is in the way."""
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((settings.host, settings.port))
+        listener.listen(1024)
+    except OSError as error:
+        listener.close()
+        if error.errno == errno.EADDRINUSE:
+            raise ConfigError(
+                f"Port {settings.port} on {settings.host} is in use",
+                "another process listens there, perhaps another Cidermill",
+                "stop it, or choose another port: CIDERMILL_PORT or --port",
+            ) from error
+        raise ConfigError(
+            f"The front door cannot listen on {settings.host}:{settings.port}",
+            error.strerror or str(error),
+            "choose an address of this machine: CIDERMILL_HOST",
+        ) from error
+    return listener
+
+
+def _check_keys(settings: Settings, database: Database) -> None:
+    """Others may only come in when somebody has a key to come in with. Raises ConfigError, Unavailable."""
+    if settings.host in LOOPBACK:
+        return
+    if not settings.keys_required:
+        raise ConfigError(
+            f"The front door would be open to everybody on {settings.host}",
+            "keys are switched off, and that is only allowed on loopback",
+            "remove CIDERMILL_REQUIRE_KEYS=false, or bind to 127.0.0.1",
+        )
+    try:
+        with database.read() as session:
+            active = keys.active(session)
+    except SQLAlchemyError as error:
+        raise Unavailable(
+            "The database does not answer", str(error).splitlines()[0], "start it, or run: cidermill db upgrade"
+        ) from error
+    if not active:
+        raise ConfigError(
+            f"Nobody could use the front door on {settings.host}",
+            "it asks every caller for a key when it is not on loopback, and there is no key yet",
+            "make one first: cidermill keys create NAME --role admin",
+        )

@@ -1,0 +1,170 @@
+"""Numbers for Prometheus: HTTP is counted as it happens, everything else is asked of the database at each scrape."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+from sqlalchemy import func, select
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from shared import hosts, invariants
+from shared.db import Database, clock_time
+from shared.tables import Attempt, Event, Host, Job, Run
+from shared.vocabulary import FINAL_RUN_STATES, LIVE_ATTEMPT_STATES, RunState
+
+_WAITS = (0.01, 0.05, 0.1, 0.5, 1, 5, 15, 60, 300, 1800, 7200)
+_LATENCIES = (0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10)
+#: Seconds for which answers to queries over whole tables are good enough.
+_FRESH = 10.0
+
+
+class Metrics:
+    """What this process counts, and what it asks the database when scraped."""
+
+    def __init__(self, database: Database) -> None:
+        self.registry = CollectorRegistry()
+        self.requests = Counter(
+            "cidermill_http_requests", "HTTP requests answered.", ["method", "route", "status"], registry=self.registry
+        )
+        self.latency = Histogram(
+            "cidermill_http_request_seconds", "Seconds until an answer began.", ["method", "route"],
+            buckets=_LATENCIES, registry=self.registry,
+        )  # fmt: skip
+        self.waits = Histogram(
+            "cidermill_job_wait_seconds", "Seconds from queued until its first attempt started.", ["kind"],
+            buckets=_WAITS, registry=self.registry,
+        )  # fmt: skip
+        self.gateway = Gauge(
+            "cidermill_gateway_requests", "Gateway requests in flight.", ["model"], registry=self.registry
+        )
+        self.registry.register(Tables(database))
+
+    def text(self) -> bytes:
+        return generate_latest(self.registry)
+
+
+class Tables(Collector):
+    """The database as gauges."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._scanned: tuple[float, list[Metric]] = (-_FRESH, [])
+
+    def collect(self) -> Iterable[Metric]:
+        up = GaugeMetricFamily("cidermill_database_up", "1 when the database answers.")
+        try:
+            with self._database.read() as session:
+                found = [*_live(session), *self._scans(session)]
+        except SQLAlchemyError:
+            found = []
+        up.add_metric([], 1 if found else 0)
+        return [up, *found]
+
+    def describe(self) -> Iterable[Metric]:
+        """Nothing ahead of time: registering must not ask the database."""
+        return []
+
+    def _scans(self, session: Session) -> list[Metric]:
+        at, kept = self._scanned
+        if time.monotonic() - at >= _FRESH:
+            kept = list(_whole_tables(session))
+            self._scanned = (time.monotonic(), kept)
+        return kept
+
+
+def _live(session: Session) -> Iterator[Metric]:
+    runs = GaugeMetricFamily("cidermill_runs", "Runs that are not over, by state.", labels=["state"])
+    counted = dict(session.execute(select(Run.state, func.count()).group_by(Run.state)).tuples().all())
+    for state in RunState:
+        if state not in FINAL_RUN_STATES:
+            runs.add_metric([state], counted.get(state, 0))
+    yield runs
+    yield from _slots(session)
+    yield from _memory(session)
+    newest = session.execute(select(Event.seq, Event.at).order_by(Event.seq.desc()).limit(1)).first()
+    event = GaugeMetricFamily("cidermill_event_number", "The newest event's number.")
+    event.add_metric([], newest.seq if newest else 0)
+    yield event
+    lag = GaugeMetricFamily("cidermill_event_lag_seconds", "Seconds since the newest event.")
+    lag.add_metric([], max(0.0, clock_time(session) - newest.at) if newest else 0.0)
+    yield lag
+
+
+def _slots(session: Session) -> Iterator[Metric]:
+    labels = ["host", "runtime", "model"]
+    total = GaugeMetricFamily("cidermill_run_slots", "Slots that ready runs offer.", labels=labels)
+    used = GaugeMetricFamily("cidermill_run_slots_used", "Slots that live attempts hold.", labels=labels)
+    place = (Run.host, Run.runtime, Run.model)
+    ready = select(*place, func.sum(Run.slots)).where(Run.state == RunState.READY).group_by(*place)
+    for host, runtime, model, slots in session.execute(ready).tuples():
+        total.add_metric([host or "", runtime or "", model], int(slots))
+    holding = (
+        select(*place, func.sum(Attempt.slots))
+        .join(Attempt, Attempt.run_id == Run.id)
+        .where(Attempt.state.in_(LIVE_ATTEMPT_STATES))
+        .group_by(*place)
+    )
+    for host, runtime, model, slots in session.execute(holding).tuples():
+        used.add_metric([host or "", runtime or "", model], int(slots))
+    yield from (total, used)
+
+
+def _memory(session: Session) -> Iterator[Metric]:
+    held = hosts.memory_held(session)
+    budget = GaugeMetricFamily("cidermill_host_memory_budget_bytes", "Bytes that runs may hold.", labels=["host"])
+    holds = GaugeMetricFamily("cidermill_host_memory_held_bytes", "Bytes that runs hold.", labels=["host"])
+    up = GaugeMetricFamily("cidermill_host_up", "1 when the host was heard of in time.", labels=["host"])
+    moment = clock_time(session)
+    for name, size, seen in session.execute(select(Host.name, Host.budget, Host.seen_until)).tuples():
+        budget.add_metric([name], size)
+        holds.add_metric([name], held.get(name, 0))
+        up.add_metric([name], 1 if seen is not None and seen > moment else 0)
+    yield from (budget, holds, up)
+
+
+def _whole_tables(session: Session) -> Iterator[Metric]:
+    jobs = GaugeMetricFamily("cidermill_jobs", "Jobs kept, by state and kind.", labels=["state", "kind"])
+    for state, kind, count in session.execute(select(Job.state, Job.kind, func.count()).group_by(Job.state, Job.kind)):
+        jobs.add_metric([state, kind], count)
+    yield jobs
+    attempts = GaugeMetricFamily("cidermill_attempts", "Attempts kept, by state or how they ended.", labels=["state"])
+    for ended, count in session.execute(select(Attempt.state, func.count()).group_by(Attempt.state)):
+        attempts.add_metric([ended], count)
+    yield attempts
+    broken = GaugeMetricFamily("cidermill_invariants_broken", "Invariants that do not hold now.", labels=["code"])
+    violated = {violation.code for violation in invariants.broken(session)}
+    for invariant in invariants.INVARIANTS:
+        broken.add_metric([invariant.code], 1 if invariant.code in violated else 0)
+    yield broken
+
+
+class Counted:
+    """ASGI middleware that counts requests by route template, so that ids never become labels."""
+
+    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
+        self._app = app
+        self._metrics = metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        started = time.perf_counter()
+
+        async def watched(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                self._count(scope, message["status"], time.perf_counter() - started)
+            await send(message)
+
+        await self._app(scope, receive, watched)
+
+    def _count(self, scope: Scope, status: int, seconds: float) -> None:
+        route = getattr(scope.get("route"), "path", "unmatched")
+        self._metrics.requests.labels(scope["method"], route, status).inc()
+        self._metrics.latency.labels(scope["method"], route).observe(seconds)

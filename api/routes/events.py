@@ -1,0 +1,153 @@
+"""What happens, as it happens: streams of events and logs that a client can leave and come back to."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import Response
+
+from api.deps import Door, EventNumber, FrontDoor, Reader
+from api.events import Topic
+from api.schemas import EventOut
+from api.sse import IDLE, KEEP_ALIVE, MEDIA_TYPE, LiveResponse, frame, resume_from
+from shared.jobs import queries as jobs
+from shared.runs import queries as runs
+from shared.tables import Event
+
+router = APIRouter(tags=["events"])
+
+#: Seconds between two looks at the progress of a job that somebody follows.
+_GLANCE = 1.0
+_PLAIN = "text/plain; charset=utf-8"
+
+Follow = Annotated[bool, Query(description="Stay for what comes; false: end with what there is.")]
+Types = Annotated[list[str] | None, Query(alias="type", description="Only events of these types.")]
+
+
+@router.get("/v1/events", response_class=Response)
+async def all_events(
+    request: Request,
+    door: Door,
+    caller: Reader,
+    job: str | None = None,
+    run: str | None = None,
+    types: Types = None,
+    after: EventNumber = None,
+    follow: Follow = True,
+) -> Response:
+    """Everything, from now on or after `Last-Event-ID` (else `?after=`); a comment every 15 s keeps it open."""
+    topic = Topic(job_id=job, run_id=run, types=tuple(types or ()))
+    start = resume_from(request, after)
+    if not follow:
+        return LiveResponse(_frames(_kept(door, topic, start or 0)), MEDIA_TYPE)
+    return LiveResponse(_frames(door.feed.follow(topic, start, IDLE)), MEDIA_TYPE)
+
+
+@router.get("/v1/jobs/{job_id}/events", response_class=Response)
+async def job_events(
+    job_id: str, request: Request, door: Door, caller: Reader, after: EventNumber = None, follow: Follow = True
+) -> Response:
+    """One job from its beginning, with its progress; ends with the job. 204 when there is nothing more to come."""
+    topic, start = Topic(job_id=job_id), resume_from(request, after) or 0
+    final = await run_in_threadpool(_is_final, door, job_id)
+    if not final and follow:
+        return LiveResponse(_job_frames(door, topic, start), MEDIA_TYPE)
+    if final and start and not await run_in_threadpool(door.feed.read, topic, start):
+        # 204 is what tells a browser's EventSource not to come back.
+        return Response(status_code=204)
+    return LiveResponse(_frames(_kept(door, topic, start)), MEDIA_TYPE)
+
+
+@router.get("/v1/jobs/{job_id}/logs", response_class=Response)
+async def job_logs(job_id: str, door: Door, caller: Reader, follow: Follow = False) -> Response:
+    """Its log lines, of all attempts."""
+    final = await run_in_threadpool(_is_final, door, job_id)
+    pages = _until_final(door, Topic(job_id=job_id)) if follow and not final else _kept(door, Topic(job_id=job_id), 0)
+    return LiveResponse(_lines(pages, "job.log"), _PLAIN)
+
+
+@router.get("/v1/runs/{run_id}/logs", response_class=Response)
+async def run_logs(run_id: str, door: Door, caller: Reader, follow: Follow = False) -> Response:
+    """What its process wrote."""
+    topic = Topic(run_id=run_id)
+    over = await run_in_threadpool(_is_over, door, run_id)
+    pages = _until_final(door, topic) if follow and not over else _kept(door, topic, 0)
+    return LiveResponse(_lines(pages, "run.log"), _PLAIN)
+
+
+def _is_final(door: FrontDoor, job_id: str) -> bool:
+    with door.read() as session:
+        return jobs.find(session, job_id).state.final
+
+
+def _is_over(door: FrontDoor, run_id: str) -> bool:
+    with door.read() as session:
+        return runs.find(session, run_id).state.final
+
+
+async def _kept(door: FrontDoor, topic: Topic, after: int) -> AsyncIterator[list[Event]]:
+    """What there is, a page at a time."""
+    while page := await run_in_threadpool(door.feed.read, topic, after):
+        yield page
+        after = page[-1].seq
+
+
+async def _until_final(door: FrontDoor, topic: Topic, after: int = 0, idle: float = IDLE) -> AsyncIterator[list[Event]]:
+    """What there is and what comes, until the job or run is over."""
+    over: Callable[[], bool] = _end_of(door, topic)
+    async for page in door.feed.follow(topic, after, idle):
+        yield page
+        ended = any(event.type in _ENDS for event in page)
+        if (ended or not page) and await run_in_threadpool(over):
+            return
+
+
+_ENDS = frozenset({"job.succeeded", "job.failed", "job.cancelled", "run.stopped", "run.failed"})
+
+
+def _end_of(door: FrontDoor, topic: Topic) -> Callable[[], bool]:
+    if topic.job_id is not None:
+        return lambda: _is_final(door, topic.job_id or "")
+    return lambda: _is_over(door, topic.run_id or "")
+
+
+async def _frames(pages: AsyncIterator[list[Event]]) -> AsyncIterator[bytes]:
+    async for page in pages:
+        yield b"".join(_frame(event) for event in page) or KEEP_ALIVE
+
+
+async def _job_frames(door: FrontDoor, topic: Topic, after: int) -> AsyncIterator[bytes]:
+    """The job's events, and between them its progress whenever that changed; progress has no number."""
+    told, silent = None, 0.0
+    async for page in _until_final(door, topic, after, _GLANCE):
+        frames = b"".join(_frame(event) for event in page)
+        progress = await run_in_threadpool(_progress, door, topic.job_id or "")
+        if progress != told:
+            told = progress
+            frames += frame(progress, name="job.progress")
+        silent = 0.0 if frames else silent + _GLANCE
+        if silent >= IDLE:
+            frames, silent = KEEP_ALIVE, 0.0
+        if frames:
+            yield frames
+
+
+def _progress(door: FrontDoor, job_id: str) -> dict[str, object]:
+    with door.read() as session:
+        job = jobs.find(session, job_id)
+        return {"job_id": job.id, "state": job.state, "phase": job.phase, "progress": job.progress}
+
+
+def _frame(event: Event) -> bytes:
+    return frame(EventOut.model_validate(event).model_dump(), name=event.type, number=event.seq)
+
+
+async def _lines(pages: AsyncIterator[list[Event]], type_: str) -> AsyncIterator[bytes]:
+    """Log lines only; silence stays silence, for plain text knows no comments."""
+    async for page in pages:
+        lines = [line for event in page if event.type == type_ for line in event.data.get("lines", [])]
+        if lines:
+            yield ("\n".join(lines) + "\n").encode(errors="replace")

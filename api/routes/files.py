@@ -1,0 +1,74 @@
+"""Files: audio, batches and results, too big for a job's row."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Form, Query, Request, UploadFile
+from starlette.responses import Response
+
+from api import views
+from api.answers import page
+from api.deps import After, Door, Limit, Reader, Submitter
+from api.downloads import send_file
+from api.schemas import DeletedOut, FileOut, Page
+from shared import files
+
+router = APIRouter(prefix="/v1/files", tags=["files"])
+
+Purpose = Annotated[str, Form(max_length=32, pattern=r"^[a-z][a-z_-]*$", description="What it is for; any word.")]
+
+
+@router.post("")
+def upload(file: UploadFile, door: Door, caller: Submitter, purpose: Purpose = "user_data") -> FileOut:
+    """Store a file, sent as a multipart form; its SHA-256 comes back with its id."""
+    stored = door.store.store(file.file, door.settings.upload_limit)
+    with door.write() as session:
+        row = files.add(
+            session,
+            stored,
+            name=file.filename or "file",
+            purpose=purpose,
+            content_type=file.content_type or "application/octet-stream",
+            owner=caller.id,
+        )
+        return views.file_out(row)
+
+
+@router.get("")
+def list_files(
+    door: Door,
+    caller: Reader,
+    purpose: str | None = None,
+    job: Annotated[str | None, Query(description="Made by this job.")] = None,
+    after: After = None,
+    limit: Limit = 50,
+) -> Page[FileOut]:
+    """The newest first."""
+    with door.read() as session:
+        found = files.files(session, after=after, limit=limit + 1, purpose=purpose, job_id=job)
+    return page([views.file_out(row) for row in found], limit)
+
+
+@router.get("/{file_id}")
+def show(file_id: str, door: Door, caller: Reader) -> FileOut:
+    """What is known of a file."""
+    with door.read() as session:
+        return views.file_out(files.find(session, file_id))
+
+
+@router.get("/{file_id}/content", response_class=Response)
+def content(file_id: str, request: Request, door: Door, caller: Reader) -> Response:
+    """Its bytes; `Range`, `If-Range` and `If-None-Match` are understood."""
+    with door.read() as session:
+        row = files.find(session, file_id)
+    return send_file(request, door.store, row)
+
+
+@router.delete("/{file_id}")
+def remove(file_id: str, door: Door, caller: Submitter) -> DeletedOut:
+    """Delete a file."""
+    with door.write() as session:
+        files.remove(session, file_id)
+    door.store.forget(door.store.path(file_id))
+    return DeletedOut(id=file_id, object="file")

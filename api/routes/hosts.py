@@ -1,0 +1,66 @@
+"""Hosts: the machines of the fleet."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, status
+from starlette.responses import Response
+
+from api import views
+from api.answers import as_json
+from api.deps import Admin, Door, FrontDoor, Reader
+from api.schemas import HostDetail, HostOut, JoinIn, JoinOut, Page
+from shared import hosts
+
+router = APIRouter(prefix="/v1/hosts", tags=["hosts"])
+
+
+@router.get("")
+def list_hosts(door: Door, caller: Reader) -> Page[HostOut]:
+    """All of them, by name."""
+    with door.read() as session:
+        return Page(data=views.host_list(session, hosts.hosts(session)))
+
+
+@router.post("/join", status_code=status.HTTP_201_CREATED, response_model=JoinOut)
+def join(body: JoinIn, door: Door, caller: Admin) -> Response:
+    """A token for a host, shown once; joining again ends the older token."""
+    with door.write() as session:
+        token = hosts.join(session, body.name, dict(body.labels))
+    door.auth.hosts.forget()
+    return as_json(JoinOut(name=body.name, token=token), status.HTTP_201_CREATED)
+
+
+@router.get("/{name}")
+def show(name: str, door: Door, caller: Reader) -> HostDetail:
+    """One host with the runs on it."""
+    return _shown(door, name)
+
+
+@router.post("/{name}/drain")
+def drain(name: str, door: Door, caller: Admin) -> HostDetail:
+    """No new work; what runs is finished, and idle runs are stopped."""
+    return _hold_back(door, name, draining=True)
+
+
+@router.post("/{name}/cordon")
+def cordon(name: str, door: Door, caller: Admin) -> HostDetail:
+    """No new work; everything else stays."""
+    return _hold_back(door, name, cordoned=True)
+
+
+@router.post("/{name}/uncordon")
+@router.post("/{name}/undrain")
+def uncordon(name: str, door: Door, caller: Admin) -> HostDetail:
+    """Open it again."""
+    return _hold_back(door, name)
+
+
+def _hold_back(door: FrontDoor, name: str, *, draining: bool = False, cordoned: bool = False) -> HostDetail:
+    with door.write(wake=True) as session:
+        hosts.hold_back(session, name, draining=draining, cordoned=cordoned)
+    return _shown(door, name)
+
+
+def _shown(door: FrontDoor, name: str) -> HostDetail:
+    with door.read() as session:
+        return views.host_detail(session, hosts.find(session, name))

@@ -1,0 +1,50 @@
+"""Models: what there is, where it lies, and getting more."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, status
+from starlette.responses import Response
+
+from api import views
+from api.answers import as_json
+from api.deps import Admin, Door, Reader, Submitter
+from api.schemas import DeletedOut, InstallIn, JobOut, ModelDetail, ModelOut, Page
+from shared import catalog
+from shared.jobs import queries, service
+from shared.jobs.intake import Submission
+
+router = APIRouter(prefix="/v1/models", tags=["models"])
+
+
+@router.get("")
+def list_models(door: Door, caller: Reader) -> Page[ModelOut]:
+    """All of them, by name, in the shape of OpenAI's list with our fields added."""
+    with door.read() as session:
+        shown = views.model_list(session, catalog.models(session))
+    ends = (shown[0].id, shown[-1].id) if shown else (None, None)
+    return Page(data=shown, first_id=ends[0], last_id=ends[1])
+
+
+@router.post("/install", status_code=status.HTTP_201_CREATED, response_model=JobOut)
+def install(body: InstallIn, door: Door, caller: Submitter) -> Response:
+    """Download a model: a job of kind `download`, whose parameters are the body's fields."""
+    submission = Submission(kind="download", params=body.model_dump(exclude={"priority"}), priority=body.priority)
+    with door.write(wake=True) as session:
+        submitted = service.submit(session, [submission], caller.id)[0]
+        shown = JobOut.model_validate(queries.find(session, submitted.id))
+    return as_json(shown, status.HTTP_201_CREATED, Location=f"/v1/jobs/{submitted.id}")
+
+
+@router.get("/{name:path}")
+def show(name: str, door: Door, caller: Reader) -> ModelDetail:
+    """One model, by name, id or reference."""
+    with door.read() as session:
+        return views.model_detail(session, catalog.find(session, name))
+
+
+@router.delete("/{name:path}")
+def remove(name: str, door: Door, caller: Admin) -> DeletedOut:
+    """Forget a model; refused while runs use it. Its files stay in the hosts' caches."""
+    with door.write() as session:
+        model = catalog.remove(session, name)
+        return DeletedOut(id=model.name, object="model")

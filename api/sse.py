@@ -1,0 +1,71 @@
+"""Server-sent events as an answer: numbered, kept alive, ended when the client goes away."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack
+from typing import Any
+
+import anyio
+from starlette.requests import Request
+from starlette.responses import StreamingResponse
+from starlette.types import Receive, Scope, Send
+
+from shared.errors import BadRequest
+
+MEDIA_TYPE = "text/event-stream"
+KEEP_ALIVE = b": keep-alive\n\n"
+#: Seconds of silence after which a comment is sent.
+IDLE = 15.0
+
+_HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+
+
+class LiveResponse(StreamingResponse):
+    """A stream whose source is closed as soon as the client is gone, even while it has nothing to say."""
+
+    def __init__(self, source: AsyncIterator[bytes], media_type: str, *, closing: AsyncExitStack | None = None) -> None:
+        super().__init__(source, headers=_HEADERS, media_type=media_type)
+        self._source = source
+        #: What the source draws from; closed with it, even when nothing was ever drawn.
+        self._closing = closing or AsyncExitStack()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(self._watch, receive, tasks.cancel_scope)
+            try:
+                await self.stream_response(send)
+            finally:
+                tasks.cancel_scope.cancel()
+                with anyio.CancelScope(shield=True):
+                    await self._close()
+
+    async def _close(self) -> None:
+        async with self._closing:
+            close = getattr(self._source, "aclose", None)
+            if close is not None:
+                await close()
+
+    async def _watch(self, receive: Receive, scope: anyio.CancelScope) -> None:
+        await self.listen_for_disconnect(receive)
+        scope.cancel()
+
+
+def frame(data: Mapping[str, Any], *, name: str | None = None, number: int | None = None) -> bytes:
+    """One event; with a number the client comes back to it after a broken connection."""
+    head = f"id: {number}\n" if number is not None else ""
+    head += f"event: {name}\n" if name else ""
+    return f"{head}data: {json.dumps(data, separators=(',', ':'), ensure_ascii=False)}\n\n".encode()
+
+
+def resume_from(request: Request, after: int | None) -> int | None:
+    """Where the client left off: `Last-Event-ID`, else `?after=`. Raises BadRequest."""
+    last = request.headers.get("last-event-id")
+    if last is None or not last.strip():
+        return after
+    if not last.strip().isdecimal():
+        raise BadRequest(
+            f"Last-Event-ID {last!r} is no event number", "events are numbered", "send the id of the last event seen"
+        )
+    return int(last)
