@@ -159,6 +159,8 @@ class Synced(_Message):
     cancel: list[AttemptRef] = []
     #: No longer this host's: stop, discard, report nothing.
     drop: list[AttemptRef] = []
+    #: The agent names each in `dead_runs` once no process of it lives, also one it has never heard of: its memory is
+    #: held until then.
     drop_runs: list[RunRef] = []
     #: Runs to look at, by runtime (`RunHint`): a lost message is healed here.
     wishes: list[RunHint] = []

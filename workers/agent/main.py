@@ -197,6 +197,7 @@ class Agent:
         del self._dead_runs[: len(dead_runs)], self._dead_workers[: len(dead_workers)]
         for worker, status in heard:
             worker.tell(_concerning(worker.runtime, status, answer))
+        self._dead_runs += _unknown(answer.drop_runs, [w.life.status for w in self._workers if w.life is not None])
 
     def _when_reachable(self, call: Callable[[], Registered]) -> Registered | None:
         """Repeat until the front door answers; `None` when the agent is stopped before that."""
@@ -229,6 +230,12 @@ def _concerning(runtime: str, status: Status, answer: protocol.Synced) -> Synced
         drop_runs=[ref for ref in answer.drop_runs if (ref.run_id, ref.generation) in my_runs],
         wishes=[RunRef(run_id=w.run_id, generation=w.generation) for w in answer.wishes if w.runtime == runtime],
     )
+
+
+def _unknown(dropped: list[RunRef], statuses: list[Status]) -> list[RunRef]:
+    """Loads that were given up and that no worker here has, or has any more: their death is confirmed."""
+    here = {(r.run_id, r.generation) for status in statuses for r in (*status.runs, *status.processes)}
+    return [ref for ref in dropped if (ref.run_id, ref.generation) not in here]
 
 
 def offered(settings: Settings) -> list[RuntimeInfo]:

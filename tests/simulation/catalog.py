@@ -1,0 +1,61 @@
+"""What the jobs of a world are like."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from random import Random
+from typing import Any
+
+from shared.vocabulary import Capability
+
+
+@dataclass(frozen=True)
+class Model:
+    """A model by the memory that a run of it needs."""
+
+    id: str
+    memory: int
+    slots: int
+
+
+@dataclass(frozen=True)
+class Wish:
+    """A job: on a model, or a download that needs none."""
+
+    id: str
+    model: Model | None
+    slots: int
+    pieces: int
+
+
+RUNTIMES = ("llm", "store")
+MODELS = (Model("small", 2, 3), Model("middle", 4, 2), Model("large", 7, 1))
+
+
+class Catalog:
+    """All jobs of a world, known beforehand."""
+
+    def __init__(self, random: Random, jobs: int) -> None:
+        self.wishes = {wish.id: wish for wish in (_wish(random, number) for number in range(jobs))}
+
+    def pieces(self, job_id: str) -> int:
+        return self.wishes[job_id].pieces
+
+    def row(self, job_id: str) -> dict[str, Any]:
+        """A row to submit."""
+        wish = self.wishes[job_id]
+        return {
+            "id": job_id,
+            "kind": "inference" if wish.model else "download",
+            "params": {},
+            "capability": Capability.GENERATE if wish.model else Capability.STORE,
+            "model_id": wish.model.id if wish.model else None,
+            "model": wish.model.id if wish.model else None,
+            "slots": wish.slots,
+        }
+
+
+def _wish(random: Random, number: int) -> Wish:
+    model = random.choice([*MODELS, None])
+    slots = random.randint(1, model.slots) if model else 1
+    return Wish(f"job{number:02}", model, slots, random.randint(0, 5))

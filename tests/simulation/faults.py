@@ -1,0 +1,44 @@
+"""How often what goes wrong."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from tests.simulation.lanes import Manners
+
+
+@dataclass(frozen=True)
+class Calls:
+    """Fates of a call: it never arrives, it is rolled back half-way, or it is done and the answer is lost."""
+
+    unsent: float = 0.01
+    rolled_back: float = 0.01
+    answer_lost: float = 0.03
+
+
+@dataclass(frozen=True)
+class Faults:
+    """The chances of one world."""
+
+    calls: Calls = field(default_factory=Calls)
+    messages: Manners = field(default_factory=Manners)
+    #: Seconds between two disasters, on average; never when infinite.
+    disaster_every: float = 2.0
+    #: A scheduler thinks about a plan for so long that the world has moved on.
+    slow_plan: float = 0.15
+    #: A plan has nonsense in it.
+    wild_plan: float = 0.25
+    #: A piece of work fails.
+    failure: float = 0.06
+    #: A worker that slept past its leases goes on as if nothing had happened.
+    careless: float = 0.5
+
+
+CALM = Faults(
+    calls=Calls(0.0, 0.0, 0.0),
+    messages=Manners(0.0, 0.0, 0.0),
+    disaster_every=float("inf"),
+    slow_plan=0.0,
+    wild_plan=0.0,
+    failure=0.0,
+)

@@ -1,0 +1,123 @@
+"""Plans: mostly sensible, sometimes nonsense that the guards must refuse."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from shared.jobs.state import Placement
+from shared.runs.state import RunPlacement
+from tests.simulation.catalog import MODELS, Catalog, Model, Wish
+from tests.simulation.snapshot import RunRow, Snapshot
+from tests.simulation.world import World
+
+_MODELS = {model.id: model for model in MODELS}
+_STORE_SLOTS = 2
+
+
+@dataclass
+class Plan:
+    """What a scheduler wants; runs to make are placed at once."""
+
+    make: list[tuple[str, Model]] = field(default_factory=list)
+    place: list[RunPlacement] = field(default_factory=list)
+    assign: list[Placement] = field(default_factory=list)
+    evict: list[str] = field(default_factory=list)
+
+
+class Planner:
+    """One look at the rows, one plan; what it gives away it takes from its own books."""
+
+    def __init__(self, world: World, catalog: Catalog) -> None:
+        self._world, self._catalog = world, catalog
+        self._rows: Snapshot = world.ledger.now
+        now = world.loop.now
+        self._free = {h.name: h.budget for h in self._rows.hosts.values() if (h.seen_until or 0) > now}
+        for run in self._rows.runs.values():
+            if run.host in self._free:
+                self._free[run.host] -= run.memory_held
+        self._seats = {
+            run.id: run.slots - sum(a.slots for a in self._rows.users(run.id))
+            for run in self._rows.runs.values()
+            if run.state == "ready" and run.host in self._free
+        }
+        self._coming = {r.model_id for r in self._rows.runs.values() if r.state in {"pending", "starting"}}
+        self._plan = Plan()
+
+    def plan(self) -> Plan:
+        for run in self._rows.runs.values():
+            if run.state == "pending" and run.host is None:
+                self._place(run.id, _MODELS[run.model_id])
+        for wish in self._waiting():
+            if wish.model is None:
+                self._download(wish)
+            elif not self._seat(wish, wish.model) and wish.model.id not in self._coming:
+                self._make_room(wish.model)
+        if self._world.chance("wild plan", self._world.faults.wild_plan):
+            self._go_wild()
+        return self._plan
+
+    def _waiting(self) -> Iterator[Wish]:
+        now = self._world.loop.now
+        for job in self._rows.jobs.values():
+            if job.state == "queued" and (job.not_before or 0) <= now:
+                yield self._catalog.wishes[job.id]
+
+    def _download(self, wish: Wish) -> None:
+        for host in self._free:
+            lane = [a for a in self._rows.attempts.values() if a.live and a.host == host and a.run_id is None]
+            given = [p for p in self._plan.assign if p.host == host and p.run_id is None]
+            if len(lane) + len(given) < _STORE_SLOTS:
+                self._plan.assign.append(Placement(wish.id, host, "store", None, 1))
+                return
+
+    def _seat(self, wish: Wish, model: Model) -> bool:
+        for run_id, free in self._seats.items():
+            run = self._rows.runs[run_id]
+            if run.model_id == model.id and free >= wish.slots:
+                self._seats[run_id] -= wish.slots
+                self._plan.assign.append(Placement(wish.id, run.host or "", "llm", run_id, wish.slots))
+                return True
+        return False
+
+    def _make_room(self, model: Model) -> None:
+        run_id = self._world.name("run")
+        if self._place(run_id, model):
+            self._plan.make.append((run_id, model))
+            self._coming.add(model.id)
+            return
+        for idle in self._rows.runs.values():
+            if idle.state == "ready" and idle.model_id != model.id and self._is_idle(idle):
+                self._plan.evict.append(idle.id)
+                return
+
+    def _is_idle(self, run: RunRow) -> bool:
+        return not self._rows.users(run.id) and run.id not in {p.run_id for p in self._plan.assign}
+
+    def _place(self, run_id: str, model: Model) -> bool:
+        for host, free in self._free.items():
+            if free >= model.memory:
+                self._free[host] -= model.memory
+                self._plan.place.append(_placement(run_id, host, model))
+                return True
+        return False
+
+    def _go_wild(self) -> None:
+        """Any job on any of its model's runs, any run on any host, any run away: in whatever state they are."""
+        random = self._world.random
+        hosts, runs = [*self._rows.hosts], [*self._rows.runs.values()]
+        for job in random.sample([*self._rows.jobs], min(3, len(self._rows.jobs))):
+            wish = self._catalog.wishes[job]
+            of_model = [run for run in runs if wish.model and run.model_id == wish.model.id and run.host]
+            if wish.model is None:
+                self._plan.assign.append(Placement(job, random.choice(hosts), "store", None, 1))
+            elif of_model:
+                run = random.choice(of_model)
+                self._plan.assign.append(Placement(job, run.host or "", "llm", run.id, wish.slots))
+        for run in random.sample(runs, min(2, len(runs))):
+            self._plan.place.append(_placement(run.id, random.choice(hosts), _MODELS[run.model_id]))
+        self._plan.evict += [run.id for run in random.sample(runs, min(1, len(runs)))]
+
+
+def _placement(run_id: str, host: str, model: Model) -> RunPlacement:
+    return RunPlacement(run_id, host, "llm", model.slots, 1, model.memory, {})

@@ -1,0 +1,144 @@
+"""A scheduler process: leads or waits, looks after what is due, plans and applies."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+from sqlalchemy.orm import Session
+
+from shared.errors import StaleTransition
+from shared.jobs import state as jobs
+from shared.jobs.state import Dispatched, Timers
+from shared.leader import Fence, lead, resign
+from shared.protocol import AttemptRef
+from shared.runs import state as runs
+from shared.runs.state import RunMessage
+from shared.vocabulary import Capability
+from tests.simulation.catalog import Catalog
+from tests.simulation.lanes import Message
+from tests.simulation.planner import Plan, Planner
+from tests.simulation.world import SETTINGS, Lost, World
+
+_TIMERS = Timers(lease=SETTINGS.lease_seconds, claim=SETTINGS.claim_seconds)
+
+Due = tuple[list[AttemptRef], list[str], list[Message]]
+
+
+class Scheduler:
+    """One of two."""
+
+    def __init__(self, world: World, catalog: Catalog) -> None:
+        self.world, self.catalog = world, catalog
+        self.id = ""
+        self.restart()
+
+    def restart(self) -> None:
+        """A new process, without anything the old one knew."""
+        self.id = self.world.name("scheduler")
+        self.paused_until = 0.0
+        self._soon(self.world.between(0.1, 2.0), self._tick)
+
+    def pause(self, seconds: float) -> None:
+        self.paused_until = self.world.loop.now + seconds
+
+    def _soon(self, seconds: float, action: Callable[[], None]) -> None:
+        """Later, in this process only; asleep it acts on waking up, believing that no time has passed."""
+        process = self.id
+
+        def act() -> None:
+            if self.id == process and self.paused_until > self.world.loop.now:
+                self.world.loop.after(self.paused_until - self.world.loop.now + 0.001, act)
+            elif self.id == process:
+                action()
+
+        self.world.loop.after(seconds, act)
+
+    def _tick(self) -> None:
+        self._soon(self.world.between(0.6, 1.4), self._tick)
+        try:
+            fence = self._lead()
+            if fence is not None:
+                self._look_after(fence)
+                self._think(fence)
+        except (Lost, StaleTransition):
+            return
+
+    def _lead(self) -> Fence | None:
+        return self.world.call(
+            self.id,
+            "lead",
+            lambda session: lead(session, self.id, SETTINGS.leader_seconds),
+            self.world.ledger.led,
+        )
+
+    def resign(self, fence: Fence) -> None:
+        """Let the other one lead."""
+        self.world.call(self.id, "resign", partial(resign, fence=fence))
+
+    def _look_after(self, fence: Fence) -> None:
+        """Give up what is over its time, send again what nobody took."""
+
+        def work(session: Session) -> Due:
+            lost = jobs.rescue(session, fence, SETTINGS.max_crashes)
+            silent = runs.rescue(session, fence)
+            return lost, silent, [*jobs.due_messages(session, fence), *runs.due_messages(session, fence)]
+
+        at = self.world.loop.now
+
+        def saw(answer: Due) -> None:
+            self.world.ledger.scheduled(fence, at)
+            self.world.ledger.rescued(answer[0], at)
+            self.world.ledger.rescued_runs(answer[1], at)
+
+        _, _, messages = self.world.call(self.id, "look after", work, saw)
+        self.world.lanes.send(messages)
+
+    def _think(self, fence: Fence) -> None:
+        plan = Planner(self.world, self.catalog).plan()
+        slow = self.world.chance("slow plan", self.world.faults.slow_plan)
+        self._soon(self.world.between(1.0, 9.0) if slow else 0.01, partial(self._apply, fence, plan))
+
+    def _apply(self, fence: Fence, plan: Plan) -> None:
+        """Step by step; told nothing, it tries a step again or goes on without knowing."""
+        steps: list[tuple[str, bool, Callable[[Session], list[Dispatched] | list[RunMessage]]]] = [
+            ("place", bool(plan.place), lambda session: _place(session, fence, plan)),
+            ("assign", bool(plan.assign), lambda session: list(jobs.assign(session, fence, plan.assign, _TIMERS))),
+            ("evict", bool(plan.evict), lambda session: list(runs.evict(session, fence, plan.evict, "room"))),
+        ]
+        for name, wanted, work in steps:
+            if wanted:
+                self._step(fence, name, work)
+
+    def _step(self, fence: Fence, name: str, work: Callable[[Session], list[Dispatched] | list[RunMessage]]) -> None:
+        at = self.world.loop.now
+
+        def saw(messages: list[Dispatched] | list[RunMessage]) -> None:
+            self.world.ledger.scheduled(fence, at)
+            if name == "evict":
+                self.world.ledger.evicted(message.run_id for message in messages if isinstance(message, RunMessage))
+
+        try:
+            self.world.lanes.send([*self.world.call(self.id, name, work, saw)])
+        except Lost:
+            self._soon(self.world.between(0.1, 3.0), partial(self._step, fence, name, work))
+        except StaleTransition:
+            return
+
+
+def _place(session: Session, fence: Fence, plan: Plan) -> list[RunMessage]:
+    if plan.make:
+        rows = [
+            {"id": run_id, "model_id": m.id, "model": m.id, "capability": Capability.GENERATE, "memory_need": m.memory}
+            for run_id, m in plan.make
+            if not _exists(session, run_id)
+        ]
+        if rows:
+            runs.create(session, rows)
+    return runs.place(session, fence, plan.place, _TIMERS)
+
+
+def _exists(session: Session, run_id: str) -> bool:
+    from shared.tables import Run
+
+    return session.get(Run, run_id) is not None

@@ -1,0 +1,79 @@
+"""One seed from its beginning to its end."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+from sqlalchemy import select
+
+from shared.invariants import Violation
+from shared.tables import Result
+from tests.simulation.catalog import Catalog
+from tests.simulation.disaster import Disasters
+from tests.simulation.faults import CALM, Faults
+from tests.simulation.ledger import Broken
+from tests.simulation.machine import Machine
+from tests.simulation.people import People
+from tests.simulation.scheduler import Scheduler
+from tests.simulation.stage import BEGINNING, Stage
+from tests.simulation.world import World
+
+_JOBS = (20, 40)
+#: Seconds of trouble, and how long everything has to come to rest afterwards.
+_TROUBLE, _REST = 45.0, 600.0
+_BUDGETS = (10, 8)
+
+
+@dataclass
+class Report:
+    """What a seed came to."""
+
+    seed: int
+    jobs: int = 0
+    steps: int = 0
+    seconds: float = 0.0
+    counts: Counter[str] = field(default_factory=Counter)
+    violations: list[Violation] = field(default_factory=list)
+
+
+def play(seed: int, stage: Stage, faults: Faults | None = None, *, trace: bool = False) -> Report:
+    """Play a seed; whatever must never be seen ends it, and so does an error of the code that is tried."""
+    stage.clear()
+    world = World(seed, stage, faults or Faults(), trace=trace)
+    report = Report(seed, counts=world.counts)
+    try:
+        report.jobs = _play(world)
+    except Broken as found:
+        report.violations = found.violations
+    report.steps, report.seconds = world.steps, world.loop.now - BEGINNING
+    return report
+
+
+def _play(world: World) -> int:
+    catalog = Catalog(world.random, world.random.randint(*_JOBS))
+    machines = [Machine(world, catalog, f"host{n}", budget) for n, budget in enumerate(_BUDGETS)]
+    for machine in machines:
+        machine.join()
+    schedulers = [Scheduler(world, catalog) for _ in range(2)]
+    People(world, catalog, _TROUBLE)
+    Disasters(world, machines, schedulers)
+    world.loop.run(until=world.loop.now + _TROUBLE)
+    world.faults = CALM
+    world.loop.run(until=world.loop.now + _REST, enough=lambda: _at_rest(world, len(catalog.wishes)))
+    world.ledger.settle(_results(world))
+    return len(catalog.wishes)
+
+
+def _at_rest(world: World, jobs: int) -> bool:
+    rows = world.ledger.now
+    over = sum(job.state in {"succeeded", "failed", "cancelled"} for job in rows.jobs.values())
+    return over == jobs and not any(run.final and run.memory_held for run in rows.runs.values())
+
+
+def _results(world: World) -> dict[str, dict[int, int]]:
+    found: dict[str, dict[int, int]] = {}
+    with world.stage.database.read() as session:
+        for job_id, index, data in session.execute(select(Result.job_id, Result.index, Result.data)).tuples():
+            found.setdefault(job_id, {})[index] = data
+    return found
