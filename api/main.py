@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import errno
+import signal
 import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
 
 import structlog
 import uvicorn
@@ -24,7 +29,7 @@ _GRACE = 10
 
 
 class _Server(uvicorn.Server):
-    """Ends followed streams first: they would never end by themselves."""
+    """Ends followed streams first, for they never end by themselves; returns when a signal has ended it."""
 
     def __init__(self, config: uvicorn.Config, door: FrontDoor) -> None:
         super().__init__(config)
@@ -33,6 +38,23 @@ class _Server(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self._door.feed.close()
         await super().shutdown(sockets)
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """The first signal ends it gracefully, the second at once; unlike uvicorn's own, neither is raised again."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        before = {number: signal.signal(number, self.handle_exit) for number in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        self.force_exit = self.should_exit
+        self.should_exit = True
 
 
 def run(settings: Settings) -> int:

@@ -1,4 +1,4 @@
-"""Did you mean …? The names nearest to one that does not exist."""
+"""Did you mean: the names nearest to one that does not exist."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ def nearest(name: str, known: Iterable[str], count: int = 3) -> list[str]:
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """`did you mean a or b?`, or what there is, or `there are none yet`."""
+    """`did you mean a or b`, or what there is, or `there are none yet`."""
     names = sorted(set(known))
     close = nearest(name, names)
     if close:
-        return f"did you mean {' or '.join(close)}?"
+        return f"did you mean {' or '.join(close)}"
     if not names:
         return "there are none yet"
     shown = ", ".join(names[:12])
