@@ -58,9 +58,10 @@ def placeable() -> Conditions:
     return [Run.state == RunState.PENDING, Run.host.is_(None)]
 
 
-def idle() -> Conditions:
-    """A run is evicted only while no live attempt uses it."""
-    return [~exists(select(Attempt.job_id).where(Attempt.run_id == Run.id, is_live_attempt))]
+def idle(moment: Moment) -> Conditions:
+    """A run is evicted only while no live attempt and no gateway request uses it."""
+    attempted = exists(select(Attempt.job_id).where(Attempt.run_id == Run.id, is_live_attempt))
+    return [~attempted, Run.last_used_at.is_(None) | (Run.last_used_at <= moment)]
 
 
 def lease_over(moment: Moment) -> Conditions:

@@ -142,7 +142,7 @@ def evict(session: Session, fence: Fence, run_ids: Collection[str], reason: str)
     moment = now(session)
     rows = session.execute(
         update(Run)
-        .where(Run.id.in_(run_ids), Run.state.in_((RunState.STARTING, RunState.READY)), *guards.idle())
+        .where(Run.id.in_(run_ids), Run.state.in_((RunState.STARTING, RunState.READY)), *guards.idle(moment))
         .values(state=RunState.STOPPING, stop_reason=reason, publish_at=moment + REPUBLISH, published=1)
         .returning(Run.id, Run.generation, Run.host, Run.runtime),
         execution_options={"synchronize_session": False},
