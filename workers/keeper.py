@@ -107,7 +107,7 @@ class Keeper:
             error = failure.problem
         code = self._end(kept)
         event = RunEvent.STOPPED if kept.stopping.is_set() else RunEvent.FAILED
-        log.info("run ended", run=order.run_id, event=event, exit_code=code, error=error.what if error else None)
+        log.info("run ended", run=order.run_id, outcome=event, exit_code=code, error=error.what if error else None)
         if not kept.silent:
             self._report(kept.ref, event, kept, error=error if event == RunEvent.FAILED else None)
         with self._lock:
