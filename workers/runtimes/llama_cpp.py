@@ -1,4 +1,4 @@
-"""`llama-cpp`: GGUF models in llama.cpp's own server, through `xllamacpp`, else through a `llama-server` on the PATH."""
+"""`llama-cpp`: GGUF models in llama.cpp's own server: `xllamacpp`, else a `llama-server` that is on the PATH."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _SYMPTOMS = (
         "update xllamacpp, or install the model in a format of another runtime",
     ),
     symptom(
-        r"invalid magic characters|is corrupted or incomplete|failed to read (?:key|tensor)|failed to open GGUF|bad GGUF",
+        r"invalid magic|is corrupted or incomplete|failed to read (?:key|tensor)|failed to open GGUF",
         UnsupportedModel,
         "The GGUF file is damaged or incomplete",
         "remove the model and install it again",

@@ -38,7 +38,7 @@ def server_arguments(options: dict[str, Any]) -> list[str]:
 
 
 def serve(options: dict[str, Any]) -> None:
-    """Serve until a signal ends the process. Raises RuntimeError, its reason printed, when the model cannot be loaded."""
+    """Serve until a signal ends the process. Raises RuntimeError when the model cannot be loaded; why is printed."""
     import xllamacpp
 
     server = xllamacpp.Server(_parameters(xllamacpp, options))
@@ -88,7 +88,7 @@ def main() -> None:
     options = json.loads(sys.argv[1])
     die_with_parent()
     if options["binary"]:
-        os.execv(options["binary"], [options["binary"], *server_arguments(options)])
+        os.execv(options["binary"], [options["binary"], *server_arguments(options)])  # noqa: S606
     serve(options)
 
 

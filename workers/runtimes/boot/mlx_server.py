@@ -1,0 +1,158 @@
+"""`mlx_lm.server` for one model: what its classes do that a run must not, corrected in subclasses.
+
+A run serves the model it was started for and no other, is healthy only once that is loaded, ends when it cannot
+generate any more, keeps prompts within its context, and stops when the client leaves.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import socket
+import sys
+import traceback
+from collections import deque
+from collections.abc import Callable, Iterator
+from http.server import ThreadingHTTPServer
+from typing import Any
+
+from mlx_lm.generate import stream_generate
+from mlx_lm.models.cache import LRUPromptCache
+from mlx_lm.server import APIHandler, ModelDescription, ModelProvider, ResponseGenerator
+
+from workers.runtimes.boot.openai import model_list
+
+_ONLY_MODEL = ("default_model", None, "default_model")
+
+
+class OneModel(ModelProvider):  # type: ignore[misc]
+    """Loads the model of the command line, whatever a request names; the original would download it."""
+
+    warm = False
+
+    def load(self, *_: Any) -> tuple[Any, Any]:
+        model, tokenizer = super().load(*_ONLY_MODEL)
+        if not self.warm:
+            # The first token compiles kernels, which takes seconds; nobody should wait for that with a request.
+            deque(stream_generate(model, tokenizer, tokenizer.encode("warm"), max_tokens=2), maxlen=0)
+            self.warm = True
+        return model, tokenizer
+
+
+class Generator(ResponseGenerator):  # type: ignore[misc]
+    """The thread that generates; the largest answer that the command line allows is the whole context."""
+
+    @property
+    def is_healthy(self) -> bool:
+        return bool(self.model_provider.warm and super().is_healthy)
+
+    def _run_generate(self) -> None:
+        try:
+            self._generate()
+        except BaseException:  # without this thread the process would live on and answer nothing
+            traceback.print_exc()
+            os._exit(1)
+
+    def _tokenize(self, tokenizer: Any, request: Any, args: Any) -> Any:
+        """Raises ValueError for a prompt longer than the context; the answer gets what is left."""
+        result = super()._tokenize(tokenizer, request, args)
+        context = self.cli_args.max_tokens
+        room = context - len(result[0])
+        if room < 1:
+            raise ValueError(f"the prompt has {len(result[0])} tokens; the context has {context}")
+        args.max_tokens = min(args.max_tokens, room)
+        return result
+
+
+class _Attended:
+    """A generator for one client: it stops when the client has gone."""
+
+    def __init__(self, generator: Generator, client: socket.socket) -> None:
+        self._generator = generator
+        self._client = client
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._generator, name)
+
+    def generate(self, request: Any, args: Any, progress_callback: Callable[[int, int], None]) -> Any:
+        # Requests share a batch only if they name the same model.
+        args.model = ModelDescription(model=_ONLY_MODEL[0], draft=_ONLY_MODEL[2], adapter=None)
+        context, responses = self._generator.generate(request, args, progress_callback=progress_callback)
+        return context, self._while_attended(responses)
+
+    def _while_attended(self, responses: Iterator[Any]) -> Iterator[Any]:
+        poll = select.poll()
+        poll.register(self._client, select.POLLIN)
+        for response in responses:
+            if poll.poll(0) and not self._client.recv(1, socket.MSG_PEEK):
+                raise ConnectionAbortedError
+            yield response
+
+
+class Handler(APIHandler):  # type: ignore[misc]
+    """One request, answered as OpenAI's clients expect it."""
+
+    # Each token is a small write; Nagle's algorithm would hold it back for 40 ms.
+    disable_nagle_algorithm = True
+    model_name: str
+    response_generator: Any
+
+    def setup(self) -> None:
+        super().setup()
+        self._role_sent = False
+        self._asked = False
+        self.response_generator = _Attended(self.response_generator, self.connection)
+
+    def handle_completion(self, request: Any, stop_words: list[str]) -> None:
+        self._asked = True
+        super().handle_completion(request, stop_words)
+
+    def generate_response(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        """The role comes with the first piece of a stream and never again."""
+        response: dict[str, Any] = super().generate_response(*args, **kwargs)
+        delta = response["choices"][0].get("delta")
+        if delta is not None:
+            if self._role_sent:
+                delta.pop("role", None)
+            self._role_sent = True
+        return response
+
+    def completion_usage_response(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        response: dict[str, Any] = super().completion_usage_response(*args, **kwargs)
+        return response | {"object": self.object_type}
+
+    def handle_models_request(self) -> None:
+        self._set_completion_headers(200)
+        self.end_headers()
+        self.wfile.write(json.dumps(model_list(self.model_name)).encode())
+
+    def _set_completion_headers(self, status_code: int = 200) -> None:
+        # A request that cannot be generated from is wrong, not missing.
+        super()._set_completion_headers(400 if self._asked and status_code == 404 else status_code)
+
+    def log_request(self, *_: Any) -> None:
+        """One line per request would drown what matters."""
+
+
+class Server(ThreadingHTTPServer):
+    """Takes as many clients at once as there may be, and hands each to a handler of the one generator."""
+
+    request_queue_size = 512
+    generator: Generator
+
+    def finish_request(self, request: Any, client_address: Any) -> None:
+        Handler(self.generator, request, client_address, self, system_fingerprint="mlx-lm")
+
+    def handle_error(self, *_: Any) -> None:
+        """A client that left is no error; anything else is printed."""
+        if not isinstance(sys.exception(), ConnectionError):
+            traceback.print_exc()
+
+
+def run(name: str, host: str, port: int, provider: OneModel) -> None:
+    """In place of `mlx_lm.server.run`: the port is taken before the model is loaded. Raises OSError when it is not."""
+    Handler.model_name = name
+    with Server((host, port), Handler) as server:
+        server.generator = Generator(provider, LRUPromptCache(provider.cli_args.prompt_cache_size))
+        server.serve_forever()

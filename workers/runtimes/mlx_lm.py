@@ -1,0 +1,105 @@
+"""`mlx-lm`: safetensors models, plain or quantised by MLX, in `mlx_lm.server`."""
+
+from __future__ import annotations
+
+from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, Field
+
+from shared.errors import OutOfMemory, Problem, UnsupportedModel
+from shared.memory import estimate
+from shared.runtimes import InstalledModel, LaunchPlan, RunSpec, RuntimeInfo
+from shared.settings import load_settings
+from shared.units import MIB, Bytes, parse_bytes
+from shared.vocabulary import Capability, Format
+from workers.launch.boot import OFFLINE, boot_command, check_model, installed
+from workers.launch.diagnosis import COMMON, diagnose, symptom
+from workers.launch.params import EngineParams, context_of, read_params, slots_of
+
+_SYMPTOMS = (
+    symptom(
+        r"Model type \S+ not supported|unknown model type",
+        UnsupportedModel,
+        "mlx-lm does not know this kind of model",
+        "update mlx-lm, or install the model in a format of another runtime",
+    ),
+    symptom(
+        r"No safetensors found|\[load_safetensors\]|Invalid json header|Missing \d+ parameters|"
+        r"Received \d+ parameters not in model|Expected shape|JSONDecodeError|No such file or directory",
+        UnsupportedModel,
+        "The model's files are damaged, incomplete or do not belong together",
+        "remove the model and install it again",
+    ),
+    symptom(
+        r"\[metal::malloc\]|\[malloc_or_wait\]|maximum allowed buffer size",
+        OutOfMemory,
+        "The GPU cannot give so much memory at once",
+        "lower context, slots or prefill_step, or take a smaller quantisation",
+    ),
+    *COMMON,
+)
+
+
+class MlxParams(EngineParams):
+    """What may be set by a run."""
+
+    #: Tokens of a prompt that are worked through at once; less needs less memory.
+    prefill_step: int = Field(default=2048, ge=32)
+    #: Bytes of freed buffers that MLX keeps; its own default is most of the memory.
+    cache_limit: Annotated[Bytes, BeforeValidator(parse_bytes)] = Field(default=Bytes(256 * MIB), ge=0)
+    #: Jinja text that replaces the model's own chat template.
+    chat_template: str | None = None
+
+
+class MlxLm:
+    name = "mlx-lm"
+
+    def probe(self) -> RuntimeInfo | None:
+        if find_spec("mlx_lm") is None or find_spec("mlx") is None:
+            return None
+        try:
+            found = f"mlx-lm {version('mlx-lm')}, mlx {version('mlx')}"
+        except PackageNotFoundError:
+            return None
+        return RuntimeInfo(
+            name=self.name,
+            version=found,
+            formats=(Format.SAFETENSORS,),
+            capabilities=(Capability.GENERATE,),
+            default_slots=8,
+            max_slots=64,
+            base_memory=Bytes(640 * MIB),
+        )
+
+    def plan(self, spec: RunSpec, model: InstalledModel, port: int) -> LaunchPlan:
+        params = read_params(MlxParams, self.name, spec.params)
+        info = installed(self.probe(), self.name)
+        path = check_model(info, model, Capability.GENERATE)
+        slots, context = slots_of(spec, info), context_of(spec, info, model)
+        options: dict[str, Any] = {
+            "model": str(path),
+            "name": model.name,
+            "port": port,
+            "slots": slots,
+            "context": context,
+            "wired": load_settings().wired_memory,
+            # What requests leave behind to be reused lives in the memory that was reserved for them.
+            "prompt_cache": estimate(model.shape, model.size, context, slots, Bytes(0)).kv_cache,
+            **params.model_dump(),
+        }
+        return LaunchPlan(
+            command=boot_command("mlx_lm", options),
+            environment=OFFLINE,
+            port=port,
+            served_name=model.name,
+            slots=slots,
+            context=context,
+        )
+
+    def diagnose(self, exit_code: int | None, stderr_tail: str) -> Problem:
+        return diagnose(self.name, _SYMPTOMS, exit_code, stderr_tail)
+
+
+RUNTIME = MlxLm()
