@@ -15,7 +15,7 @@ def field_comments(kind: type) -> dict[str, str]:
     """The comment of each field that has one, inherited fields included."""
     said: dict[str, str] = {}
     for base in reversed(kind.__mro__):
-        if base.__module__.split(".")[0] in {"shared", "api"}:
+        if base.__module__.split(".")[0] in {"shared", "api", "workers"}:
             said |= _own(base)
     return said
 

@@ -34,7 +34,7 @@ def field_table(model: type[BaseModel]) -> str:
     """Name, type, default and meaning of each field."""
     comments = field_comments(model)
     rows = [
-        (code(info.alias or name), type_name(info.annotation), default(info), _meaning(info, comments.get(name, "")))
+        (code(info.alias or name), _type(info), default(info), _meaning(info, comments.get(name, "")))
         for name, info in model.model_fields.items()
     ]
     return table(("field", "type", "default", "meaning"), rows) if rows else "No fields."
@@ -65,6 +65,12 @@ def default(info: FieldInfo) -> str:
     return code(json.dumps(to_jsonable_python(value), ensure_ascii=False))
 
 
+def _type(info: FieldInfo) -> str:
+    """An optional field that must be given can be given as null."""
+    nullable = info.is_required() and NoneType in get_args(info.annotation)
+    return type_name(info.annotation) + (" or null" if nullable else "")
+
+
 def type_name(annotation: Any) -> str:
     """A type as people write it; models become links to their table."""
     origin, inner = get_origin(annotation), get_args(annotation)
@@ -73,7 +79,7 @@ def type_name(annotation: Any) -> str:
     if origin in (Union, UnionType):
         return " or ".join(type_name(one) for one in inner if one is not NoneType)
     if origin is Literal:
-        return ", ".join(code(str(one)) for one in inner)
+        return ", ".join(code(one if isinstance(one, str) else json.dumps(one)) for one in inner)
     if origin is dict:
         return "object" if inner[1] is Any else f"object of {type_name(inner[1])}"
     if origin in (list, tuple):
