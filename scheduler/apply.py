@@ -32,11 +32,8 @@ def apply(session: Session, fence: Fence, plan: Plan, timers: Timers) -> Message
     leader.check(session, fence)
     jobs.fail_queued(session, fence, plan.failures)
     told = _stop(session, fence, plan.stops)
-    for wish in plan.reserves:
-        reserve(session, fence, wish.host, wish.job_id)
     told += _start(session, fence, plan.starts, timers)
-    given = jobs.assign(session, fence, [_placement(each) for each in plan.assigns], timers)
-    return by_lane(given, told)
+    return by_lane(_assign(session, fence, plan, timers), told)
 
 
 def by_lane(attempts: Iterable[Dispatched], hints: Iterable[RunMessage]) -> Messages:
@@ -94,6 +91,17 @@ def _create(session: Session, new: NewRun) -> str:
     }
     runs.create(session, [row])
     return run_id
+
+
+def _assign(session: Session, fence: Fence, plan: Plan, timers: Timers) -> list[Dispatched]:
+    """Work that goes to a host before it is reserved is assigned before: a reserved host takes nothing else."""
+    reserving = {wish.job_id for wish in plan.reserves}
+    first = [_placement(each) for each in plan.assigns if each.job_id not in reserving]
+    then = [_placement(each) for each in plan.assigns if each.job_id in reserving]
+    given = jobs.assign(session, fence, first, timers)
+    for wish in plan.reserves:
+        reserve(session, fence, wish.host, wish.job_id)
+    return given + jobs.assign(session, fence, then, timers)
 
 
 def _placement(decision: Assign) -> Placement:

@@ -31,10 +31,10 @@ from shared.broker import Dispatcher, Wake
 from shared.db import Database
 from shared.errors import StaleTransition
 from shared.files import FileStore
+from shared.identifiers import new_id
 from shared.jobs.state import Timers
 from shared.leader import Fence
 from shared.settings import Settings
-from shared.units import new_id
 
 _log = structlog.get_logger(__name__)
 

@@ -66,7 +66,7 @@ def _runs(session: Session, before: float) -> tuple[int, Sequence[str]]:
 
 def _events(session: Session, before: float) -> tuple[int, Sequence[str]]:
     """In the order they happened, so that the look stops at the first that is young enough."""
-    oldest = session.execute(select(Event.seq, Event.at).order_by(Event.seq).limit(_AT_ONCE)).tuples().all()
+    oldest = session.execute(select(Event.seq, Event.at).order_by(Event.seq).limit(_AT_ONCE)).all()
     old = [seq for seq, at in oldest if at < before]
     session.execute(delete(Event).where(Event.seq.in_(old)))
     return len(old), ()

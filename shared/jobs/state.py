@@ -98,7 +98,7 @@ def assign(session: Session, fence: Fence, placements: Sequence[Placement], time
         .returning(Job.id, Job.attempt),
         execution_options={"synchronize_session": False},
     )
-    numbers: dict[str, int] = dict(taken.tuples().all())
+    numbers: dict[str, int] = dict(taken.all())
     granted = [p for p in placements if p.job_id in numbers]
     if not granted:
         return []
@@ -139,9 +139,7 @@ def _with_free_slots(session: Session, placements: Sequence[Placement]) -> list[
     reserved = dict(
         session.execute(
             select(Host.name, Host.reserved_by).where(Host.name.in_({p.host for p in placements})).with_for_update()
-        )
-        .tuples()
-        .all()
+        ).all()
     )
     granted: dict[str, Placement] = {}
     for placement in placements:

@@ -1,0 +1,174 @@
+"""From rows to what the planner sees, on both databases."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sqlalchemy import update
+
+from scheduler import waiting as module
+from scheduler.apply import apply
+from scheduler.plan import plan
+from scheduler.snapshot import read_snapshot
+from scheduler.views import LaneView, Snapshot
+from scheduler.waiting import Waiting
+from shared.db import Database, clock_time
+from shared.errors import UnsupportedModel
+from shared.jobs.state import Timers, cancel
+from shared.runtimes import RunSpec
+from shared.tables import Job, Run
+from shared.units import GIB
+from shared.vocabulary import RunState
+from tests.scheduler.fleet import LLAMA, STORE
+from tests.scheduler.rows import add_host, add_jobs, add_model, add_run, lead
+
+
+def look(database: Database, waiting: Waiting | None = None, *, whole: bool = True) -> Snapshot:
+    with database.read() as session:
+        return read_snapshot(session, waiting or Waiting(), whole=whole)
+
+
+def ids(seen: Snapshot) -> Sequence[str]:
+    return [job.id for job in seen.jobs]
+
+
+def test_an_empty_database_is_an_empty_snapshot(database: Database) -> None:
+    seen = look(database)
+    assert (seen.hosts, seen.runs, seen.jobs, seen.models, seen.lanes, seen.loads) == ({}, (), (), {}, {}, ())
+
+
+def test_hosts_are_seen_with_their_living_runtimes(database: Database) -> None:
+    with database.write() as session:
+        add_host(session, "studio", 16)
+        add_host(session, "silent", 8, seen_for=-1.0, draining=True, reserved_by="job")
+    hosts = look(database).hosts
+    assert hosts["studio"].runtimes == {"llama-cpp": LLAMA, "store": STORE}
+    assert hosts["studio"].open
+    assert not hosts["silent"].up
+    assert hosts["silent"].reserved_by == "job"
+
+
+def test_a_job_is_seen_with_its_model_and_where_that_is_installed(database: Database) -> None:
+    with database.write() as session:
+        add_host(session)
+        add_model(session, "qwen", 4, "studio")
+        add_model(session, "unwanted", 4)
+        [job_id] = add_jobs(session, slots=8, spec={"context": 1024}, host="studio")
+    seen = look(database)
+    assert ids(seen) == [job_id]
+    assert seen.jobs[0].slots == 8
+    assert seen.jobs[0].shape.spec == RunSpec(context=1024)
+    assert set(seen.models) == {"qwen"}
+    assert seen.models["qwen"].on("studio")
+
+
+def test_jobs_of_equal_wish_share_one_shape(database: Database) -> None:
+    with database.write() as session:
+        add_jobs(session, 3)
+        add_jobs(session, 1, rank=0)
+    shapes = [job.shape for job in look(database).jobs]
+    assert len({id(shape) for shape in shapes}) == 2
+    assert shapes[0].rank == 0
+
+
+def test_runs_that_live_or_hold_memory_are_seen_with_what_uses_them(database: Database) -> None:
+    with database.write() as session:
+        add_host(session)
+        add_model(session, "qwen", 4, "studio")
+        add_run(session, "ready")
+        add_run(session, "lost", state=RunState.FAILED)
+        add_run(session, "over", state=RunState.STOPPED, memory_held=0)
+        add_jobs(session, 2, slots=2)
+    fence = lead(database)
+    decided = plan(look(database))
+    with database.write() as session:
+        apply(session, fence, decided, Timers())
+    seen = look(database)
+    assert {(run.id, run.held, run.attempts, run.used) for run in seen.runs} == {
+        ("ready", 5 * GIB, 2, 4),
+        ("lost", 5 * GIB, 0, 0),
+    }
+    assert seen.lanes == {("studio", "llama-cpp"): LaneView(2, 0)}
+    assert not seen.jobs
+
+
+def test_a_run_whose_last_use_lies_ahead_is_in_use_by_the_gateway(database: Database) -> None:
+    with database.write() as session:
+        add_host(session)
+        add_run(session, last_used_at=clock_time(session) + 4)
+    assert look(database).runs[0].streaming
+
+
+def test_a_run_outlives_its_owner_only_in_the_rows(database: Database) -> None:
+    with database.write() as session:
+        add_host(session)
+        [owner] = add_jobs(session)
+        add_run(session, "queued again", owner_job=owner)
+        add_run(session, "pruned", owner_job="gone")
+    assert [run.owner_live for run in look(database).runs] == [False, False]
+
+
+def test_failed_loads_of_wanted_models_are_seen_newest_first(database: Database) -> None:
+    problem = UnsupportedModel("no").problem
+    with database.write() as session:
+        add_host(session)
+        add_jobs(session)
+        moment = clock_time(session)
+        for name, age, ready_at in (("old", -1, None), ("new", -5, None), ("ran", -3, moment), ("before", 5, None)):
+            add_run(
+                session, name, state=RunState.FAILED, memory_held=0, ended_at=moment - age, ready_at=ready_at,
+                error=problem.model_dump(),
+            )  # fmt: skip
+    assert [load.problem for load in look(database).loads] == [problem, None, problem]
+
+
+def test_a_job_that_is_not_due_or_is_cancelled_is_not_seen(database: Database) -> None:
+    with database.write() as session:
+        later, cancelled, due = add_jobs(session, 3)
+        session.execute(update(Job).where(Job.id == later).values(not_before=clock_time(session) + 60))
+        cancel(session, cancelled)
+    assert ids(look(database)) == [due]
+
+
+def test_newer_jobs_are_seen_without_reading_the_queue_anew(database: Database) -> None:
+    waiting = Waiting()
+    with database.write() as session:
+        first = add_jobs(session, 3)
+    look(database, waiting)
+    waiting.forget(first[:1])
+    with database.write() as session:
+        newer = add_jobs(session, 2, rank=0)
+    assert set(ids(look(database, waiting, whole=False))) >= {*first[1:], *newer}
+
+
+def test_a_job_that_came_back_is_seen_by_the_next_whole_look(database: Database) -> None:
+    waiting = Waiting()
+    with database.write() as session:
+        [job_id] = add_jobs(session)
+        session.execute(update(Job).values(queued_at=Job.queued_at - 10))
+    look(database, waiting)
+    waiting.forget([job_id])
+    assert ids(look(database, waiting, whole=False)) == []
+    assert ids(look(database, waiting, whole=True)) == [job_id]
+
+
+def test_a_long_queue_is_seen_from_its_front_and_hides_no_other_kind_of_work(database: Database) -> None:
+    waiting = Waiting()
+    with database.write() as session:
+        many = add_jobs(session, module.WINDOW + 10, model_id="blocked")
+        [other] = add_jobs(session, 1, rank=4, model_id="other")
+    seen = look(database, waiting)
+    assert ids(seen) == [*many[: module.WINDOW], other]
+    assert waiting.overflows == (2, seen.jobs[0].queued_at, many[module.WINDOW - 1])
+    waiting.forget(many[: module.WINDOW - 100])
+    refilled = ids(look(database, waiting, whole=False))
+    assert refilled[: module.WINDOW] == many[: module.WINDOW]
+
+
+def test_runs_over_long_ago_are_not_read(database: Database) -> None:
+    with database.write() as session:
+        add_host(session)
+        for number in range(20):
+            add_run(session, f"r{number}", state=RunState.STOPPED, memory_held=0)
+        session.execute(update(Run).values(ended_at=1.0))
+    assert look(database).runs == ()
