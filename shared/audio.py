@@ -54,7 +54,7 @@ def decode(source: IO[bytes], into: IO[bytes], check: Check) -> Recording:
     import av  # 20 MB that only workers which transcribe need
 
     try:
-        with av.open(source) as container:
+        with av.open(source, "r") as container:
             if not container.streams.audio:
                 raise InvalidInput(
                     "The file has no audio",
