@@ -90,7 +90,7 @@ class Tables(Collector):
 
 def _live(session: Session) -> Iterator[Metric]:
     runs = GaugeMetricFamily("cidermill_runs", "Runs that are not over, by state.", labels=["state"])
-    counted = dict(session.execute(select(Run.state, func.count()).group_by(Run.state)).tuples().all())
+    counted = dict(session.execute(select(Run.state, func.count()).group_by(Run.state)).all())
     for state in RunState:
         if state not in FINAL_RUN_STATES:
             runs.add_metric([state], counted.get(state, 0))
@@ -112,7 +112,7 @@ def _slots(session: Session) -> Iterator[Metric]:
     used = GaugeMetricFamily("cidermill_run_slots_used", "Slots that live attempts hold.", labels=labels)
     place = (Run.host, Run.runtime, Run.model)
     ready = select(*place, func.sum(Run.slots)).where(Run.state == RunState.READY).group_by(*place)
-    for host, runtime, model, slots in session.execute(ready).tuples():
+    for host, runtime, model, slots in session.execute(ready):
         total.add_metric([host or "", runtime or "", model], int(slots))
     holding = (
         select(*place, func.sum(Attempt.slots))
@@ -120,7 +120,7 @@ def _slots(session: Session) -> Iterator[Metric]:
         .where(Attempt.state.in_(LIVE_ATTEMPT_STATES))
         .group_by(*place)
     )
-    for host, runtime, model, slots in session.execute(holding).tuples():
+    for host, runtime, model, slots in session.execute(holding):
         used.add_metric([host or "", runtime or "", model], int(slots))
     yield from (total, used)
 
@@ -131,7 +131,7 @@ def _memory(session: Session) -> Iterator[Metric]:
     holds = GaugeMetricFamily("cidermill_host_memory_held_bytes", "Bytes that runs hold.", labels=["host"])
     up = GaugeMetricFamily("cidermill_host_up", "1 when the host was heard of in time.", labels=["host"])
     moment = clock_time(session)
-    for name, size, seen in session.execute(select(Host.name, Host.budget, Host.seen_until)).tuples():
+    for name, size, seen in session.execute(select(Host.name, Host.budget, Host.seen_until)):
         budget.add_metric([name], size)
         holds.add_metric([name], held.get(name, 0))
         up.add_metric([name], 1 if seen is not None and seen > moment else 0)

@@ -85,7 +85,7 @@ def on_host(session: Session, model_ids: Sequence[str], host: str) -> dict[str, 
         select(Model, Install)
         .outerjoin(Install, (Install.model_id == Model.id) & (Install.host == host))
         .where(Model.id.in_(model_ids))
-    ).tuples()
+    )
     return {model.id: installed(model, install) for model, install in rows}
 
 
@@ -204,7 +204,7 @@ def installs(session: Session, model_ids: Sequence[str]) -> dict[str, list[Insta
 
 def ready_hosts(session: Session) -> dict[str, list[str]]:
     """Hosts where a run is ready, by model id."""
-    rows = session.execute(select(Run.model_id, Run.host).where(Run.state == RunState.READY).distinct()).tuples()
+    rows = session.execute(select(Run.model_id, Run.host).where(Run.state == RunState.READY).distinct())
     found: dict[str, list[str]] = {}
     for model_id, host in rows:
         found.setdefault(model_id, []).append(host or "")

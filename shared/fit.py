@@ -42,7 +42,7 @@ class Fleet:
             select(Host.name, Host.budget, HostRuntime.info)
             .join(HostRuntime, HostRuntime.host == Host.name)
             .order_by(Host.name, HostRuntime.name)
-        ).tuples()
+        )
         return [Offer(name, budget, RuntimeInfo.model_validate(info)) for name, budget, info in rows]
 
     @cached_property

@@ -160,7 +160,7 @@ def _note(session: Session, host: Host, said: Sync, lease: float) -> None:
     """What the host measures, that it lives, and which of its workers do."""
     told: dict[str, Any] = {"budget": said.budget, "seen_until": now(session) + lease}
     if said.telemetry != Telemetry():
-        told["telemetry"] = said.telemetry.model_dump(exclude_none=True)
+        told["telemetry"] = said.telemetry.model_dump(exclude_defaults=True)
     if said.telemetry.disk_free is not None:
         told["disk_free"] = said.telemetry.disk_free
     session.execute(

@@ -51,7 +51,7 @@ def _runs(session: Session, attempts: Sequence[Attempt]) -> dict[str, ClaimedRun
     run_ids = {a.run_id for a in attempts if a.run_id is not None}
     if not run_ids:
         return {}
-    rows = session.execute(select(Run.id, Run.generation, Run.endpoint).where(Run.id.in_(run_ids))).tuples()
+    rows = session.execute(select(Run.id, Run.generation, Run.endpoint).where(Run.id.in_(run_ids)))
     return {
         run_id: ClaimedRun(run_id=run_id, generation=generation, endpoint=Endpoint.model_validate(endpoint))
         for run_id, generation, endpoint in rows
@@ -65,7 +65,7 @@ def _items(session: Session, attempts: Sequence[Attempt]) -> dict[str, dict[int,
     if not again:
         return {}
     found: dict[str, dict[int, Any]] = {}
-    rows = session.execute(select(Result.job_id, Result.index, Result.data).where(Result.job_id.in_(again))).tuples()
+    rows = session.execute(select(Result.job_id, Result.index, Result.data).where(Result.job_id.in_(again)))
     for job_id, index, data in rows:
         found.setdefault(job_id, {})[index] = data
     return found
@@ -148,7 +148,7 @@ def readable_file(session: Session, host: str, file_id: str) -> File:
         select(Job.id, Job.params)
         .join(Attempt, Attempt.job_id == Job.id)
         .where(Attempt.host == host, Attempt.state == AttemptState.RUNNING)
-    ).tuples()
+    )
     if row is None or not any(row.job_id == job_id or file_id in json.dumps(params) for job_id, params in jobs):
         raise NotFound(
             f"There is no file {file_id} for this host",

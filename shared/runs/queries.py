@@ -45,7 +45,7 @@ def slots_used(session: Session, run_ids: Collection[str]) -> dict[str, int]:
         select(Attempt.run_id, func.sum(Attempt.slots))
         .where(Attempt.run_id.in_(run_ids), Attempt.state.in_(LIVE_ATTEMPT_STATES))
         .group_by(Attempt.run_id)
-    ).tuples()
+    )
     return {run_id: int(total) for run_id, total in rows if run_id is not None}
 
 
