@@ -23,6 +23,10 @@ def pairs(texts: Iterable[str]) -> dict[str, Any]:
         place = found
         for name in outer:
             place = place.setdefault(name, {})
+            if not isinstance(place, dict):
+                raise BadRequest(
+                    f"{text!r} contradicts {name}={place}", "it is a value already", "leave one of them out"
+                )
         place[last] = _value(value)
     return found
 

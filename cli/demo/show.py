@@ -55,8 +55,8 @@ def _play(stack: Stack) -> list[Json]:
         jobs = acts.install(client)
         _act("A batch of 24 chats, 44 s of speech and a benchmark, queued at once")
         jobs += acts.queue(client)
-        _act("A batch of 72 chats, whose worker is killed half-way")
-        return jobs + acts.survive(client, stack.pids["agent"])
+        _act("A batch of 48 chats, whose worker is killed half-way")
+        return jobs + acts.survive(client)
     finally:
         client.close()
 

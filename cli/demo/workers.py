@@ -1,16 +1,23 @@
-"""The worker processes of this machine's agent, as a killer finds them."""
+"""The worker process behind a loaded model, as a killer finds it."""
 
 from __future__ import annotations
 
 import psutil
 
+from cli.client import Client
 from shared.errors import NotFound
+from shared.vocabulary import RunState
 
 
-def kill_worker(agent: int, runtime: str) -> int:
-    """`kill -9` the worker of a runtime; its pid. Raises NotFound. A worker's last argument names its runtime."""
-    for child in psutil.Process(agent).children():
-        if child.cmdline()[-1:] == [runtime]:
-            child.kill()
-            return int(child.pid)
-    raise NotFound(f"There is no {runtime} worker", f"the agent {agent} has none", "see the demo's log")
+def kill_worker(client: Client, model: str) -> int:
+    """`kill -9` the worker that holds a model on this machine, and say which pid it had. Raises NotFound.
+
+    A run's process is a child of its worker, so the run's pid leads there.
+    """
+    for run in client.every("/v1/runs"):
+        if run["model"] == model and run["state"] == RunState.READY and run["pid"]:
+            worker = psutil.Process(run["pid"]).parent()
+            if worker is not None:
+                worker.kill()
+                return int(worker.pid)
+    raise NotFound(f"No worker holds {model}", "no run of it is ready", "see the demo's log")

@@ -123,9 +123,13 @@ class Child:
                 return
 
     def _listen(self, process: Popen[str]) -> None:
+        """Until nobody holds the other end; then ours are closed too."""
         for line in process.stdout or ():
             self._last_lines.append(line.rstrip())
             self._sink(self.part.name, line.rstrip())
+        for pipe in (process.stdout, process.stdin):
+            if pipe is not None:
+                pipe.close()
 
     def _refuse_to_start(self) -> None:
         with self._deciding:

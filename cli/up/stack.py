@@ -24,7 +24,7 @@ _PATIENCE = 10.0
 
 
 class Stack:
-    """Valkey, database, api, scheduler, agent: started in this order, each when the one before it is ready.
+    """Valkey, the database, then api, scheduler and agent; ready when a host is up.
 
     The settings of this process reach the parts through the environment; only what is decided here is added.
     """
@@ -83,9 +83,13 @@ class Stack:
             token = host_token(database, settings)
         finally:
             database.close()
-        await_api(self.url, self._child("api", shared))
-        await_leader(self.url, self._child("scheduler", shared))
-        await_host(self.url, self._child("agent", {"CIDERMILL_URL": self.url, "CIDERMILL_HOST_TOKEN": token}))
+        # All at once: each waits by itself for what it needs, and most of a start is Python importing.
+        api = self._child("api", shared)
+        scheduler = self._child("scheduler", shared)
+        agent = self._child("agent", {"CIDERMILL_URL": self.url, "CIDERMILL_HOST_TOKEN": token})
+        await_api(self.url, api)
+        await_leader(self.url, scheduler)
+        await_host(self.url, agent)
 
     def _redis(self) -> dict[str, str]:
         """Where Redis is, when it is ours: in the environment, where no other user can read the password."""

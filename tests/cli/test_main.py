@@ -1,0 +1,78 @@
+"""The command line as a whole: help, suggestions, exit codes, three-part errors."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from cli.discovery import Commands
+from cli.exits import Exit
+from cli.main import run
+from tests.cli.running import cidermill
+
+COMMANDS = sorted(path.stem for path in Path("cli/commands").glob("[!_]*.py"))
+
+
+def test_help_lists_every_command_and_imports_none() -> None:
+    heavy = "{'pydantic', 'httpx2', 'sqlalchemy', 'rich'} & set(sys.modules)"
+    script = f"import sys; from cli.main import run; run(['--help']); print('imported:', *{heavy})"
+    said = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout
+    assert said.splitlines()[-1] == "imported:"
+    assert all(f"\n  {name} " in said for name in COMMANDS)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_each_command_explains_itself(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run([name, "--help"]) == Exit.OK
+    assert capsys.readouterr().out.startswith(f"Usage: cidermill {name}")
+
+
+def test_the_first_sentence_of_each_command_fits_in_the_list(capsys: pytest.CaptureFixture[str]) -> None:
+    run(["--help"])
+    commands = capsys.readouterr().out.partition("Commands:")[2]
+    assert "..." not in commands
+
+
+def test_an_unknown_command_suggests_the_nearest(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["modls"]) == Exit.USAGE
+    said = capsys.readouterr().err.splitlines()
+    assert [line.split(":")[0] for line in said] == ["Error", "Cause", "To fix"]
+    assert "Did you mean 'models'?" in said[1]
+
+
+def test_a_wrong_option_names_the_help_of_its_command(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["jobs", "ls", "--limit", "many"]) == Exit.USAGE
+    assert "see cidermill jobs ls --help" in capsys.readouterr().err
+
+
+def test_a_group_without_a_command_shows_its_commands(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["jobs"]) == Exit.USAGE
+    said = capsys.readouterr().err
+    assert "explain" in said
+    assert "Error" not in said
+
+
+def test_no_front_door_is_exit_code_3_in_three_parts(tmp_path: Path) -> None:
+    done = cidermill(tmp_path, "--url", "http://127.0.0.1:9", "jobs", "ls")
+    assert done.returncode == Exit.UNREACHABLE
+    assert [line.split(":")[0] for line in done.stderr.splitlines()] == ["Error", "Cause", "To fix"]
+    assert done.stdout == ""
+
+
+def test_a_wrong_setting_is_exit_code_2(tmp_path: Path) -> None:
+    done = cidermill(tmp_path, "config", "show", CIDERMILL_PORT="many")
+    assert done.returncode == Exit.USAGE
+    assert "CIDERMILL_PORT" in done.stderr
+
+
+def test_a_reader_that_leaves_early_is_no_error(tmp_path: Path) -> None:
+    script = f"{sys.executable} -m cli --help | head -n 1"
+    done = subprocess.run(["bash", "-o", "pipefail", "-c", script], capture_output=True, text=True, check=False)
+    assert done.stderr == ""
+
+
+def test_commands_are_found_as_files() -> None:
+    assert sorted(Commands(name="cidermill").commands) == COMMANDS
