@@ -7,12 +7,11 @@ doubles none) and I10 (a final state is left only by a retry).
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import groupby
 from typing import LiteralString
 
-from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 
@@ -132,22 +131,34 @@ INVARIANTS = (
         "somebody wants the job cancelled, but it waits for another attempt",
         "SELECT id FROM jobs WHERE state = 'queued' AND cancel_requested_at IS NOT NULL",
     ),
+    Invariant(
+        "I13",
+        "another attempt is under way on the host of an exclusive job",
+        """SELECT exclusive.job_id FROM (
+               SELECT attempts.job_id, attempts.host FROM attempts JOIN jobs ON jobs.id = attempts.job_id
+               WHERE attempts.state IN ('assigned', 'running') AND jobs.exclusive) exclusive
+           WHERE EXISTS (
+               SELECT 1 FROM attempts WHERE attempts.host = exclusive.host AND attempts.job_id <> exclusive.job_id
+               AND attempts.state IN ('assigned', 'running'))""",
+    ),
 )
 
 _PARTS = (
     f"SELECT {number} AS number, found.* FROM ({invariant.query}) found"  # noqa: S608 - constants of this file
     for number, invariant in enumerate(INVARIANTS)
 )
-_ALL = text(" UNION ALL ".join(_PARTS) + " ORDER BY 1")
+#: Rows of (number of the invariant, id of what it does not hold for), by number.
+QUERY = " UNION ALL ".join(_PARTS) + " ORDER BY 1"
 
 
 def broken(session: Session) -> list[Violation]:
     """Everything that does not hold now; one query, which walks the tables of jobs, attempts and runs."""
-    return list(_violations(session))
+    return violations(session.connection().exec_driver_sql(QUERY))
 
 
-def _violations(session: Session) -> Iterator[Violation]:
-    rows = session.connection().execute(_ALL).tuples()
-    for number, found in groupby(rows, key=lambda row: row[0]):
-        invariant = INVARIANTS[number]
-        yield Violation(invariant.code, invariant.sentence, tuple(sorted(str(row[1]) for row in found)))
+def violations(rows: Iterable[tuple[int, str]]) -> list[Violation]:
+    """What the rows of `QUERY` say."""
+    return [
+        Violation(INVARIANTS[number].code, INVARIANTS[number].sentence, tuple(sorted(str(row[1]) for row in found)))
+        for number, found in groupby(rows, key=lambda row: row[0])
+    ]

@@ -6,7 +6,9 @@ Valkey is emptied. People keep submitting, with an Idempotency-Key, and try agai
 
 from __future__ import annotations
 
+import os
 import random
+import signal
 import time
 from collections.abc import Callable
 from typing import Any
@@ -86,11 +88,11 @@ class Chaos:
         self._stack.start(name)
 
     def _bounce_valkey(self) -> None:
-        if self._stack.valkey.pid is not None:
-            import psutil
-
-            psutil.Process(self._stack.valkey.pid).kill()
-        self._stack.valkey.start()
+        server = self._stack.valkey
+        assert server.pid is not None
+        os.kill(server.pid, signal.SIGKILL)
+        eventually(lambda: not server.alive())
+        server.start()
 
     def _empty_valkey(self) -> None:
         with redis.Redis.from_url(self._stack.valkey.url) as client:
