@@ -26,22 +26,25 @@ def sample(completion: Completion, max_tokens: int) -> dict[str, Any]:
 
     `ttft_seconds` ends at the first piece with text, of the answer or its reasoning.
     `decode_tokens_per_second` is (tokens − 1) / (last − first piece): the first token belongs to the prefill.
-    `prefill_tokens_per_second` is prompt tokens / TTFT, so it has the engine's and the wire's latency in it; what the
-    engine's own clock says is kept apart as `engine_…`. `None`: cannot be known.
+    `prefill_tokens_per_second` is prompt tokens / TTFT, so it has the engine's and the wire's latency in it; tokens
+    that the engine says it had cached (the start of its chat template comes before any nonce) are not counted.
+    What the engine's own clock says is kept apart as `engine_…`. `None`: cannot be known.
     """
     prompt, written = completion.usage.get("prompt_tokens"), completion.usage.get("completion_tokens")
+    cached = (completion.usage.get("prompt_tokens_details") or {}).get("cached_tokens") or 0
     first, last = completion.first, completion.last
     decode = (written - 1) / (last - first) if written and written > 1 and first and last and last > first else None
     timings = completion.response.get("timings") or {}
     return {
         "prompt_tokens": prompt,
+        "cached_tokens": cached,
         "completion_tokens": written,
         "finish_reason": completion.finish_reason,
         "early_stop": written is not None and written < _EARLY * max_tokens,
         "ttft_seconds": first,
         "seconds": completion.seconds,
         "decode_tokens_per_second": decode,
-        "prefill_tokens_per_second": prompt / first if prompt and first else None,
+        "prefill_tokens_per_second": (prompt - cached) / first if prompt and first else None,
         "engine_decode_tokens_per_second": timings.get("predicted_per_second"),
         "engine_prefill_tokens_per_second": timings.get("prompt_per_second"),
     }
