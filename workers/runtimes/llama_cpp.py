@@ -17,7 +17,7 @@ from shared.runtimes import InstalledModel, LaunchPlan, RunSpec, RuntimeInfo
 from shared.settings import load_settings
 from shared.units import MIB, Bytes
 from shared.vocabulary import Capability, Format
-from workers.launch.boot import OFFLINE, boot_command, check_model, installed
+from workers.launch.boot import OFFLINE, SHARED_CORES, boot_command, check_model, installed
 from workers.launch.cores import fast_cores
 from workers.launch.diagnosis import COMMON, diagnose, symptom
 from workers.launch.params import EngineParams, context_of, read_params, slots_of
@@ -98,7 +98,7 @@ class LlamaCpp:
         }
         return LaunchPlan(
             command=boot_command("llama_cpp", options),
-            environment=OFFLINE,
+            environment=OFFLINE | SHARED_CORES,
             port=port,
             served_name=model.name,
             slots=slots,
