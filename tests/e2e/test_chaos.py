@@ -39,7 +39,7 @@ def test_two_hundred_jobs_survive_the_same_with_postgres_restarted(tmp_path: Pat
 
 @pytest.fixture
 def postgres() -> Iterator[Postgres]:
-    """A server of the test's own, to be killed."""
-    server = start_postgres()
+    """A server of the test's own, to be killed; what it has confirmed it must keep."""
+    server = start_postgres(durable=True)
     yield server
     server.remove()
