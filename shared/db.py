@@ -7,8 +7,9 @@ waits for its turn instead of failing half-way; on PostgreSQL the compare-and-se
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 from sqlalchemy import ColumnElement, Engine, Float, create_engine, event, literal
@@ -71,12 +72,16 @@ class Database:
         self.sqlite = self.url.get_backend_name() == "sqlite"
         self.engine = self._sqlite_engine() if self.sqlite else self._postgres_engine(pool_size)
         info = {"clock": clock} if clock is not None else {}
+        # SQLite lets writers that wait sleep and try again in no order: up to seconds with a dozen threads.
+        self._turn: AbstractContextManager[object] = Lock() if self.sqlite else nullcontext()
         self._sessions = sessionmaker(self.engine, expire_on_commit=False, autoflush=False, info=info)
 
     def _sqlite_engine(self) -> Engine:
         if self.url.database:
             Path(self.url.database).parent.mkdir(parents=True, exist_ok=True)
-        engine = create_engine(self.url, connect_args={"check_same_thread": False, "timeout": 10, "isolation_level": None})
+        engine = create_engine(
+            self.url, connect_args={"check_same_thread": False, "timeout": 10, "isolation_level": None}
+        )
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
         return engine
@@ -94,7 +99,7 @@ class Database:
     @contextmanager
     def write(self) -> Iterator[Session]:
         """One transaction: committed at the end, rolled back by an exception."""
-        with self._sessions() as session:
+        with self._turn, self._sessions() as session:
             session.connection(execution_options={"cidermill_write": True})
             yield session
             session.commit()
