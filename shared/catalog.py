@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Select, delete, func, or_, select, update
+from sqlalchemy import bindparam, delete, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from shared.db import now
@@ -24,21 +24,28 @@ ECHO = "echo"
 _ECHO_CAPABILITIES = [Capability.GENERATE, Capability.EMBED, Capability.TRANSCRIBE]
 
 
+#: Built once: every submit asks it.
+_NAMED = (
+    select(Model)
+    .where(
+        (Model.name == bindparam("name"))
+        | (Model.id == bindparam("name"))
+        | (func.lower(Model.name) == func.lower(bindparam("name")))
+    )
+    .order_by((Model.name == bindparam("name")).desc(), Model.name)
+    .limit(1)
+)
+
+
 # --- finding -----------------------------------------------------------------------------------
 
 
 def find(session: Session, name: str) -> Model:
     """The model of that name, id or reference. Raises NotFound with the nearest names."""
-    model = session.scalar(_named(name)) or _referenced(session, name)
+    model = session.scalar(_NAMED, {"name": name}) or _referenced(session, name)
     if model is None:
         raise _no_such_model(session, name)
     return model
-
-
-def _named(name: str) -> Select[Model]:
-    exact = (Model.name == name) | (Model.id == name)
-    alike = func.lower(Model.name) == name.lower()
-    return select(Model).where(exact | alike).order_by((Model.name == name).desc(), Model.name).limit(1)
 
 
 def _referenced(session: Session, text: str) -> Model | None:

@@ -20,6 +20,12 @@ from shared.tables import Host, HostRuntime
 from shared.units import format_bytes
 from shared.vocabulary import Capability
 
+_OFFERS = (
+    select(Host.name, Host.budget, HostRuntime.info)
+    .join(HostRuntime, HostRuntime.host == Host.name)
+    .order_by(Host.name, HostRuntime.name)
+)
+
 
 @dataclass(frozen=True)
 class Offer:
@@ -38,11 +44,7 @@ class Fleet:
 
     @cached_property
     def offers(self) -> list[Offer]:
-        rows = self._session.execute(
-            select(Host.name, Host.budget, HostRuntime.info)
-            .join(HostRuntime, HostRuntime.host == Host.name)
-            .order_by(Host.name, HostRuntime.name)
-        )
+        rows = self._session.execute(_OFFERS)
         return [Offer(name, budget, RuntimeInfo.model_validate(info)) for name, budget, info in rows]
 
     @cached_property

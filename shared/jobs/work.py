@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
 from shared import catalog, events
@@ -21,6 +21,10 @@ from shared.vocabulary import AttemptState
 _LOG_LINE = 4096
 
 
+# Built once: every claim asks them.
+_JOBS = select(Job).where(Job.id.in_(bindparam("ids", expanding=True)))
+_RUNS = select(Run.id, Run.generation, Run.endpoint).where(Run.id.in_(bindparam("ids", expanding=True)))
+
 #: A job's kind, and seconds from queued until its first attempt started.
 Wait = tuple[str, float]
 
@@ -31,7 +35,7 @@ def claim(session: Session, host: str, ask: Claim, lease: float) -> tuple[list[A
     if not won:
         return [], []
     attempts = [won[ref.job_id, ref.attempt] for ref in ask.attempts if (ref.job_id, ref.attempt) in won]
-    jobs = {job.id: job for job in session.scalars(select(Job).where(Job.id.in_([a.job_id for a in attempts])))}
+    jobs = {job.id: job for job in session.scalars(_JOBS, {"ids": [a.job_id for a in attempts]})}
     runs = _runs(session, attempts)
     model_ids = {job.model_id for job in jobs.values() if job.model_id is not None}
     models = catalog.on_host(session, sorted(model_ids), host) if model_ids else {}
@@ -51,7 +55,7 @@ def _runs(session: Session, attempts: Sequence[Attempt]) -> dict[str, ClaimedRun
     run_ids = {a.run_id for a in attempts if a.run_id is not None}
     if not run_ids:
         return {}
-    rows = session.execute(select(Run.id, Run.generation, Run.endpoint).where(Run.id.in_(run_ids)))
+    rows = session.execute(_RUNS, {"ids": run_ids})
     return {
         run_id: ClaimedRun(run_id=run_id, generation=generation, endpoint=Endpoint.model_validate(endpoint))
         for run_id, generation, endpoint in rows
