@@ -8,7 +8,7 @@ from enum import Enum
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
-from pydantic import BaseModel, SecretStr
+from pydantic import AwareDatetime, BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 from pydantic_core import to_jsonable_python
 
@@ -24,6 +24,7 @@ _WORDS = {
     float: "number",
     bool: "true or false",
     Any: "any JSON",
+    AwareDatetime: "date",
     NoneType: "null",
 }
 

@@ -15,7 +15,8 @@ _TOP = """\
 # REST
 
 For whoever calls the front door over HTTP. It answers at `http://127.0.0.1:8400`, if nothing else is set; the same for
-programs is at `/openapi.json`, and a page to try it on at `/docs`. What agents and workers call is the [worker protocol](worker-protocol.md).
+programs is at `/openapi.json`, and a page to try it on at `/docs`. What agents and workers call is the
+[worker protocol](worker-protocol.md).
 
 * **Keys.** On loopback nobody needs a key. Anywhere else every caller sends `Authorization: Bearer ck_…` (or
   `x-api-key`), and the last column says which role it must have: `admin` may do all, `submit` what is not
