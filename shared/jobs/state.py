@@ -89,11 +89,16 @@ def assign(session: Session, fence: Fence, placements: Sequence[Placement], time
     if not placements:
         return []
     leader.check(session, fence)
-    placements = _with_free_slots(session, placements)
+    placements, kept_for = _grantable(session, placements)
     moment = now(session)
     taken = session.execute(
         update(Job)
-        .where(Job.id.in_([p.job_id for p in placements]), *guards.assignable(moment), *guards.due(moment))
+        .where(
+            Job.id.in_([p.job_id for p in placements]),
+            *guards.assignable(moment),
+            *guards.due(moment),
+            *guards.sole(kept_for),
+        )
         .values(state=JobState.ASSIGNED, attempt=Job.attempt + 1, blocked_by=None, phase=None)
         .returning(Job.id, Job.attempt),
         execution_options={"synchronize_session": False},
@@ -133,19 +138,18 @@ def assign(session: Session, fence: Fence, placements: Sequence[Placement], time
     return [Dispatched(p.job_id, numbers[p.job_id], lane_name(p.host, p.runtime)) for p in granted]
 
 
-def _with_free_slots(session: Session, placements: Sequence[Placement]) -> list[Placement]:
-    """Each job once, where its run is still ready and has the slots and its host is not reserved by another job."""
+def _grantable(session: Session, placements: Sequence[Placement]) -> tuple[list[Placement], list[str]]:
+    """Each job once, where its host takes it and its run is still ready and has the slots; and those with a host kept
+    for them."""
+    kept_for = _kept_for(session, {p.host for p in placements})
+    others = _others(session, {p.host for p in placements if kept_for.get(p.host) == p.job_id})
     used = _used_slots(session, {p.run_id for p in placements if p.run_id})
-    reserved = dict(
-        session.execute(
-            select(Host.name, Host.reserved_by).where(Host.name.in_({p.host for p in placements})).with_for_update()
-        ).all()
-    )
     granted: dict[str, Placement] = {}
     for placement in placements:
-        if placement.job_id in granted:
+        owner = kept_for.get(placement.host)
+        if placement.job_id in granted or not guards.admits(owner, placement.job_id):
             continue
-        if reserved.get(placement.host) not in (None, placement.job_id):
+        if owner == placement.job_id and not guards.alone(others.get(placement.host, 0)):
             continue
         if placement.run_id is not None:
             taken, offered = used.get(placement.run_id, (0, 0))
@@ -153,7 +157,21 @@ def _with_free_slots(session: Session, placements: Sequence[Placement]) -> list[
                 continue
             used[placement.run_id] = (taken + placement.slots, offered)
         granted[placement.job_id] = placement
-    return list(granted.values())
+    return list(granted.values()), [p.job_id for p in granted.values() if kept_for.get(p.host) == p.job_id]
+
+
+def _kept_for(session: Session, hosts: Collection[str]) -> dict[str, str | None]:
+    """The jobs that hosts are reserved for; their rows stay locked until the transaction ends."""
+    query = select(Host.name, Host.reserved_by).where(Host.name.in_(hosts)).with_for_update()
+    return dict(session.execute(query).all())
+
+
+def _others(session: Session, hosts: Collection[str]) -> dict[str, int]:
+    """How many attempts are under way on each of these hosts."""
+    if not hosts:
+        return {}
+    query = select(Attempt.host, func.count()).where(is_live_attempt, Attempt.host.in_(hosts)).group_by(Attempt.host)
+    return dict(session.execute(query).all())
 
 
 def _used_slots(session: Session, run_ids: Collection[str]) -> dict[str, tuple[int, int]]:
