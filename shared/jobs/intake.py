@@ -71,7 +71,7 @@ class Intake:
 
     def row(self, submission: Submission, owner: str) -> dict[str, Any]:
         """A row for `shared.jobs.state.submit`."""
-        kind = read_params(submission.kind, submission.params)
+        kind = read_params(submission.kind, submission.params).settle(self._shelf)
         demand = kind.demand(self._shelf)
         model = self._shelf.model(demand.model) if demand.model is not None else None
         self._check(demand, model)
