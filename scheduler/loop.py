@@ -22,10 +22,9 @@ from scheduler.explain import Explainer
 from scheduler.patience import Patience
 from scheduler.plan import plan
 from scheduler.prune import Pruner
+from scheduler.reading.snapshot import Reader
 from scheduler.rescue import heal
 from scheduler.send import Sender
-from scheduler.snapshot import read_snapshot
-from scheduler.waiting import Waiting
 from shared import leader
 from shared.broker import Dispatcher, Wake
 from shared.db import Database
@@ -55,7 +54,7 @@ class Scheduler:
         self._sender = Sender(dispatcher)
         self._timers = Timers(settings.lease_seconds, settings.claim_seconds)
         self._patience = Patience(settings.lease_seconds)
-        self._waiting = Waiting()
+        self._reader = Reader()
         self._explainer = Explainer(database)
         self._pruner = Pruner(database, FileStore(settings.files), settings.retention_days * _DAY)
         self._holder = f"{settings.host_name[:24]}-{os.getpid()}-{new_id('s')[-8:]}"
@@ -120,22 +119,22 @@ class Scheduler:
         _log.info("leads" if fence else "stands by", epoch=fence.epoch if fence else None)
         self._fence = fence
         self._patience.restart()
-        self._waiting.clear()
+        self._reader.waiting.clear()
         self._explainer.clear()
 
     def _look(self, fence: Fence, *, whole: bool) -> None:
         with self._database.read() as session:
-            snapshot = read_snapshot(session, self._waiting, whole=whole)
+            snapshot = self._reader.read(session, whole=whole)
         decided = plan(snapshot)
         if decided.acts:
             with self._database.write() as session:
                 messages = apply(session, fence, decided, self._timers)
             self._sender.send(messages)
             settled = [each.job_id for each in decided.assigns] + list(decided.failures)
-            self._waiting.forget(settled)
+            self._reader.waiting.forget(settled)
             self._explainer.forget(settled)
         if whole:
-            self._explainer.explain(fence, decided, self._waiting.overflows)
+            self._explainer.explain(fence, decided, self._reader.waiting.overflow)
             self._prune(fence)
 
     def _prune(self, fence: Fence) -> None:
@@ -150,7 +149,7 @@ class Scheduler:
             _log.warning("the database does not answer, going on when it does", reason=str(error))
         self._failures += 1
         self._patience.restart()
-        self._waiting.clear()
+        self._reader.waiting.clear()
         self._next_tick = 0.0
         pause = min(_FIRST_PAUSE * 2 ** min(self._failures, 10), _LONGEST_PAUSE)
         self._stopping.wait(pause * random.uniform(0.5, 1.0))

@@ -6,12 +6,11 @@ from collections.abc import Sequence
 
 from sqlalchemy import update
 
-from scheduler import waiting as module
 from scheduler.apply import apply
 from scheduler.plan import plan
-from scheduler.snapshot import read_snapshot
+from scheduler.reading.snapshot import Reader
+from scheduler.reading.waiting import FEW, WINDOW
 from scheduler.views import LaneView, Snapshot
-from scheduler.waiting import Waiting
 from shared.db import Database, clock_time
 from shared.errors import UnsupportedModel
 from shared.jobs.state import Timers, cancel
@@ -23,9 +22,9 @@ from tests.scheduler.fleet import LLAMA, STORE
 from tests.scheduler.rows import add_host, add_jobs, add_model, add_run, lead
 
 
-def look(database: Database, waiting: Waiting | None = None, *, whole: bool = True) -> Snapshot:
+def look(database: Database, reader: Reader | None = None, *, whole: bool = True) -> Snapshot:
     with database.read() as session:
-        return read_snapshot(session, waiting or Waiting(), whole=whole)
+        return (reader or Reader()).read(session, whole=whole)
 
 
 def ids(seen: Snapshot) -> Sequence[str]:
@@ -131,38 +130,38 @@ def test_a_job_that_is_not_due_or_is_cancelled_is_not_seen(database: Database) -
 
 
 def test_newer_jobs_are_seen_without_reading_the_queue_anew(database: Database) -> None:
-    waiting = Waiting()
+    reader = Reader()
     with database.write() as session:
         first = add_jobs(session, 3)
-    look(database, waiting)
-    waiting.forget(first[:1])
+    look(database, reader)
+    reader.waiting.forget(first[:1])
     with database.write() as session:
         newer = add_jobs(session, 2, rank=0)
-    assert set(ids(look(database, waiting, whole=False))) >= {*first[1:], *newer}
+    assert set(ids(look(database, reader, whole=False))) >= {*first[1:], *newer}
 
 
 def test_a_job_that_came_back_is_seen_by_the_next_whole_look(database: Database) -> None:
-    waiting = Waiting()
+    reader = Reader()
     with database.write() as session:
         [job_id] = add_jobs(session)
         session.execute(update(Job).values(queued_at=Job.queued_at - 10))
-    look(database, waiting)
-    waiting.forget([job_id])
-    assert ids(look(database, waiting, whole=False)) == []
-    assert ids(look(database, waiting, whole=True)) == [job_id]
+    look(database, reader)
+    reader.waiting.forget([job_id])
+    assert ids(look(database, reader, whole=False)) == []
+    assert ids(look(database, reader, whole=True)) == [job_id]
 
 
 def test_a_long_queue_is_seen_from_its_front_and_hides_no_other_kind_of_work(database: Database) -> None:
-    waiting = Waiting()
+    reader = Reader()
     with database.write() as session:
-        many = add_jobs(session, module.WINDOW + 10, model_id="blocked")
+        many = add_jobs(session, WINDOW + 10, model_id="blocked")
         [other] = add_jobs(session, 1, rank=4, model_id="other")
-    seen = look(database, waiting)
-    assert ids(seen) == [*many[: module.WINDOW], other]
-    assert waiting.overflows == (2, seen.jobs[0].queued_at, many[module.WINDOW - 1])
-    waiting.forget(many[: module.WINDOW - 100])
-    refilled = ids(look(database, waiting, whole=False))
-    assert refilled[: module.WINDOW] == many[: module.WINDOW]
+    seen = look(database, reader)
+    assert ids(seen) == [*many[:WINDOW], other]
+    assert reader.waiting.overflow == (2, seen.jobs[0].queued_at, many[WINDOW - 1])
+    assert ids(look(database, reader, whole=False)) == [*many[:FEW], other]
+    reader.waiting.forget(many[:-50])
+    assert ids(look(database, reader, whole=False)) == [*many[:FEW], other], "the window was read anew"
 
 
 def test_runs_over_long_ago_are_not_read(database: Database) -> None:

@@ -1,0 +1,54 @@
+"""The snapshot: everything a plan depends on, in few queries that cost the same however long the queue is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from sqlalchemy.orm import Session
+
+from scheduler.reading.hosts import lanes, read_hosts, read_uses
+from scheduler.reading.models import Models
+from scheduler.reading.runs import read_loads, read_runs
+from scheduler.reading.waiting import Waiting
+from scheduler.views import JobView, RunView, Snapshot
+from shared.db import clock_time
+from shared.vocabulary import RunState
+
+
+class Reader:
+    """Reads snapshots, and remembers from one to the next what would be dear to read each time."""
+
+    def __init__(self) -> None:
+        self.waiting = Waiting()
+        self._models = Models()
+
+    def read(self, session: Session, *, whole: bool) -> Snapshot:
+        """What there is now; `whole` reads the queue and the models anew instead of only what is new of them."""
+        connection = session.connection()
+        moment = clock_time(session)
+        hosts = read_hosts(connection, moment)
+        uses = read_uses(connection)
+        runs = read_runs(connection, hosts, uses, moment)
+        jobs = self.waiting.read(connection, moment, whole=whole)
+        models = self._models.read(connection, _wanted(jobs, runs), whole=whole)
+        loads = read_loads(connection, _unserved(jobs, runs))
+        return Snapshot(moment, hosts, runs, jobs, models, lanes(uses), loads)
+
+
+def _wanted(jobs: Iterable[JobView], runs: Iterable[RunView]) -> set[str]:
+    """Models that jobs and pending runs wait for."""
+    shapes = {job.shape for job in jobs}
+    wanted = {shape.model_id for shape in shapes if shape.model_id}
+    wanted |= {model_id for shape in shapes for model_id, _ in shape.acquires}
+    return wanted | {run.model_id for run in runs if run.host is None}
+
+
+def _unserved(jobs: Iterable[JobView], runs: Iterable[RunView]) -> dict[str, float]:
+    """Models that no ready run serves, with the time since when a job has waited for each."""
+    served = {run.model_id for run in runs if run.state == RunState.READY}
+    since: dict[str, float] = {}
+    for job in jobs:
+        model_id = job.shape.model_id
+        if model_id is not None and model_id not in served:
+            since[model_id] = min(job.queued_at, since.get(model_id, job.queued_at))
+    return since

@@ -1,0 +1,145 @@
+"""The jobs that wait, kept in memory between looks: reading thousands for each that ends would be the whole cost.
+
+A whole read, about once a second, is the truth. In between only newer jobs are read; a job that was cancelled
+meanwhile is refused by the guards, one that came back is found by the next whole read.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from itertools import islice
+from typing import Any
+
+from sqlalchemy import Connection, Row, Text, bindparam, cast, func, select
+
+from scheduler.views import JobView, Shape
+from shared.runtimes import RunSpec
+from shared.tables import Job, is_waiting_job
+from shared.vocabulary import Capability, Priority
+
+#: Jobs held at once, the first in order; and below which a longer queue is read again.
+WINDOW = 2000
+_REFILL = 500
+#: Jobs of one shape seen between whole reads: more are hardly ever assigned at once.
+FEW = 200
+#: Jobs added from beyond the window, of crowds that are not in it: a thousand blocked jobs must not hide others.
+_BEYOND = 300
+#: Seconds that newer jobs are read again: their transactions may have ended late.
+_OVERLAP = 0.05
+#: Shapes remembered before they are forgotten all at once.
+_MOST_SHAPES = 5000
+
+_Row = Row[*tuple[Any, ...]]
+
+_job = Job.__table__.c
+
+#: What most of all decides whether a job can run, as one text.
+_CROWD = (
+    _job.capability
+    + "|"
+    + func.coalesce(_job.model_id, "")
+    + "|"
+    + func.coalesce(_job.runtime, "")
+    + "|"
+    + func.coalesce(_job.host, "")
+)
+_DUE = select(
+    _job.id, _job.queued_at, _job.slots, _job.rank, _job.capability, _job.model_id, _job.model, _job.runtime,
+    _job.host, cast(_job.spec, Text).label("spec_text"), _job.disk, _job.exclusive,
+    cast(_job.acquires, Text).label("acquires_text"),
+).where(
+    is_waiting_job,
+    _job.not_before.is_(None) | (_job.not_before <= bindparam("moment")),
+    _job.cancel_requested_at.is_(None),
+)  # fmt: skip
+_FIRST = _DUE.order_by(_job.rank, _job.queued_at, _job.id).limit(WINDOW)
+_HIDDEN = _DUE.where(_CROWD.not_in(bindparam("crowds", expanding=True))).limit(_BEYOND)
+# The index begins with the rank: naming every rank lets a search by time use it.
+_NEWER = _DUE.where(
+    _job.rank.in_(bindparam("ranks", expanding=True)), _job.queued_at > bindparam("since")
+).limit(WINDOW)  # fmt: skip
+
+
+class Waiting:
+    """Waiting jobs, of each shape in the order of the queue, as far as a plan needs them."""
+
+    def __init__(self) -> None:
+        self._jobs: dict[str, JobView] = {}
+        self._by_shape: dict[Shape, dict[str, JobView]] = {}
+        self._shapes: dict[tuple[Any, ...], Shape] = {}
+        self._read_at = 0.0
+        self._known = False
+        #: Rank, time and id of the last job seen, when more wait behind it.
+        self.overflow: tuple[int, float, str] | None = None
+
+    def read(self, connection: Connection, moment: float, *, whole: bool) -> tuple[JobView, ...]:
+        """The jobs that may be assigned at `moment`, by the database's clock; unless `whole`, only a few of a shape."""
+        low = self.overflow is not None and len(self._jobs) < _REFILL
+        if whole or low or not self._known:
+            self._read_first(connection, moment)
+        else:
+            self._read_newer(connection, moment)
+        self._read_at, self._known = moment, True
+        if whole:
+            return tuple(self._jobs.values())
+        return tuple(job for jobs in self._by_shape.values() for job in islice(jobs.values(), FEW))
+
+    def forget(self, job_ids: Iterable[str]) -> None:
+        """These have been dealt with."""
+        for job_id in job_ids:
+            job = self._jobs.pop(job_id, None)
+            if job is not None:
+                del self._by_shape[job.shape][job_id]
+
+    def clear(self) -> None:
+        """Know nothing; the next read is whole."""
+        self._known = False
+
+    def _read_first(self, connection: Connection, moment: float) -> None:
+        rows = connection.execute(_FIRST, {"moment": moment}).all()
+        self._jobs, self._by_shape, self.overflow = {}, {}, None
+        self._add(rows)
+        if len(rows) == WINDOW:
+            self.overflow = (rows[-1].rank, rows[-1].queued_at, rows[-1].id)
+            crowds = {f"{r.capability}|{r.model_id or ''}|{r.runtime or ''}|{r.host or ''}" for r in rows}
+            self._add(connection.execute(_HIDDEN, {"moment": moment, "crowds": sorted(crowds)}))
+
+    def _read_newer(self, connection: Connection, moment: float) -> None:
+        """Behind the end of a longer queue nothing is read before its front has been dealt with."""
+        ranks = range(self.overflow[0] if self.overflow else len(Priority))
+        if ranks:
+            asked = {"moment": moment, "since": self._read_at - _OVERLAP, "ranks": list(ranks)}
+            self._add(connection.execute(_NEWER, asked))
+
+    def _add(self, rows: Iterable[_Row]) -> None:
+        for row in rows:
+            if row.id not in self._jobs:
+                job = JobView(row.id, row.queued_at, row.slots, self._shape(row))
+                self._jobs[job.id] = job
+                self._by_shape.setdefault(job.shape, {})[job.id] = job
+
+    def _shape(self, row: _Row) -> Shape:
+        """The same object for equal wishes."""
+        key = tuple(row)[3:]
+        known = self._shapes.get(key)
+        if known is None:
+            if len(self._shapes) >= _MOST_SHAPES:
+                self._shapes.clear()
+            known = self._shapes[key] = _parsed(row)
+        return known
+
+
+def _parsed(row: _Row) -> Shape:
+    return Shape(
+        rank=row.rank,
+        capability=Capability(row.capability),
+        model_id=row.model_id,
+        model=row.model,
+        runtime=row.runtime,
+        host=row.host,
+        spec=RunSpec.model_validate_json(row.spec_text),
+        disk=row.disk,
+        exclusive=row.exclusive,
+        acquires=tuple((model, runtime) for model, runtime in json.loads(row.acquires_text or "[]")),
+    )
