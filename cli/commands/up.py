@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import threading
@@ -33,12 +34,11 @@ def up(
     settings = load_settings()
     stack = Stack(settings, Console())
     _on_signals(_interrupt)
-    try:
-        with stack.running():
-            remark(f"Cidermill is up at {stack.url}. Ctrl-C stops it.")
+    with stack.running():
+        remark(f"Cidermill is up at {stack.url}. Ctrl-C stops it.")
+        with contextlib.suppress(KeyboardInterrupt):
             threading.Event().wait()
-    except KeyboardInterrupt:
-        return Exit.OK
+        remark("Stopping; Ctrl-C again ends everything at once.")
     return Exit.OK
 
 

@@ -45,13 +45,20 @@ class Stack:
 
     @contextlib.contextmanager
     def running(self) -> Iterator[Stack]:
-        """Start everything, and stop everything at the end, also when starting fails half-way."""
+        """Start everything, and stop everything at the end, also when starting fails half-way.
+
+        A KeyboardInterrupt while it stops ends everything at once.
+        """
         self._lock.take()
         try:
             self._start()
             yield self
         finally:
-            self.stop()
+            try:
+                self.stop()
+            except KeyboardInterrupt:
+                self.kill()
+                raise
 
     def stop(self) -> None:
         """Stop all parts, the last one first: the agent still reports to the api, which still needs Redis."""
