@@ -6,6 +6,7 @@ break an invariant each time; a guard that can be missed is not a guard.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 from sqlalchemy import ColumnElement, TextClause, exists, select
@@ -51,6 +52,21 @@ def budget_holds(need: int, held: int, budget: int) -> bool:
 def unreserved() -> Conditions:
     """A host is kept for one exclusive job at a time."""
     return [Host.reserved_by.is_(None)]
+
+
+def admits(reserved_by: str | None, job_id: str) -> bool:
+    """A reserved host takes nothing but the job it is kept for."""
+    return reserved_by in (None, job_id)
+
+
+def alone(others: int) -> bool:
+    """I13: an exclusive job begins only when nothing else is under way on its host."""
+    return others == 0
+
+
+def sole(kept_for: Collection[str]) -> Conditions:
+    """I13: an exclusive job goes only to the host that is kept for it."""
+    return [Job.exclusive.is_(False) | Job.id.in_(kept_for)]
 
 
 def placeable() -> Conditions:

@@ -60,7 +60,13 @@ def resign(session: Session, fence: Fence, name: str = NAME) -> None:
 
 
 def check(session: Session, fence: Fence, name: str = NAME) -> None:
-    """Hold the lead until this transaction ends. Raises StaleTransition when it is no longer ours."""
+    """Hold the lead until this transaction ends; asked again in the same one, it is held already.
+
+    Raises StaleTransition when it is no longer ours.
+    """
+    held = (session.get_transaction(), fence, name)
+    if session.info.get("held") == held:
+        return
     query = select(Leader.epoch).where(Leader.name == name, *guards.leads(fence, now(session))).with_for_update()
     if session.scalar(query) is None:
         raise StaleTransition(
@@ -68,3 +74,4 @@ def check(session: Session, fence: Fence, name: str = NAME) -> None:
             f"another one took over after epoch {fence.epoch}",
             "nothing to do: it waits for its turn",
         )
+    session.info["held"] = (session.get_transaction(), fence, name)

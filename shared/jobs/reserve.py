@@ -13,9 +13,9 @@ from shared.vocabulary import JobState
 
 
 def reserve(session: Session, fence: Fence, host: str, job_id: str) -> bool:
-    """Keep a host for a queued job; `False` when another job has it."""
+    """Keep a host for a queued exclusive job; `False` when another job has it."""
     leader.check(session, fence)
-    waits = exists(select(Job.id).where(Job.id == job_id, Job.state == JobState.QUEUED))
+    waits = exists(select(Job.id).where(Job.id == job_id, Job.state == JobState.QUEUED, Job.exclusive))
     taken = session.scalar(
         update(Host)
         .where(Host.name == host, *guards.unreserved(), waits)

@@ -93,7 +93,7 @@ class Agent:
             self.machine.reap(key)
             self._dead_runs.append(_ref(key))
         self._dead_workers.append(worker.id)
-        self._soon(self.world.between(0.2, 3.0), partial(self._start_worker, worker.runtime))
+        self._soon(self.world.between(0.05, 2.0), partial(self._start_worker, worker.runtime))
 
     # --- the front door ---
 

@@ -26,6 +26,10 @@ class Wish:
     model: Model | None
     slots: int
     pieces: int
+    #: It wants a host for itself, and no run.
+    exclusive: bool
+    #: Seconds after which it may begin.
+    not_before: float
 
 
 RUNTIMES = ("llm", "store")
@@ -41,7 +45,7 @@ class Catalog:
     def pieces(self, job_id: str) -> int:
         return self.wishes[job_id].pieces
 
-    def row(self, job_id: str) -> dict[str, Any]:
+    def row(self, job_id: str, now: float) -> dict[str, Any]:
         """A row to submit."""
         wish = self.wishes[job_id]
         return {
@@ -52,10 +56,14 @@ class Catalog:
             "model_id": wish.model.id if wish.model else None,
             "model": wish.model.id if wish.model else None,
             "slots": wish.slots,
+            "exclusive": wish.exclusive,
+            "not_before": now + wish.not_before if wish.not_before else None,
         }
 
 
 def _wish(random: Random, number: int) -> Wish:
-    model = random.choice([*MODELS, None])
+    exclusive = random.random() < 0.1
+    model = None if exclusive else random.choice([*MODELS, None])
     slots = random.randint(1, model.slots) if model else 1
-    return Wish(f"job{number:02}", model, slots, random.randint(0, 5))
+    not_before = random.uniform(2.0, 12.0) if random.random() < 0.15 else 0.0
+    return Wish(f"job{number:02}", model, slots, random.randint(0, 6), exclusive, not_before)

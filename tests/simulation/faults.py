@@ -23,7 +23,7 @@ class Faults:
     calls: Calls = field(default_factory=Calls)
     messages: Manners = field(default_factory=Manners)
     #: Seconds between two disasters, on average; never when infinite.
-    disaster_every: float = 2.0
+    disaster_every: float = 1.5
     #: A scheduler thinks about a plan for so long that the world has moved on.
     slow_plan: float = 0.15
     #: A plan has nonsense in it.

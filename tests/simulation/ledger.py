@@ -8,13 +8,12 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from typing import TYPE_CHECKING
 
-from sqlalchemy.orm import Session
-
-from shared.invariants import Violation, broken
+from shared.invariants import QUERY, Violation, violations
 from shared.leader import Fence
 from shared.protocol import AttemptRef, FinishedAttempt, Item, Outcome, RunRef, Verdict
 from shared.tables import Attempt
-from tests.simulation.snapshot import AttemptRow, RunRow, Snapshot, take
+from tests.simulation.snapshot import Snapshot, take
+from tests.simulation.stage import Stage
 
 if TYPE_CHECKING:
     from tests.simulation.load import Process
@@ -59,6 +58,7 @@ class Ledger:
         self.now = Snapshot()
         self.before = Snapshot()
         self.items: dict[str, dict[int, int]] = {}
+        self._version = -1
         self._epochs: dict[int, str] = {}
         self._claimed: dict[Key, str] = {}
         self._told_to_start: dict[Key, str] = {}
@@ -66,12 +66,15 @@ class Ledger:
 
     # --- after every step ---
 
-    def look(self, session: Session, step: str, processes: Mapping[Key, Process]) -> None:
+    def look(self, stage: Stage, step: str, processes: Mapping[Key, Process]) -> None:
         """Compare the rows with what they were and with what really runs."""
-        self.before, self.now = self.now, take(session)
-        violations = broken(session)
-        if violations:
-            raise Broken(violations)
+        self.before = self.now
+        version = stage.version()
+        if version == self._version:
+            return
+        self._version, self.now = version, take(stage)
+        if found := violations(stage.read(QUERY)):
+            raise Broken(found)
         self._compare_jobs(step)
         self._compare_attempts()
         self._compare_runs()
@@ -86,6 +89,10 @@ class Ledger:
                 raise deny("I10", f"a job left {old.state} for {job.state} without a retry", job.id)
             if job.state not in _NEXT[old.state]:
                 raise deny("I10", f"a job went from {old.state} to {job.state}", job.id)
+        for host in self.before.hosts.values():
+            owner = self.now.hosts[host.name].reserved_by
+            if host.reserved_by is not None and owner not in (None, host.reserved_by):
+                raise deny("I13", f"a host was taken from {host.reserved_by} for {owner}", host.name)
         if lost := self.before.jobs.keys() - self.now.jobs.keys():
             raise deny("I9", "a job vanished", *lost)
 
@@ -173,7 +180,7 @@ class Ledger:
         for ref in refs:
             row = self.before.attempts.get((ref.job_id, ref.attempt))
             if row is None or row.state != "running" or row.host != host:
-                raise deny("I5", "a worker was told to go on with an attempt that is not its own", ref.job_id, ref.attempt)
+                raise deny("I5", "a worker was told to go on with what is not its own", ref.job_id, ref.attempt)
 
     def checkpointed(self, ref: AttemptRef, worker: str, items: Iterable[Item]) -> None:
         """A piece is accepted from the current attempt only, and the first one stays."""
@@ -206,7 +213,11 @@ class Ledger:
     def started(self, ref: RunRef, worker: str) -> None:
         """One worker is told to start a load, once."""
         row = self.before.runs[ref.run_id]
-        if (ref.run_id, ref.generation) in self._told_to_start or row.state != "pending" or row.generation != ref.generation:
+        if (
+            (ref.run_id, ref.generation) in self._told_to_start
+            or row.state != "pending"
+            or row.generation != ref.generation
+        ):
             raise deny("I9", "a load was started twice, or an old one", ref.run_id, ref.generation)
         self._told_to_start[ref.run_id, ref.generation] = worker
 
@@ -230,6 +241,3 @@ class Ledger:
         for (job_id, _), (_, outcome) in self._accepted.items():
             if outcome == Outcome.SUCCEEDED and self.now.jobs[job_id].state != "succeeded":
                 raise deny("I9", "a success was lost", job_id)
-
-
-__all__ = ["AttemptRow", "Broken", "Ledger", "RunRow", "deny"]

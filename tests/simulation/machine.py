@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from shared.tables import Host
 from tests.simulation.agent import Agent
 from tests.simulation.catalog import Catalog
@@ -53,7 +55,7 @@ class Machine:
             return
         for worker in self.agent.abandon():
             self.orphans.append(worker)
-            worker.soon(self.world.between(0.0, 4.0), lambda worker=worker: self._give_up(worker))
+            worker.soon(self.world.between(0.0, 4.0), partial(self._give_up, worker))
         self.agent = None
         self.world.loop.after(self.world.between(0.5, 6.0), self._start_again)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from shared.errors import Conflict, NotFound
 from shared.jobs import state as jobs
 from shared.runs import state as runs
@@ -15,7 +17,7 @@ class People:
     def __init__(self, world: World, catalog: Catalog, until: float) -> None:
         self._world, self._catalog, self._until = world, catalog, until
         for job_id in catalog.wishes:
-            world.loop.after(world.between(0.0, until * 0.6), lambda job_id=job_id: self._submit(job_id))
+            world.loop.after(world.between(0.0, until * 0.6), partial(self._submit, job_id))
         for _ in range(len(catalog.wishes) // 2):
             world.loop.after(world.between(0.0, until), self._meddle)
 
@@ -24,7 +26,8 @@ class People:
         if job_id in self._world.ledger.now.jobs:
             return
         try:
-            self._world.call("person", "submit", lambda session: jobs.submit(session, [self._catalog.row(job_id)]))
+            row = self._catalog.row(job_id, self._world.loop.now)
+            self._world.call("person", "submit", lambda session: jobs.submit(session, [row]))
         except Lost:
             self._world.loop.after(1.0, lambda: self._submit(job_id))
 
@@ -35,9 +38,9 @@ class People:
         job_id = self._world.random.choice([*rows.jobs])
         try:
             what = self._world.random.random()
-            if what < 0.4:
+            if what < 0.3:
                 self._world.call("person", "cancel", lambda session: jobs.cancel(session, job_id))
-            elif what < 0.9:
+            elif what < 0.7:
                 self._world.call("person", "retry", lambda session: jobs.retry(session, job_id))
             elif rows.runs:
                 run_id = self._world.random.choice([*rows.runs])

@@ -23,6 +23,7 @@ class Plan:
     place: list[RunPlacement] = field(default_factory=list)
     assign: list[Placement] = field(default_factory=list)
     evict: list[str] = field(default_factory=list)
+    reserve: list[tuple[str, str]] = field(default_factory=list)
 
 
 class Planner:
@@ -32,7 +33,9 @@ class Planner:
         self._world, self._catalog = world, catalog
         self._rows: Snapshot = world.ledger.now
         now = world.loop.now
-        self._free = {h.name: h.budget for h in self._rows.hosts.values() if (h.seen_until or 0) > now}
+        up = [host for host in self._rows.hosts.values() if (host.seen_until or 0) > now]
+        self._kept_for = {host.reserved_by: host.name for host in up if host.reserved_by}
+        self._free = {host.name: host.budget for host in up if host.reserved_by is None}
         for run in self._rows.runs.values():
             if run.host in self._free:
                 self._free[run.host] -= run.memory_held
@@ -49,7 +52,9 @@ class Planner:
             if run.state == "pending" and run.host is None:
                 self._place(run.id, _MODELS[run.model_id])
         for wish in self._waiting():
-            if wish.model is None:
+            if wish.exclusive:
+                self._take_host(wish)
+            elif wish.model is None:
                 self._download(wish)
             elif not self._seat(wish, wish.model) and wish.model.id not in self._coming:
                 self._make_room(wish.model)
@@ -62,6 +67,14 @@ class Planner:
         for job in self._rows.jobs.values():
             if job.state == "queued" and (job.not_before or 0) <= now:
                 yield self._catalog.wishes[job.id]
+
+    def _take_host(self, wish: Wish) -> None:
+        """Keep a host, wait until nothing else is under way there, begin."""
+        host = self._kept_for.get(wish.id)
+        if host is None:
+            self._plan.reserve += [(name, wish.id) for name in [*self._free][:1]]
+        elif not any(attempt.live and attempt.host == host for attempt in self._rows.attempts.values()):
+            self._plan.assign.append(Placement(wish.id, host, "store", None, 1))
 
     def _download(self, wish: Wish) -> None:
         for host in self._free:
@@ -106,7 +119,9 @@ class Planner:
         """Any job on any of its model's runs, any run on any host, any run away: in whatever state they are."""
         random = self._world.random
         hosts, runs = [*self._rows.hosts], [*self._rows.runs.values()]
-        for job in random.sample([*self._rows.jobs], min(3, len(self._rows.jobs))):
+        if not self._rows.jobs:
+            return
+        for job in random.sample([*self._rows.jobs], min(4, len(self._rows.jobs))):
             wish = self._catalog.wishes[job]
             of_model = [run for run in runs if wish.model and run.model_id == wish.model.id and run.host]
             if wish.model is None:
@@ -116,6 +131,7 @@ class Planner:
                 self._plan.assign.append(Placement(job, run.host or "", "llm", run.id, wish.slots))
         for run in random.sample(runs, min(2, len(runs))):
             self._plan.place.append(_placement(run.id, random.choice(hosts), _MODELS[run.model_id]))
+        self._plan.reserve.append((random.choice(hosts), random.choice([*self._rows.jobs])))
         self._plan.evict += [run.id for run in random.sample(runs, min(1, len(runs)))]
 
 

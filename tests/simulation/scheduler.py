@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from shared.errors import StaleTransition
 from shared.jobs import state as jobs
+from shared.jobs.reserve import release_stale, reserve
 from shared.jobs.state import Dispatched, Timers
 from shared.leader import Fence, lead, resign
 from shared.protocol import AttemptRef
@@ -55,55 +56,57 @@ class Scheduler:
         self.world.loop.after(seconds, act)
 
     def _tick(self) -> None:
-        self._soon(self.world.between(0.6, 1.4), self._tick)
         try:
             fence = self._lead()
-            if fence is not None:
-                self._look_after(fence)
-                self._think(fence)
-        except (Lost, StaleTransition):
-            return
+        except Lost:
+            fence = None
+        self._soon(self.world.between(0.6, 1.4) if fence else self.world.between(1.0, 4.0), self._tick)
+        if fence is not None:
+            self._think(fence)
 
     def _lead(self) -> Fence | None:
-        return self.world.call(
-            self.id,
-            "lead",
-            lambda session: lead(session, self.id, SETTINGS.leader_seconds),
-            self.world.ledger.led,
-        )
+        """Take or keep the lead; with it, give up what is over its time and send again what nobody took."""
+        at = self.world.loop.now
+
+        def work(session: Session) -> tuple[Fence | None, Due]:
+            fence = lead(session, self.id, SETTINGS.leader_seconds)
+            return fence, self._look_after(session, fence) if fence else ([], [], [])
+
+        def saw(answer: tuple[Fence | None, Due]) -> None:
+            fence, (attempts, silent, _) = answer
+            if fence is not None:
+                self.world.ledger.led(fence)
+                self.world.ledger.scheduled(fence, at)
+                self.world.ledger.rescued(attempts, at)
+                self.world.ledger.rescued_runs(silent, at)
+
+        fence, (_, _, messages) = self.world.call(self.id, "lead", work, saw)
+        self.world.lanes.send(messages)
+        return fence
+
+    @staticmethod
+    def _look_after(session: Session, fence: Fence) -> Due:
+        lost = jobs.rescue(session, fence, SETTINGS.max_crashes)
+        silent = runs.rescue(session, fence)
+        release_stale(session, fence)
+        return lost, silent, [*jobs.due_messages(session, fence), *runs.due_messages(session, fence)]
 
     def resign(self, fence: Fence) -> None:
         """Let the other one lead."""
         self.world.call(self.id, "resign", partial(resign, fence=fence))
 
-    def _look_after(self, fence: Fence) -> None:
-        """Give up what is over its time, send again what nobody took."""
-
-        def work(session: Session) -> Due:
-            lost = jobs.rescue(session, fence, SETTINGS.max_crashes)
-            silent = runs.rescue(session, fence)
-            return lost, silent, [*jobs.due_messages(session, fence), *runs.due_messages(session, fence)]
-
-        at = self.world.loop.now
-
-        def saw(answer: Due) -> None:
-            self.world.ledger.scheduled(fence, at)
-            self.world.ledger.rescued(answer[0], at)
-            self.world.ledger.rescued_runs(answer[1], at)
-
-        _, _, messages = self.world.call(self.id, "look after", work, saw)
-        self.world.lanes.send(messages)
-
     def _think(self, fence: Fence) -> None:
         plan = Planner(self.world, self.catalog).plan()
-        slow = self.world.chance("slow plan", self.world.faults.slow_plan)
-        self._soon(self.world.between(1.0, 9.0) if slow else 0.01, partial(self._apply, fence, plan))
+        if self.world.chance("slow plan", self.world.faults.slow_plan):
+            self.pause(self.world.between(1.0, 9.0))
+        self._soon(0.01, partial(self._apply, fence, plan))
 
     def _apply(self, fence: Fence, plan: Plan) -> None:
         """Step by step; told nothing, it tries a step again or goes on without knowing."""
         steps: list[tuple[str, bool, Callable[[Session], list[Dispatched] | list[RunMessage]]]] = [
             ("place", bool(plan.place), lambda session: _place(session, fence, plan)),
             ("assign", bool(plan.assign), lambda session: list(jobs.assign(session, fence, plan.assign, _TIMERS))),
+            ("reserve", bool(plan.reserve), lambda session: _reserve(session, fence, plan)),
             ("evict", bool(plan.evict), lambda session: list(runs.evict(session, fence, plan.evict, "room"))),
         ]
         for name, wanted, work in steps:
@@ -136,6 +139,12 @@ def _place(session: Session, fence: Fence, plan: Plan) -> list[RunMessage]:
         if rows:
             runs.create(session, rows)
     return runs.place(session, fence, plan.place, _TIMERS)
+
+
+def _reserve(session: Session, fence: Fence, plan: Plan) -> list[RunMessage]:
+    for host, job_id in plan.reserve:
+        reserve(session, fence, host, job_id)
+    return []
 
 
 def _exists(session: Session, run_id: str) -> bool:

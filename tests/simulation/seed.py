@@ -6,6 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
 
 from shared.invariants import Violation
 from shared.tables import Result
@@ -19,9 +20,9 @@ from tests.simulation.scheduler import Scheduler
 from tests.simulation.stage import BEGINNING, Stage
 from tests.simulation.world import World
 
-_JOBS = (20, 40)
+_JOBS = (20, 32)
 #: Seconds of trouble, and how long everything has to come to rest afterwards.
-_TROUBLE, _REST = 45.0, 600.0
+_TROUBLE, _REST = 30.0, 600.0
 _BUDGETS = (10, 8)
 
 
@@ -46,6 +47,8 @@ def play(seed: int, stage: Stage, faults: Faults | None = None, *, trace: bool =
         report.jobs = _play(world)
     except Broken as found:
         report.violations = found.violations
+    except IntegrityError as refusal:
+        report.violations = [Violation("I1", "the database itself had to refuse a change", (str(refusal.orig),))]
     report.steps, report.seconds = world.steps, world.loop.now - BEGINNING
     return report
 

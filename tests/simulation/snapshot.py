@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from sqlalchemy.orm import Session
+from tests.simulation.stage import Stage
 
 
 class JobRow(NamedTuple):
@@ -52,6 +52,7 @@ class HostRow(NamedTuple):
     name: str
     budget: int
     seen_until: float | None
+    reserved_by: str | None
 
 
 class LeaderRow(NamedTuple):
@@ -74,7 +75,7 @@ class Snapshot:
 
 
 _JOBS, _ATTEMPTS, _RUNS, _HOSTS, _LEADER = (
-    f"SELECT {', '.join(row._fields)} FROM {table} ORDER BY 1"  # noqa: S608 - constants
+    f"SELECT {', '.join(row._fields)} FROM {table} ORDER BY 1, 2"
     for row, table in (
         (JobRow, "jobs"),
         (AttemptRow, "attempts"),
@@ -85,15 +86,12 @@ _JOBS, _ATTEMPTS, _RUNS, _HOSTS, _LEADER = (
 )
 
 
-def take(session: Session) -> Snapshot:
+def take(stage: Stage) -> Snapshot:
     """Read everything; rows come in the order of their ids, so that chance falls the same way on every machine."""
-    read = session.connection().exec_driver_sql
-    leader = read(_LEADER).one_or_none()
-    attempts = [AttemptRow(*row) for row in read(_ATTEMPTS)]
     return Snapshot(
-        jobs={row[0]: JobRow(*row) for row in read(_JOBS)},
-        attempts={(row.job_id, row.number): row for row in attempts},
-        runs={row[0]: RunRow(*row) for row in read(_RUNS)},
-        hosts={row[0]: HostRow(*row) for row in read(_HOSTS)},
-        leader=LeaderRow(*leader) if leader is not None else None,
+        jobs={row[0]: JobRow(*row) for row in stage.read(_JOBS)},
+        attempts={(row[0], row[1]): AttemptRow(*row) for row in stage.read(_ATTEMPTS)},
+        runs={row[0]: RunRow(*row) for row in stage.read(_RUNS)},
+        hosts={row[0]: HostRow(*row) for row in stage.read(_HOSTS)},
+        leader=next((LeaderRow(*row) for row in stage.read(_LEADER)), None),
     )

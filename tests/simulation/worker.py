@@ -12,8 +12,19 @@ from sqlalchemy.orm import Session
 from shared.errors import Problem
 from shared.jobs import state as jobs
 from shared.jobs.state import Dispatched
-from shared.protocol import AttemptRef, AttemptStatus, FinishedAttempt, Item, Outcome, RunAction, RunEvent, RunRef
-from shared.protocol import RunReport, RunStatus, Verdict
+from shared.protocol import (
+    AttemptRef,
+    AttemptStatus,
+    FinishedAttempt,
+    Item,
+    Outcome,
+    RunAction,
+    RunEvent,
+    RunRef,
+    RunReport,
+    RunStatus,
+    Verdict,
+)
 from shared.runs import state as runs
 from shared.runtimes import Endpoint
 from shared.tables import Attempt, Result, Run
@@ -140,7 +151,9 @@ class Worker:
         key = (execution.job_id, execution.attempt)
         if self.executions.get(key) is not execution:
             return
-        if self.world.loop.now > execution.trusted_until and not self.world.chance("zombie", self.world.faults.careless):
+        if self.world.loop.now > execution.trusted_until and not self.world.chance(
+            "zombie", self.world.faults.careless
+        ):
             self.executions.pop(key)
             return
         outcome, error = self._fate(execution)
@@ -148,7 +161,7 @@ class Worker:
             execution.fresh.append(execution.todo.pop(0))
             if len(execution.fresh) == 2 or not execution.todo:
                 self._hand_in(execution)
-            self.soon(self.world.between(0.1, 2.0), partial(self._work, execution))
+            self.soon(self.world.between(0.1, 2.5), partial(self._work, execution))
             return
         self.executions.pop(key)
         self.send(FinishedAttempt(job_id=key[0], attempt=key[1], outcome=outcome, error=error, result={"by": key[1]}))

@@ -95,8 +95,7 @@ class World:
 
     def look(self, step: str) -> None:
         self.steps += 1
-        with self.stage.database.read() as session:
-            self.ledger.look(session, step, self.processes)
+        self.ledger.look(self.stage, step, self.processes)
 
     def say(self, who: str, step: str, what: object = "") -> None:
         if self._trace:
