@@ -8,11 +8,13 @@ from datetime import UTC, datetime
 from shared.units import format_bytes
 
 _STEPS = ((60.0, 1.0, "s"), (3600.0, 60.0, "min"), (86400.0, 3600.0, "h"), (float("inf"), 86400.0, "d"))
+#: Seconds up to which minutes are told with their seconds.
+_PRECISE = 600.0
 
 
 def ago(moment: float | None) -> str:
     """`3 min ago`; empty for no moment. Seconds since 1970."""
-    return f"{span(max(0.0, time.time() - moment))} ago" if moment is not None else ""
+    return f"{_coarse(max(0.0, time.time() - moment))} ago" if moment is not None else ""
 
 
 def iso(moment: float | None) -> str:
@@ -21,11 +23,17 @@ def iso(moment: float | None) -> str:
 
 
 def span(seconds: float | None) -> str:
-    """`0.42 s`, `12 s`, `3 min`, `5 h`, `2 d`."""
+    """`0.42 s`, `12 s`, `3 min 5 s`, `25 min`, `5 h`, `2 d`."""
     if seconds is None:
         return ""
     if seconds < 10:
         return f"{seconds:.2g} s" if seconds < 1 else f"{seconds:.1f} s"
+    if 60 <= seconds < _PRECISE:
+        return f"{seconds // 60:.0f} min {seconds % 60:.0f} s"
+    return _coarse(seconds)
+
+
+def _coarse(seconds: float) -> str:
     return next(f"{seconds / unit:.0f} {name}" for limit, unit, name in _STEPS if seconds < limit)
 
 

@@ -37,7 +37,15 @@ def test_facts_leave_out_what_is_empty_and_indent_what_is_long(capsys: pytest.Ca
 
 @pytest.mark.parametrize(
     ("seconds", "text"),
-    [(0.042, "0.042 s"), (3.14, "3.1 s"), (59, "59 s"), (150, "2 min"), (7200, "2 h"), (1e6, "12 d")],
+    [
+        (0.042, "0.042 s"),
+        (3.14, "3.1 s"),
+        (59, "59 s"),
+        (150, "2 min 30 s"),
+        (1500, "25 min"),
+        (7200, "2 h"),
+        (1e6, "12 d"),
+    ],
 )
 def test_spans_read_well(seconds: float, text: str) -> None:
     assert span(seconds) == text
