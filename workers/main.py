@@ -27,7 +27,7 @@ from workers.runtimes import discover
 log = structlog.get_logger()
 
 _BEAT = 0.5
-_LANE_THREADS = 16
+_LANE_THREADS = 32
 _PREFETCH = 64
 
 

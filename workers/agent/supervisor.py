@@ -66,7 +66,7 @@ class Supervised:
         """Start a new process and give it its identity."""
         worker = new_id("wk")
         process = subprocess.Popen(
-            [sys.executable, "-m", "workers.main"],
+            [sys.executable, "-m", "workers.main", self.runtime],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             start_new_session=True,

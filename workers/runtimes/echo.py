@@ -50,7 +50,7 @@ class Echo:
             version=_version(),
             formats=(Format.ECHO,),
             capabilities=_CAPABILITIES,
-            default_slots=16,
+            default_slots=32,
             max_slots=256,
             default_context=8192,
             base_memory=Bytes(40 * MIB),
