@@ -13,7 +13,7 @@ from typing import Any
 import structlog
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, ProgrammingError
+from sqlalchemy.exc import DataError, DBAPIError, InterfaceError, OperationalError, ProgrammingError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -43,7 +43,10 @@ def answer(path: str, error: CidermillError) -> JSONResponse:
     headers = {"Retry-After": "1"} if isinstance(error, NoCapacity) else {}
     if error.status == HTTPStatus.UNAUTHORIZED:
         headers["WWW-Authenticate"] = "Bearer"
-    return JSONResponse(body(path, error.problem, error.status), error.status, headers)
+    status = error.status
+    if path.startswith(_OPENAI) and status == HTTPStatus.UNPROCESSABLE_ENTITY:
+        status = HTTPStatus.BAD_REQUEST
+    return JSONResponse(body(path, error.problem, status), status, headers)
 
 
 def body(path: str, problem: Problem, status: int) -> dict[str, Any]:
@@ -68,6 +71,8 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(HTTPException, _framework)
     for kind in (OperationalError, InterfaceError, ProgrammingError, PoolTimeout):
         app.add_exception_handler(kind, _database)
+    for mistake in (DataError, UnicodeEncodeError, OverflowError):
+        app.add_exception_handler(mistake, _unstorable)
     app.add_exception_handler(OSError, _system)
     app.add_exception_handler(Exception, _unexpected)
 
@@ -150,6 +155,15 @@ def _database(request: Request, error: Exception) -> Response:
     return answer(
         request.url.path,
         Unavailable("The database does not answer", said, "try again in a moment; see `cidermill doctor`"),
+    )
+
+
+def _unstorable(request: Request, error: Exception) -> Response:
+    """Text with a null or half a character, a number of more than 64 bits: JSON allows them, no database does."""
+    said = str(getattr(error, "orig", None) or error).splitlines()[0]
+    return answer(
+        request.url.path,
+        InvalidParameters("The request holds what cannot be stored", said, "remove odd characters and huge numbers"),
     )
 
 

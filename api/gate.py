@@ -40,7 +40,7 @@ class Gate:
             await self._app(scope, receive, send)
             return
         headers = Headers(scope=scope)
-        limit = Bytes(self._upload_limit + _FORM) if scope["path"] in _FILES else BODY_LIMIT
+        limit = self._upload_limit if scope["path"] in _FILES else BODY_LIMIT
         refusal = self._refusal(scope["method"], headers, limit)
         if refusal is not None:
             await answer(Request(scope).url.path, refusal)(scope, receive, send)
@@ -51,7 +51,7 @@ class Gate:
 
     def _refusal(self, method: str, headers: Headers, limit: Bytes) -> CidermillError | None:
         length = headers.get("content-length", "")
-        if length.isdecimal() and int(length) > limit:
+        if length.isdecimal() and int(length) > limit + _FORM:
             return too_large(limit)
         if self._names is None:
             return None
@@ -95,7 +95,7 @@ def _counted(receive: Receive, limit: Bytes) -> Receive:
         nonlocal taken
         message = await receive()
         taken += len(message.get("body", b""))
-        if taken > limit:
+        if taken > limit + _FORM:
             raise too_large(limit)
         return message
 
