@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import queue
 import threading
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from pydantic import ValidationError
 from shared.errors import Cancelled, CidermillError, ExecutionError, HandedBack, InvalidInput, LeaseLost, Problem
 from shared.kinds import kinds
 from shared.kinds.contract import Result
-from shared.protocol import Assignment, AttemptRef, AttemptStatus, Claim, FinishedAttempt, Outcome
+from shared.protocol import Assignment, AttemptRef, AttemptStatus, Claim, FinishedAttempt, Outcome, RunRef
 from workers.context import AttemptContext
 from workers.frontdoor import FrontDoor
 from workers.outbox import Outbox
@@ -33,10 +34,19 @@ Key = tuple[str, int]
 
 
 class Executor:
-    """Claims and runs the attempts of one lane."""
+    """Claims and runs the attempts of one lane. `on_crash` is asked to find out about a run that an attempt lost."""
 
-    def __init__(self, front_door: FrontDoor, outbox: Outbox, worker: str, scratch: Path, models: Path) -> None:
+    def __init__(
+        self,
+        front_door: FrontDoor,
+        outbox: Outbox,
+        worker: str,
+        scratch: Path,
+        models: Path,
+        on_crash: Callable[[RunRef], None],
+    ) -> None:
         self._front_door, self._outbox, self._worker, self._scratch = front_door, outbox, worker, scratch
+        self._on_crash = on_crash
         self._store = host_store(models)
         self._live: dict[Key, AttemptContext] = {}
         self._changed = threading.Condition()
@@ -91,6 +101,8 @@ class Executor:
 
     def _run(self, assignment: Assignment, context: AttemptContext) -> None:
         finished = perform(assignment, context)
+        if finished is not None and finished.error is not None and finished.error.crash and assignment.run is not None:
+            self._on_crash(RunRef(run_id=assignment.run.run_id, generation=assignment.run.generation))
         if finished is not None:
             self._outbox.put_finish(finished)
         with self._changed:

@@ -29,6 +29,8 @@ log = structlog.get_logger()
 _THREADS = 16
 _LOG_LINES = 500
 _MEASURE_EVERY = 2.0
+#: Seconds that a process takes to end after it has dropped its connections.
+_DYING = 1.0
 
 Key = tuple[str, int]
 
@@ -73,6 +75,15 @@ class Keeper:
             log.warning("run dropped", run=ref.run_id)
             kept.silent = True
             kept.stopping.set()
+
+    def await_end(self, ref: RunRef) -> None:
+        """After an attempt lost its run: wait until the run's own end is reported, if that is what happened.
+
+        The job must not be queued again while the dead run still counts as ready. A second is enough to tell.
+        """
+        deadline = time.monotonic() + _DYING
+        while (ref.run_id, ref.generation) in self._kept and time.monotonic() < deadline:
+            time.sleep(0.01)
 
     def _tend(self, ref: RunRef) -> None:
         kept = self._kept.get((ref.run_id, ref.generation))

@@ -41,8 +41,15 @@ class Worker:
         self._news = threading.Event()
         self._stopping = threading.Event()
         self._outbox = Outbox(self._front_door, start.worker, Path(start.spool), lambda ref: self._executor.drop(ref))
-        self._executor = Executor(self._front_door, self._outbox, start.worker, Path(start.scratch), Path(start.models))
         self._keeper = Keeper(runtime, self._front_door, self._outbox, start.worker, self._news.set)
+        self._executor = Executor(
+            self._front_door,
+            self._outbox,
+            start.worker,
+            Path(start.scratch),
+            Path(start.models),
+            on_crash=self._keeper.await_end,
+        )
         self._lane = LaneWorker(
             start.redis_url.get_secret_value(),
             start.namespace,
