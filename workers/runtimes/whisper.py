@@ -25,7 +25,7 @@ _CONTEXT = 448
 _SYMPTOMS = (
     symptom(
         r"Unable to open file '.*'|File .* is incomplete|Unsupported model binary version|"
-        r"failed to read a buffer|does not appear to be a CTranslate2 model|vocabulary",
+        r"has an invalid payload size|failed to read a buffer|does not appear to be a CTranslate2 model|vocabulary",
         UnsupportedModel,
         "The model's files are damaged, incomplete or of another engine",
         "remove the model and install it again",

@@ -1,0 +1,19 @@
+"""Starts a run as a worker does, prints its process number, and waits to be killed."""
+
+from __future__ import annotations
+
+import sys
+import threading
+
+from shared.runtimes import InstalledModel, RunSpec
+from workers.port import free_port
+from workers.process import RunProcess
+from workers.runtimes import discover
+
+_, _name, _spec, _model = sys.argv
+_plan = discover()[_name].plan(
+    RunSpec.model_validate_json(_spec), InstalledModel.model_validate_json(_model), free_port()
+)
+_process = RunProcess.start(_plan)
+print(_process.pid, flush=True)  # noqa: T201
+threading.Event().wait()
