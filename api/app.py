@@ -54,7 +54,8 @@ def create_app(settings: Settings, database: Database) -> FastAPI:
     )
     app.state.door = door
     app.state.seats = Seats(door)
-    for module in (jobs, events, models, runs, hosts, files, keys, health, worker, openai):
+    # Routes are tried in this order: the busiest first.
+    for module in (worker, jobs, events, models, runs, hosts, files, keys, health, openai):
         app.include_router(module.router)
     errors.install(app)
     openapi.describe(app)
