@@ -89,11 +89,13 @@ class Bars:
     def __init__(self) -> None:
         from rich.progress import BarColumn, SpinnerColumn, TextColumn, TimeElapsedColumn
         from rich.progress import Progress as RichProgress
+        from rich.table import Column
 
         self._tasks: dict[str, TaskID] = {}
         self._rich = RichProgress(
             SpinnerColumn(),
-            TextColumn("{task.fields[title]}", markup=False),
+            # A long reason for waiting is cut before it pushes the bar away.
+            TextColumn("{task.fields[title]}", markup=False, table_column=Column(no_wrap=True, overflow="ellipsis")),
             BarColumn(bar_width=24),
             TextColumn("{task.fields[measure]}", markup=False),
             TimeElapsedColumn(),

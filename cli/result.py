@@ -54,7 +54,13 @@ def _benchmark(result: Json, _spoken: bool) -> None:
 
 
 def _download(result: Json, _spoken: bool) -> None:
-    show_facts([(name, value if isinstance(value, str) else json.dumps(value)) for name, value in result.items()])
+    facts = [
+        ("name", ", ".join(result["names"])),
+        ("from", result["model"]),
+        ("revision", result["revision"] or ""),
+        ("size", f"{size(result['size'])} in {result['files']} files"),
+    ]
+    show_facts(facts)
 
 
 def _facts(result: Json, _spoken: bool) -> None:

@@ -45,11 +45,11 @@ def create(
     name: Annotated[str, typer.Argument(help="Who or what it is for.")],
     role: Annotated[Role, typer.Option(help="What it may do.")] = Role.SUBMIT,
     local: Annotated[
-        bool, typer.Option("--local", help="Write it into this machine's database: for the first key, before the api.")
+        bool, typer.Option("--local", help="Write it into this machine's database, without a front door.")
     ] = False,
     as_json: options.AsJson = False,
 ) -> None:
-    """Create a key; it is shown this once."""
+    """Create a key; it is shown this once. The first one is made where the database is, with --local."""
     if local:
         key = _create_here(name, role)
     else:
@@ -80,10 +80,16 @@ def revoke(key_ids: Annotated[list[str], typer.Argument(metavar="ID…", help="K
 
 
 def _create_here(name: str, role: Role) -> Json:
-    """The key as the front door would answer it, made without one: who can write the database may do everything."""
-    from cli.database import current_database
-    from shared.keys import create as create_key
+    """The key as the front door would answer it: who can write the database may do everything.
 
-    with current_database() as database, database.write() as session:
-        row, text = create_key(session, name, role)
-        return {"id": row.id, "name": row.name, "prefix": row.prefix, "role": row.role, "key": text}
+    A front door that is open to others does not start without a key, so the first one cannot come from it.
+    """
+    from cli.database import open_database
+    from shared.keys import create as create_key
+    from shared.schema import upgrade
+
+    with open_database() as database:
+        upgrade(database)
+        with database.write() as session:
+            row, text = create_key(session, name, role)
+            return {"id": row.id, "name": row.name, "prefix": row.prefix, "role": row.role, "key": text}
