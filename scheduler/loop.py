@@ -38,7 +38,7 @@ from shared.settings import Settings
 _log = structlog.get_logger(__name__)
 
 #: Seconds to rest after a look at most; never longer than it took, so that a flood of wake-ups costs half a core.
-_LONGEST_REST = 0.02
+_LONGEST_REST = 0.01
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 5.0
 _PRUNE_SECONDS = 600.0
 _DAY = 86400.0
