@@ -14,7 +14,7 @@ _SEEN = [
     ("llama-cpp", 1, "E llama_model_load: error loading model: unknown model architecture: 'x'", "unsupported_model"),
     ("llama-cpp", 1, "E gguf_init_from_reader: invalid magic characters: '????', expected 'GGUF'", "unsupported_model"),
     ("llama-cpp", 1, "E data is not within the file bounds, model is corrupted or incomplete", "unsupported_model"),
-    ("llama-cpp", 1, "E alloc_buffer: failed to allocate buffer of size 483183\nE failed to load model", "out_of_memory"),
+    ("llama-cpp", 1, "E alloc_buffer: failed to allocate buffer of size 4831\nE failed to load model", "out_of_memory"),
     ("llama-cpp", 1, "E srv start: couldn't bind HTTP server socket, hostname: 127.0.0.1, port: 18998", "port_in_use"),
     ("mlx-lm", -6, METAL_OUT_OF_MEMORY, "out_of_memory"),
     ("mlx-lm", 1, "[metal::malloc] Attempting to allocate 9663676416 bytes which is greater than", "out_of_memory"),
