@@ -155,7 +155,8 @@ class Seats:
 
 
 def _check_here(session: Session, here: str) -> None:
-    if session.scalar(select(Host.name).where(Host.name == here)) is None:
+    # The lock lets two chats at once find one another's run instead of starting one each.
+    if session.scalar(select(Host.name).where(Host.name == here).with_for_update()) is None:
         raise Unavailable(
             "No run can answer here",
             f"the front door's own machine ({here}) is not a host of the fleet, and engines answer on loopback only",

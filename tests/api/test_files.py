@@ -1,0 +1,86 @@
+"""Files: in, out, in part."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.api.served import Served
+
+CONTENT = bytes(range(256)) * 8192
+
+
+@pytest.fixture
+def stored(door: Served) -> dict[str, Any]:
+    answer = door.client.post(
+        "/v1/files", data={"purpose": "batch"}, files={"file": ("../../ödd name.bin", CONTENT, "text/html")}
+    )
+    assert answer.status_code == 200, answer.text
+    found: dict[str, Any] = answer.json()
+    return found
+
+
+def test_a_file_comes_back_as_it_was_sent(door: Served, stored: dict[str, Any]) -> None:
+    assert stored["sha256"] == hashlib.sha256(CONTENT).hexdigest()
+    assert (stored["object"], stored["bytes"], stored["purpose"]) == ("file", len(CONTENT), "batch")
+    assert stored["filename"] == "ödd name.bin"
+    answer = door.get(f"/v1/files/{stored['id']}/content")
+    assert answer.content == CONTENT
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert answer.headers["content-disposition"].startswith("attachment;")
+    assert door.get(f"/v1/files/{stored['id']}").json() == stored
+
+
+@pytest.mark.parametrize(
+    ("asked", "start", "end"), [("bytes=0-9", 0, 10), ("bytes=2000000-", 2000000, None), ("bytes=-7", -7, None)]
+)
+def test_a_part_of_a_file_can_be_asked_for(
+    door: Served, stored: dict[str, Any], asked: str, start: int, end: int | None
+) -> None:
+    answer = door.get(f"/v1/files/{stored['id']}/content", headers={"Range": asked})
+    assert (answer.status_code, answer.content) == (206, CONTENT[start:end])
+    assert answer.headers["content-range"].endswith(f"/{len(CONTENT)}")
+
+
+def test_a_part_that_does_not_exist_is_refused(door: Served, stored: dict[str, Any]) -> None:
+    answer = door.get(f"/v1/files/{stored['id']}/content", headers={"Range": f"bytes={len(CONTENT)}-"})
+    assert (answer.status_code, answer.headers["content-range"]) == (416, f"bytes */{len(CONTENT)}")
+
+
+def test_a_file_that_is_known_is_not_sent_again(door: Served, stored: dict[str, Any]) -> None:
+    path = f"/v1/files/{stored['id']}/content"
+    etag = door.get(path).headers["etag"]
+    assert door.get(path, headers={"If-None-Match": etag}).status_code == 304
+    changed = door.get(path, headers={"Range": "bytes=0-1", "If-Range": '"older"'})
+    assert (changed.status_code, len(changed.content)) == (200, len(CONTENT))
+
+
+def test_a_deleted_file_is_gone_with_its_bytes(door: Served, stored: dict[str, Any], tmp_path: Path) -> None:
+    assert door.client.delete(f"/v1/files/{stored['id']}").json()["deleted"] is True
+    assert door.get(f"/v1/files/{stored['id']}/content").status_code == 404
+    assert not [path for path in (tmp_path / "data" / "files").rglob("*") if path.is_file()]
+
+
+def test_bytes_that_are_gone_say_so(door: Served, stored: dict[str, Any], tmp_path: Path) -> None:
+    for path in (tmp_path / "data" / "files").rglob("file_*"):
+        path.unlink()
+    answer = door.get(f"/v1/files/{stored['id']}/content")
+    assert (answer.status_code, answer.json()["error"]["fix"]) == (404, "upload it again")
+
+
+def test_files_are_listed_as_openai_lists_them(door: Served, stored: dict[str, Any]) -> None:
+    other = door.client.post("/v1/files", files={"file": ("b.wav", b"RIFF")}).json()
+    page = door.get("/v1/files", params={"limit": 1}).json()
+    assert (page["object"], [f["id"] for f in page["data"]], page["has_more"]) == ("list", [other["id"]], True)
+    rest = door.get("/v1/files", params={"after": page["last_id"]}).json()
+    assert [f["id"] for f in rest["data"]] == [stored["id"]]
+    assert [f["id"] for f in door.get("/v1/files?purpose=batch").json()["data"]] == [stored["id"]]
+
+
+@pytest.mark.parametrize("purpose", ["A B", "../x", "x" * 40])
+def test_a_purpose_is_one_word(door: Served, purpose: str) -> None:
+    answer = door.client.post("/v1/files", data={"purpose": purpose}, files={"file": ("a", b"x")})
+    assert (answer.status_code, answer.json()["error"]["param"]) == (422, "purpose")

@@ -1,0 +1,104 @@
+"""The front door as a process of its own."""
+
+from __future__ import annotations
+
+import shutil
+import signal
+import socket
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+
+from api import main
+from shared import keys
+from shared.db import Database
+from shared.errors import ConfigError
+from shared.settings import Settings
+from tests.api.process import Process
+from tests.waiting import eventually
+
+Prepare = Callable[..., Settings]
+
+
+@pytest.fixture
+def prepared(sqlite_template: Path, tmp_path: Path) -> Prepare:
+    """Makes settings of a home whose database is migrated."""
+
+    def make(**settings: Any) -> Settings:
+        chosen = Settings(**{"home": tmp_path, "port": free_port(), **settings})
+        chosen.state_dir.mkdir(parents=True)
+        shutil.copyfile(sqlite_template, chosen.state_dir / "cidermill.db")
+        return chosen
+
+    return make
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port: int = taken.getsockname()[1]
+        return port
+
+
+def test_it_serves_until_it_is_told_to_stop(prepared: Prepare) -> None:
+    settings = prepared()
+    with Process(settings) as process:
+        eventually(lambda: process.answers("/health"), within=60)
+        assert httpx2.get(f"{settings.front_door}/v1/models", trust_env=False).json()["data"][0]["id"] == "echo"
+        process.send(signal.SIGTERM)
+        assert process.wait(20) == 0
+
+
+def test_followers_do_not_keep_it_from_stopping(prepared: Prepare) -> None:
+    settings = prepared()
+    with Process(settings) as process:
+        eventually(lambda: process.answers("/health"), within=60)
+        with httpx2.stream("GET", f"{settings.front_door}/v1/events", trust_env=False) as answer:
+            assert answer.status_code == 200
+            process.send(signal.SIGINT)
+            assert process.wait(8) == 0
+
+
+def test_what_was_submitted_survives_a_kill(prepared: Prepare) -> None:
+    settings = prepared()
+    body = {"kind": "inference", "params": {"model": "echo", "prompt": "x"}}
+    with Process(settings) as process:
+        eventually(lambda: process.answers("/health"), within=60)
+        eventually(lambda: process.answers("/v1/models/echo"))
+        job_id = httpx2.post(f"{settings.front_door}/v1/jobs", json=body, trust_env=False).json()["id"]
+        process.send(signal.SIGKILL)
+        process.wait(10)
+    with Process(settings) as again:
+        eventually(lambda: again.answers(f"/v1/jobs/{job_id}"), within=60)
+
+
+def test_a_port_that_is_taken_is_said(prepared: Prepare) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        settings = prepared(port=taken.getsockname()[1])
+        with pytest.raises(ConfigError, match="is in use"):
+            main.run(settings)
+
+
+def test_it_does_not_open_to_others_without_asking_for_keys(prepared: Prepare) -> None:
+    with pytest.raises(ConfigError, match="open to everybody"):
+        main.run(prepared(host="0.0.0.0", require_keys=False))
+
+
+def test_it_does_not_open_to_others_when_nobody_has_a_key(prepared: Prepare) -> None:
+    with pytest.raises(ConfigError, match="there is no key yet"):
+        main.run(prepared(host="0.0.0.0"))
+
+
+def test_with_a_key_it_opens_to_others_and_asks_for_it(prepared: Prepare) -> None:
+    settings = prepared(host="0.0.0.0")
+    database = Database(settings.database)
+    with database.write() as session:
+        key = keys.create(session, "me", "read")[1]
+    database.close()
+    with Process(settings) as process:
+        eventually(lambda: process.answers("/health"), within=60)
+        assert not process.answers("/v1/jobs")
+        theirs = {"Authorization": f"Bearer {key}"}
+        assert httpx2.get(f"{settings.front_door}/v1/jobs", headers=theirs, trust_env=False).status_code == 200
