@@ -24,7 +24,7 @@ up: $(VENV)/.demo ## Run Cidermill on this machine; Ctrl-C stops it
 	@$(BIN)/cidermill up
 
 test: $(VENV)/.dev ## Run all tests
-	@$(BIN)/pytest -n auto --dist loadgroup $(ONLY)
+	@$(BIN)/pytest -n auto --dist loadfile $(ONLY)
 
 check: $(VENV)/.dev ## Check format, lint, types and import contracts
 	@$(BIN)/ruff format --check .

@@ -80,7 +80,8 @@ class Child:
         except subprocess.TimeoutExpired:
             self._sink(self.part.name, f"did not stop within {patience:.0f} s and is killed")
             self.kill()
-        self._minder.join()
+        if self._minder.is_alive():
+            self._minder.join()
 
     def kill(self) -> None:
         """End it at once."""
