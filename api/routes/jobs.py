@@ -36,8 +36,10 @@ def submit(body: JobIn, door: Door, caller: Submitter, idempotency_key: Idempote
     submission = _submission(body, idempotency_key)
 
     def queue() -> tuple[Submitted, JobOut]:
+        with door.read() as session:
+            prepared = service.prepare(session, [submission], caller.id)
         with door.write(wake=True) as session:
-            submitted = service.submit(session, [submission], caller.id)[0]
+            submitted = service.queue(session, prepared)[0]
             return submitted, JobOut.model_validate(queries.find(session, submitted.id))
 
     submitted, shown = _again_if_taken(queue)
@@ -52,8 +54,10 @@ def submit_many(body: BulkIn, door: Door, caller: Submitter, idempotency_key: Id
     submissions = [_submission(job, key) for job, key in zip(body.jobs, keys, strict=True)]
 
     def queue() -> list[Submitted]:
+        with door.read() as session:
+            prepared = service.prepare(session, submissions, caller.id)
         with door.write(wake=True) as session:
-            return service.submit(session, submissions, caller.id)
+            return service.queue(session, prepared)
 
     answers = [SubmittedOut(id=job.id, kind=job.kind, state=job.state) for job in _again_if_taken(queue)]
     return as_json(BulkOut(data=answers), status.HTTP_201_CREATED)

@@ -29,8 +29,10 @@ def list_models(door: Door, caller: Reader) -> Page[ModelOut]:
 def install(body: InstallIn, door: Door, caller: Submitter) -> Response:
     """Download a model: a job of kind `download`, whose parameters are the body's fields."""
     submission = Submission(kind="download", params=body.model_dump(exclude={"priority"}), priority=body.priority)
+    with door.read() as session:
+        prepared = service.prepare(session, [submission], caller.id)
     with door.write(wake=True) as session:
-        submitted = service.submit(session, [submission], caller.id)[0]
+        submitted = service.queue(session, prepared)[0]
         shown = JobOut.model_validate(queries.find(session, submitted.id))
     return as_json(shown, status.HTTP_201_CREATED, Location=f"/v1/jobs/{submitted.id}")
 

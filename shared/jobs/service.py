@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -25,11 +26,18 @@ class Submitted:
     fresh: bool = True
 
 
-def submit(session: Session, submissions: Sequence[Submission], owner: str = "") -> list[Submitted]:
-    """Queue jobs, all or none, answered in order.
+@dataclass(frozen=True)
+class Prepared:
+    """Submissions that were checked: rows to queue, and what each submission is told once they are."""
 
-    Raises InvalidParameters, NotFound, CannotFit and IdempotencyMismatch; and IntegrityError when another transaction
-    has just taken one of the keys: then doing it again finds those jobs.
+    rows: list[dict[str, Any]]
+    answers: list[Submitted]
+
+
+def prepare(session: Session, submissions: Sequence[Submission], owner: str = "") -> Prepared:
+    """Check submissions, all or none; only reads, since a kind may ask the hub, which nobody must wait for.
+
+    Raises InvalidParameters, NotFound, CannotFit and IdempotencyMismatch.
     """
     known = _known(session, submissions, owner)
     intake = Intake(session)
@@ -42,9 +50,17 @@ def submit(session: Session, submissions: Sequence[Submission], owner: str = "")
         row = intake.row(submission, owner)
         rows.append(row)
         answers.append(Submitted(row["id"], row["kind"], JobState.QUEUED))
-    if rows:
-        state.submit(session, rows)
-    return answers
+    return Prepared(rows, answers)
+
+
+def queue(session: Session, prepared: Prepared) -> list[Submitted]:
+    """Queue what was prepared, answered in order.
+
+    Raises IntegrityError when another transaction has just taken one of the keys: preparing anew finds those jobs.
+    """
+    if prepared.rows:
+        state.submit(session, prepared.rows)
+    return prepared.answers
 
 
 def _known(session: Session, submissions: Sequence[Submission], owner: str) -> dict[str, Job]:
