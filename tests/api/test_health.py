@@ -57,6 +57,12 @@ def test_the_numbers_are_what_the_tables_say(door: Served, fleet: Fleet) -> None
     assert ref.job_id not in door.get("/metrics").text
 
 
+def test_no_series_is_told_twice(door: Served, fleet: Fleet) -> None:
+    fleet.running_job()
+    lines = [line.rsplit(" ", 1)[0] for line in door.get("/metrics").text.splitlines() if not line.startswith("#")]
+    assert len(lines) == len(set(lines))
+
+
 @pytest.mark.parametrize("path", ["/v1/nothing-1", "/v1/nothing-2"])
 def test_paths_that_do_not_exist_make_no_labels(door: Served, path: str) -> None:
     door.get(path)
