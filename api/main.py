@@ -131,5 +131,5 @@ def _check_keys(settings: Settings, database: Database) -> None:
         raise ConfigError(
             f"Nobody could use the front door on {settings.host}",
             "it asks every caller for a key when it is not on loopback, and there is no key yet",
-            "make one first: cidermill keys create NAME --role admin",
+            "make one first: cidermill keys create NAME --role admin --local",
         )

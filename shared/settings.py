@@ -106,6 +106,11 @@ class Settings(BaseSettings):
         return self.home / "data" if self.home else Path.home() / ".local" / "share" / "cidermill"
 
     @property
+    def token_file(self) -> Path:
+        """Where this host's agent keeps the token that lets it into a fleet."""
+        return self.state_dir / "agent" / self.host_name / "token"
+
+    @property
     def database(self) -> str:
         if self.database_url is not None:
             return self.database_url.get_secret_value()

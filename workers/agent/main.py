@@ -13,7 +13,6 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from pathlib import Path
 from types import FrameType
 
 import structlog
@@ -257,7 +256,7 @@ def host_token(settings: Settings) -> SecretStr:
     """The token of this host: from the settings, or from the file that joining wrote. Raises ConfigError."""
     if settings.host_token is not None:
         return settings.host_token
-    path = token_path(settings)
+    path = settings.token_file
     if not path.exists():
         raise ConfigError(
             "This host has not joined a fleet",
@@ -265,10 +264,6 @@ def host_token(settings: Settings) -> SecretStr:
             "run `cidermill hosts join NAME` on the front door, then `cidermill agent --join URL --token TOKEN` here",
         )
     return SecretStr(path.read_text(encoding="utf-8").strip())
-
-
-def token_path(settings: Settings) -> Path:
-    return settings.state_dir / "agent" / settings.host_name / "token"
 
 
 def run(settings: Settings) -> int:
