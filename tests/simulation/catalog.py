@@ -62,8 +62,8 @@ class Catalog:
 
 
 def _wish(random: Random, number: int) -> Wish:
-    exclusive = random.random() < 0.1
+    exclusive = random.random() < 0.12
     model = None if exclusive else random.choice([*MODELS, None])
     slots = random.randint(1, model.slots) if model else 1
     not_before = random.uniform(2.0, 12.0) if random.random() < 0.15 else 0.0
-    return Wish(f"job{number:02}", model, slots, random.randint(0, 6), exclusive, not_before)
+    return Wish(f"job{number:02}", model, slots, random.choice((0, 1, 2, 3, 5, 9)), exclusive, not_before)

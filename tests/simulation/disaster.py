@@ -16,11 +16,11 @@ class Disasters:
         self._world, self._machines, self._schedulers = world, machines, schedulers
         self._kinds: list[tuple[int, str, Callable[[], None]]] = [
             (5, "worker killed", self._kill_worker),
-            (5, "worker paused", self._pause_worker),
+            (6, "worker paused", self._pause_worker),
             (4, "run killed", self._kill_run),
             (2, "worker restarted", self._restart_worker),
             (2, "agent killed", self._kill_agent),
-            (2, "agent paused", self._pause_agent),
+            (3, "agent paused", self._pause_agent),
             (1, "host rebooted", self._reboot),
             (2, "host cut off", self._cut_off),
             (3, "redis wiped", world.lanes.wipe),
@@ -51,12 +51,13 @@ class Disasters:
     def _kill_worker(self) -> None:
         agent = self._machine.agent
         if agent is not None and agent.workers:
-            agent.kill_worker(self._world.random.choice(agent.workers))
+            busy = [worker for worker in agent.workers if worker.loads]
+            agent.kill_worker(self._world.random.choice(busy or agent.workers))
 
     def _pause_worker(self) -> None:
         agent = self._machine.agent
         if agent is not None and agent.workers:
-            self._world.random.choice(agent.workers).pause(self._world.between(1.0, 18.0))
+            self._world.random.choice(agent.workers).pause(self._world.between(2.0, 18.0))
 
     def _restart_worker(self) -> None:
         agent = self._machine.agent
@@ -79,13 +80,13 @@ class Disasters:
     def _pause_agent(self) -> None:
         agent = self._machine.agent
         if agent is not None:
-            agent.pause(self._world.between(1.0, 12.0))
+            agent.pause(self._world.between(4.0, 14.0))
 
     def _reboot(self) -> None:
         self._machine.reboot()
 
     def _cut_off(self) -> None:
-        self._world.cut_off[self._machine.name] = self._world.loop.now + self._world.between(1.0, 12.0)
+        self._world.cut_off[self._machine.name] = self._world.loop.now + self._world.between(3.0, 14.0)
 
     def _pause_scheduler(self) -> None:
         self._world.random.choice(self._schedulers).pause(self._world.between(1.0, 12.0))

@@ -34,6 +34,17 @@ class Faults:
     careless: float = 0.5
 
 
+#: Everything at once: what a missing guard lets through shows soon.
+HARSH = Faults(
+    calls=Calls(0.01, 0.02, 0.1),
+    messages=Manners(0.02, 0.2, 0.1),
+    disaster_every=0.8,
+    slow_plan=0.25,
+    wild_plan=0.6,
+    failure=0.08,
+    careless=1.0,
+)
+
 CALM = Faults(
     calls=Calls(0.0, 0.0, 0.0),
     messages=Manners(0.0, 0.0, 0.0),

@@ -18,7 +18,7 @@ class People:
         self._world, self._catalog, self._until = world, catalog, until
         for job_id in catalog.wishes:
             world.loop.after(world.between(0.0, until * 0.6), partial(self._submit, job_id))
-        for _ in range(len(catalog.wishes) // 2):
+        for _ in catalog.wishes:
             world.loop.after(world.between(0.0, until), self._meddle)
 
     def _submit(self, job_id: str) -> None:
@@ -42,8 +42,8 @@ class People:
                 self._world.call("person", "cancel", lambda session: jobs.cancel(session, job_id))
             elif what < 0.7:
                 self._world.call("person", "retry", lambda session: jobs.retry(session, job_id))
-            elif rows.runs:
-                run_id = self._world.random.choice([*rows.runs])
+            elif living := [run.id for run in rows.runs.values() if not run.final]:
+                run_id = self._world.random.choice(living)
                 self._world.call("person", "stop run", lambda session: runs.request_stop(session, run_id, "wished"))
         except (Lost, Conflict, NotFound):
             return

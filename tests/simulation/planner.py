@@ -49,8 +49,8 @@ class Planner:
 
     def plan(self) -> Plan:
         for run in self._rows.runs.values():
-            if run.state == "pending" and run.host is None:
-                self._place(run.id, _MODELS[run.model_id])
+            if run.state == "pending" and run.host is None and not self._place(run.id, _MODELS[run.model_id]):
+                self._evict_for(_MODELS[run.model_id])
         for wish in self._waiting():
             if wish.exclusive:
                 self._take_host(wish)
@@ -58,7 +58,7 @@ class Planner:
                 self._download(wish)
             elif not self._seat(wish, wish.model) and wish.model.id not in self._coming:
                 self._make_room(wish.model)
-        if self._world.chance("wild plan", self._world.faults.wild_plan):
+        if len(self._rows.jobs) > 1 and self._world.chance("wild plan", self._world.faults.wild_plan):
             self._go_wild()
         return self._plan
 
@@ -98,7 +98,11 @@ class Planner:
         if self._place(run_id, model):
             self._plan.make.append((run_id, model))
             self._coming.add(model.id)
-            return
+        else:
+            self._evict_for(model)
+
+    def _evict_for(self, model: Model) -> None:
+        """One idle run goes; if that is not enough, the next plan sees."""
         for idle in self._rows.runs.values():
             if idle.state == "ready" and idle.model_id != model.id and self._is_idle(idle):
                 self._plan.evict.append(idle.id)
@@ -116,23 +120,32 @@ class Planner:
         return False
 
     def _go_wild(self) -> None:
-        """Any job on any of its model's runs, any run on any host, any run away: in whatever state they are."""
-        random = self._world.random
-        hosts, runs = [*self._rows.hosts], [*self._rows.runs.values()]
-        if not self._rows.jobs:
-            return
-        for job in random.sample([*self._rows.jobs], min(4, len(self._rows.jobs))):
-            wish = self._catalog.wishes[job]
-            of_model = [run for run in runs if wish.model and run.model_id == wish.model.id and run.host]
-            if wish.model is None:
-                self._plan.assign.append(Placement(job, random.choice(hosts), "store", None, 1))
-            elif of_model:
-                run = random.choice(of_model)
-                self._plan.assign.append(Placement(job, run.host or "", "llm", run.id, wish.slots))
+        """Jobs, runs and hosts thrown together in whatever state they are."""
+        random, runs = self._world.random, [*self._rows.runs.values()]
+        waiting = [job.id for job in self._rows.jobs.values() if job.state == "queued"]
+        for job in [*random.sample(waiting, min(3, len(waiting))), *random.sample([*self._rows.jobs], 2)]:
+            self._give_away(self._catalog.wishes[job])
+        exclusive = [job for job in self._rows.jobs if self._catalog.wishes[job].exclusive]
+        self._plan.reserve += [(self._any_host(), job) for job in exclusive[-2:]]
         for run in random.sample(runs, min(2, len(runs))):
-            self._plan.place.append(_placement(run.id, random.choice(hosts), _MODELS[run.model_id]))
-        self._plan.reserve.append((random.choice(hosts), random.choice([*self._rows.jobs])))
+            self._plan.place.append(_placement(run.id, self._any_host(), _MODELS[run.model_id]))
+        run_id, model = self._world.name("run"), random.choice(MODELS)
+        self._plan.make.append((run_id, model))
+        self._plan.place.append(_placement(run_id, self._any_host(), model))
         self._plan.evict += [run.id for run in random.sample(runs, min(1, len(runs)))]
+
+    def _give_away(self, wish: Wish) -> None:
+        """On any run of its model; on any host when it needs none."""
+        of_model = [run for run in self._rows.runs.values() if wish.model and run.model_id == wish.model.id and run.host]
+        if wish.model is None:
+            host = self._kept_for.get(wish.id) or self._any_host()
+            self._plan.assign.append(Placement(wish.id, host, "store", None, 1))
+        elif of_model:
+            run = self._world.random.choice(of_model)
+            self._plan.assign.append(Placement(wish.id, run.host or "", "llm", run.id, wish.slots))
+
+    def _any_host(self) -> str:
+        return self._world.random.choice([*self._rows.hosts])
 
 
 def _placement(run_id: str, host: str, model: Model) -> RunPlacement:

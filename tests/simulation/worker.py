@@ -159,9 +159,9 @@ class Worker:
         outcome, error = self._fate(execution)
         if outcome is None:
             execution.fresh.append(execution.todo.pop(0))
-            if len(execution.fresh) == 2 or not execution.todo:
+            if len(execution.fresh) == 3 or not execution.todo:
                 self._hand_in(execution)
-            self.soon(self.world.between(0.1, 2.5), partial(self._work, execution))
+            self.soon(self.world.between(0.1, 3.0), partial(self._work, execution))
             return
         self.executions.pop(key)
         self.send(FinishedAttempt(job_id=key[0], attempt=key[1], outcome=outcome, error=error, result={"by": key[1]}))

@@ -99,4 +99,4 @@ class World:
 
     def say(self, who: str, step: str, what: object = "") -> None:
         if self._trace:
-            print(f"{self.loop.now - 1_000_000:8.3f}  {who:<10} {step:<14} {what}")  # noqa: T201
+            print(f"{self.loop.now - 1_000_000:8.3f}  {who:<10} {step:<14} {what}")
