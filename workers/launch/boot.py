@@ -14,10 +14,6 @@ from shared.vocabulary import Capability
 #: A run never downloads: what it loads is on disk before it starts.
 OFFLINE = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"}
 
-#: Threads that wait for each other sleep instead of spinning. Where anything else wants the same cores, spinning makes
-#: tokens a hundred times slower (measured: 0.5 instead of 57 a second), and it starves the others.
-SHARED_CORES = {"OMP_WAIT_POLICY": "passive"}
-
 
 def boot_command(module: str, options: dict[str, Any]) -> tuple[str, ...]:
     """The command that runs `workers.runtimes.boot.{module}` with `options` as one JSON argument."""
