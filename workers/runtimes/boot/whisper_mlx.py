@@ -8,13 +8,14 @@ begins there, told what was said before.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from math import isnan
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import mlx.core as mx
 from mlx_audio.stt.utils import load_model
 
-from shared.subtitles import Segment, Word
+from shared.subtitles import Segment
 from workers.runtimes.boot.pcm import RATE, Samples, read_samples
 from workers.runtimes.boot.transcription import Ask
 
@@ -72,9 +73,15 @@ class MlxHearing:
             **settings,
         )
         self.language = self.language or result.language
-        return [_segment(raw).later(start) for raw in result.segments if raw["text"].strip()]
+        return [_segment(raw, start) for raw in result.segments if raw["text"].strip()]
 
 
-def _segment(raw: dict[str, Any]) -> Segment:
-    words = tuple(Word.model_validate(word) for word in raw.get("words") or ())
-    return Segment.model_validate({**raw, "words": words})
+def _segment(raw: dict[str, Any], offset: float) -> Segment:
+    """In whole milliseconds from the start of the audio; what the engine could not count is left out."""
+    words = [{**word, **_times(word, offset)} for word in raw.get("words") or ()]
+    known = {name: value for name, value in raw.items() if not (isinstance(value, float) and isnan(value))}
+    return Segment.model_validate({**known, **_times(raw, offset), "words": words})
+
+
+def _times(raw: dict[str, Any], offset: float) -> dict[str, float]:
+    return {name: round(float(raw[name]) + offset, 3) for name in ("start", "end")}
