@@ -15,5 +15,5 @@ _plan = discover()[_name].plan(
     RunSpec.model_validate_json(_spec), InstalledModel.model_validate_json(_model), free_port()
 )
 _process = RunProcess.start(_plan)
-print(_process.pid, flush=True)  # noqa: T201
+print(_process.pid, flush=True)
 threading.Event().wait()
