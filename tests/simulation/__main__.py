@@ -60,13 +60,18 @@ def _print(reports: Iterator[Report], began: float) -> int:
         counts += report.counts
         for violation in report.violations:
             broken += 1
-            print(f"seed {report.seed} after {report.steps} steps: {violation}", flush=True)
+            _say(f"seed {report.seed} after {report.steps} steps: {violation}")
     for what, count in sorted(counts.items()):
-        print(f"{count:>9,}  {what}")
+        _say(f"{count:>9,}  {what}")
     seconds = time.monotonic() - began
-    print(f"{total:,} seeds, {jobs:,} jobs, {steps:,} steps, {sum(counts.values()):,} faults: {broken} violations")
-    print(f"{seconds:.1f} s, {seconds / max(1, total):.2f} s a seed")
+    _say(f"{total:,} seeds, {jobs:,} jobs, {steps:,} steps, {sum(counts.values()):,} faults: {broken} violations")
+    _say(f"{seconds:.1f} s, {seconds / max(1, total):.2f} s a seed")
     return 1 if broken else 0
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
 
 
 if __name__ == "__main__":

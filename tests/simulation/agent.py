@@ -105,7 +105,7 @@ class Agent:
             self.machine.spool.pop(0)
 
     def _sync(self) -> None:
-        self._soon(SETTINGS.sync_seconds, self._sync)
+        self._soon(2 * SETTINGS.sync_seconds if self.world.calm else SETTINGS.sync_seconds, self._sync)
         heard = [w for w in self.workers if w.alive and w.paused_until <= self.world.loop.now]
         said = [worker.statuses() for worker in heard]
         message = Sync(

@@ -35,9 +35,10 @@ class Disasters:
         self._world.loop.after(self._world.between(0.2, 2 * every), self._strike)
 
     def _strike(self) -> None:
-        if self._world.faults.disaster_every == float("inf"):
+        if self._world.calm:
             return
-        weights = [weight for weight, _, _ in self._kinds]
+        only = self._world.faults.disasters
+        weights = [weight if not only or name in only else 0 for weight, name, _ in self._kinds]
         _, name, strike = self._world.random.choices(self._kinds, weights)[0]
         self._world.counts[name] += 1
         self._world.say("disaster", name)
@@ -92,4 +93,4 @@ class Disasters:
         self._world.random.choice(self._schedulers).pause(self._world.between(1.0, 12.0))
 
     def _kill_scheduler(self) -> None:
-        self._world.random.choice(self._schedulers).restart()
+        self._world.random.choice(self._schedulers).end()

@@ -24,12 +24,14 @@ class Faults:
     messages: Manners = field(default_factory=Manners)
     #: Seconds between two disasters, on average; never when infinite.
     disaster_every: float = 1.5
+    #: Which disasters there are; all when empty.
+    disasters: frozenset[str] = frozenset()
     #: A scheduler thinks about a plan for so long that the world has moved on.
     slow_plan: float = 0.15
     #: A plan has nonsense in it.
     wild_plan: float = 0.25
     #: A piece of work fails.
-    failure: float = 0.06
+    failure: float = 0.08
     #: A worker that slept past its leases goes on as if nothing had happened.
     careless: float = 0.5
 
@@ -44,6 +46,17 @@ HARSH = Faults(
     failure=0.08,
     careless=1.0,
 )
+
+#: Nobody dies, but everybody sleeps past their leases and goes on as if nothing had happened.
+SLEEPY = Faults(
+    disaster_every=1.0,
+    disasters=frozenset({"worker paused", "agent paused", "host cut off", "scheduler paused"}),
+    failure=0.0,
+    careless=1.0,
+)
+
+#: Each seed has one of these; people can tell which by its number.
+WEATHERS = (Faults(), HARSH, SLEEPY)
 
 CALM = Faults(
     calls=Calls(0.0, 0.0, 0.0),

@@ -136,7 +136,9 @@ class Planner:
 
     def _give_away(self, wish: Wish) -> None:
         """On any run of its model; on any host when it needs none."""
-        of_model = [run for run in self._rows.runs.values() if wish.model and run.model_id == wish.model.id and run.host]
+        of_model = [
+            run for run in self._rows.runs.values() if wish.model and run.model_id == wish.model.id and run.host
+        ]
         if wish.model is None:
             host = self._kept_for.get(wish.id) or self._any_host()
             self._plan.assign.append(Placement(wish.id, host, "store", None, 1))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 
 from sqlalchemy.orm import Session
@@ -38,7 +39,15 @@ class Scheduler:
         """A new process, without anything the old one knew."""
         self.id = self.world.name("scheduler")
         self.paused_until = 0.0
+        self._fence: Fence | None = None
         self._soon(self.world.between(0.1, 2.0), self._tick)
+
+    def end(self) -> None:
+        """Stopped politely it lets the other one lead at once; killed it does not. Another process takes its place."""
+        if self._fence is not None and self.world.chance("resigned", 0.5):
+            with suppress(Lost):
+                self.world.call(self.id, "resign", partial(resign, fence=self._fence))
+        self.restart()
 
     def pause(self, seconds: float) -> None:
         self.paused_until = self.world.loop.now + seconds
@@ -57,20 +66,21 @@ class Scheduler:
 
     def _tick(self) -> None:
         try:
-            fence = self._lead()
+            self._fence = self._lead()
         except Lost:
-            fence = None
-        self._soon(self.world.between(0.6, 1.4) if fence else self.world.between(1.0, 4.0), self._tick)
-        if fence is not None:
-            self._think(fence)
+            self._fence = None
+        patience = self.world.between(0.6, 1.4) if self._fence else self.world.between(1.0, 4.0)
+        self._soon(2 * patience if self.world.calm else patience, self._tick)
+        if self._fence is not None:
+            self._think(self._fence)
 
     def _lead(self) -> Fence | None:
-        """Take or keep the lead; with it, give up what is over its time and send again what nobody took."""
-        at = self.world.loop.now
+        """Take or keep the lead; with it, now and then, give up what had its time and send again what nobody took."""
+        at, thorough = self.world.loop.now, self.world.random.random() < 0.5
 
         def work(session: Session) -> tuple[Fence | None, Due]:
             fence = lead(session, self.id, SETTINGS.leader_seconds)
-            return fence, self._look_after(session, fence) if fence else ([], [], [])
+            return fence, self._look_after(session, fence) if fence and thorough else ([], [], [])
 
         def saw(answer: tuple[Fence | None, Due]) -> None:
             fence, (attempts, silent, _) = answer
@@ -90,10 +100,6 @@ class Scheduler:
         silent = runs.rescue(session, fence)
         release_stale(session, fence)
         return lost, silent, [*jobs.due_messages(session, fence), *runs.due_messages(session, fence)]
-
-    def resign(self, fence: Fence) -> None:
-        """Let the other one lead."""
-        self.world.call(self.id, "resign", partial(resign, fence=fence))
 
     def _think(self, fence: Fence) -> None:
         plan = Planner(self.world, self.catalog).plan()

@@ -151,9 +151,8 @@ class Worker:
         key = (execution.job_id, execution.attempt)
         if self.executions.get(key) is not execution:
             return
-        if self.world.loop.now > execution.trusted_until and not self.world.chance(
-            "zombie", self.world.faults.careless
-        ):
+        late = self.world.loop.now > execution.trusted_until
+        if late and not self.world.chance("zombie", self.world.faults.careless):
             self.executions.pop(key)
             return
         outcome, error = self._fate(execution)
@@ -161,7 +160,9 @@ class Worker:
             execution.fresh.append(execution.todo.pop(0))
             if len(execution.fresh) == 3 or not execution.todo:
                 self._hand_in(execution)
-            self.soon(self.world.between(0.1, 3.0), partial(self._work, execution))
+            # With nothing left to go wrong nobody needs to watch at length.
+            seconds = self.world.between(0.1, 0.4 if self.world.calm else 3.0)
+            self.soon(seconds, partial(self._work, execution))
             return
         self.executions.pop(key)
         self.send(FinishedAttempt(job_id=key[0], attempt=key[1], outcome=outcome, error=error, result={"by": key[1]}))
@@ -172,7 +173,7 @@ class Worker:
         if execution.cancelled:
             return Outcome.CANCELLED, None
         if self.world.chance("failure", self.world.faults.failure):
-            return Outcome.FAILED, _MISTAKE if self.world.chance("mistake", 0.2) else _FAILURE
+            return Outcome.FAILED, _MISTAKE if self.world.chance("mistake", 0.35) else _FAILURE
         return (None, None) if execution.todo else (Outcome.SUCCEEDED, None)
 
     def _hand_in(self, execution: Execution) -> None:

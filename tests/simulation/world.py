@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import sys
 from collections import Counter
 from collections.abc import Callable
 from typing import TypeVar
@@ -10,12 +11,12 @@ from typing import TypeVar
 from sqlalchemy.orm import Session
 
 from shared.settings import Settings
-from tests.simulation.faults import Faults
+from tests.simulation.faults import CALM, Faults
 from tests.simulation.lanes import Lanes
 from tests.simulation.ledger import Key, Ledger
 from tests.simulation.load import Process
 from tests.simulation.loop import Loop
-from tests.simulation.stage import Stage
+from tests.simulation.stage import BEGINNING, Stage
 
 T = TypeVar("T")
 
@@ -47,6 +48,11 @@ class World:
         self.counts: Counter[str] = Counter()
         self._trace = trace
         self._names: Counter[str] = Counter()
+
+    @property
+    def calm(self) -> bool:
+        """Nothing goes wrong any more."""
+        return self.faults is CALM
 
     # --- chance ---
 
@@ -99,4 +105,4 @@ class World:
 
     def say(self, who: str, step: str, what: object = "") -> None:
         if self._trace:
-            print(f"{self.loop.now - 1_000_000:8.3f}  {who:<10} {step:<14} {what}")
+            sys.stdout.write(f"{self.loop.now - BEGINNING:8.3f}  {who:<10} {step:<14} {what}\n")

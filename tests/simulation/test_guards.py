@@ -1,0 +1,35 @@
+"""Every guard is needed: the simulation finds out when any one of them is taken away."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.simulation.ablation import all_guards, without
+from tests.simulation.seed import play
+from tests.simulation.stage import Stage
+
+#: Most are missed at once; those that need several accidents in a row take about twenty seeds.
+PATIENCE = 150
+
+
+@pytest.fixture(scope="module")
+def stage() -> Iterator[Stage]:
+    opened = Stage()
+    yield opened
+    opened.close()
+
+
+@pytest.mark.parametrize("guard", sorted(all_guards()))
+def test_a_guard_that_is_taken_away_is_missed(stage: Stage, guard: str) -> None:
+    with without(guard):
+        assert any(play(seed, stage).violations for seed in range(PATIENCE)), f"nothing needs the guard {guard!r}"
+
+
+def test_a_guard_is_back_after_it_was_taken_away() -> None:
+    before = all_guards()
+    for guard in before:
+        with without(guard):
+            assert all_guards().get(guard) is not before[guard]
+    assert all_guards() == before
