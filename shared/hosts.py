@@ -143,13 +143,14 @@ def sync(session: Session, name: str, said: Sync, settings: Settings) -> Synced:
     runs.confirm_dead(session, name, said.dead_runs)
     kept = jobs.keep_alive(session, name, said.attempts, settings.lease_seconds)
     kept_runs = runs.keep_alive(session, name, said.runs, settings.lease_seconds)
+    unwanted = [ref for ref in _run_refs(said) if ref not in kept_runs]
     _keep_logs(session, name, said)
     return Synced(
         kept=list(kept),
-        kept_runs=list(kept_runs),
+        kept_runs=[ref for ref in _run_refs(said) if ref in kept_runs],
         cancel=[ref for ref, cancelled in kept.items() if cancelled],
         drop=[ref for ref in _refs(said) if ref not in kept],
-        drop_runs=list(dict.fromkeys([*_unwanted(said, kept_runs), *runs.lingering(session, name)])),
+        drop_runs=list(dict.fromkeys(unwanted + runs.lingering(session, name))),
         wishes=wishes(session, name),
         lease_seconds=settings.lease_seconds,
         draining=host.draining,
@@ -209,9 +210,8 @@ def _refs(said: Sync) -> list[AttemptRef]:
     return [AttemptRef(job_id=a.job_id, attempt=a.attempt) for a in said.attempts]
 
 
-def _unwanted(said: Sync, kept: set[RunRef]) -> list[RunRef]:
-    named = [RunRef(run_id=r.run_id, generation=r.generation) for r in said.runs]
-    return [ref for ref in named if ref not in kept]
+def _run_refs(said: Sync) -> list[RunRef]:
+    return [RunRef(run_id=r.run_id, generation=r.generation) for r in said.runs]
 
 
 def _event(type_: str, host: str, **data: Any) -> NewEvent:

@@ -330,7 +330,7 @@ def keep_alive(session: Session, host: str, statuses: Sequence[AttemptStatus], l
             select(Job.id).where(Job.id.in_([job_id for job_id, _ in alive]), Job.cancel_requested_at.is_not(None))
         )
     )
-    return {AttemptRef(job_id=job_id, attempt=number): job_id in wanted for job_id, number in alive}
+    return {AttemptRef(job_id=job_id, attempt=number): job_id in wanted for job_id, number in kept}
 
 
 def checkpoint(session: Session, host: str, worker: str, ref: AttemptRef, items: Sequence[Item]) -> bool:

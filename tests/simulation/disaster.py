@@ -26,7 +26,7 @@ class Disasters:
             (3, "redis wiped", world.lanes.wipe),
             (2, "redis replayed", world.lanes.replay),
             (3, "scheduler paused", self._pause_scheduler),
-            (2, "scheduler killed", self._kill_scheduler),
+            (3, "scheduler killed", self._kill_scheduler),
         ]
         self._wait()
 

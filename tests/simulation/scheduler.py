@@ -44,7 +44,7 @@ class Scheduler:
 
     def end(self) -> None:
         """Stopped politely it lets the other one lead at once; killed it does not. Another process takes its place."""
-        if self._fence is not None and self.world.chance("resigned", 0.5):
+        if self._fence is not None and self.world.chance("resigned", 0.7):
             with suppress(Lost):
                 self.world.call(self.id, "resign", partial(resign, fence=self._fence))
         self.restart()

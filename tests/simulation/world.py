@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 import sys
 from collections import Counter
 from collections.abc import Callable
@@ -24,6 +25,10 @@ T = TypeVar("T")
 SETTINGS = Settings(
     lease_seconds=6.0, sync_seconds=2.0, tick_seconds=1.0, claim_seconds=8.0, leader_seconds=5.0, max_crashes=3
 )
+
+
+#: Where an object lies in memory is no part of the story.
+_ADDRESS = re.compile(r" object at 0x[0-9a-f]+")
 
 
 class Lost(Exception):
@@ -105,4 +110,5 @@ class World:
 
     def say(self, who: str, step: str, what: object = "") -> None:
         if self._trace:
-            sys.stdout.write(f"{self.loop.now - BEGINNING:8.3f}  {who:<10} {step:<14} {what}\n")
+            line = f"{self.loop.now - BEGINNING:8.3f}  {who:<10} {step:<14} {what}"
+            sys.stdout.write(_ADDRESS.sub("", line) + "\n")
