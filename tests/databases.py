@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
-from itertools import count
 from pathlib import Path
 
 import pytest
 
 from shared import schema
 from shared.db import Database
+from shared.tables import Base
+from tests.fleet import Fleet
 from tests.postgres import Postgres, start_postgres
-
-_TEMPLATE = "migrated"
-_numbers = count()
 
 
 def migrate(url: str) -> None:
@@ -34,11 +32,18 @@ def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[Postgres]:
-    """One PostgreSQL for all tests of a session, with a migrated database to copy."""
+    """One PostgreSQL for all tests of a session."""
     server = start_postgres()
-    migrate(server.create(_TEMPLATE))
     yield server
     server.remove()
+
+
+@pytest.fixture(scope="session")
+def postgres_migrated(postgres_server: Postgres) -> str:
+    """The URL of a migrated PostgreSQL database."""
+    url = postgres_server.create("migrated")
+    migrate(url)
+    return url
 
 
 @pytest.fixture
@@ -50,11 +55,12 @@ def sqlite_url(sqlite_template: Path, tmp_path: Path) -> str:
 
 
 @pytest.fixture
-def postgres_url(postgres_server: Postgres) -> Iterator[str]:
-    """The URL of a migrated, empty PostgreSQL database."""
-    name = f"test_{next(_numbers)}"
-    yield postgres_server.create(name, _TEMPLATE)
-    postgres_server.drop(name)
+def postgres_url(postgres_server: Postgres, postgres_migrated: str) -> str:
+    """The URL of a migrated, empty PostgreSQL database: emptying one is ten times faster than copying one."""
+    tables = ", ".join(table.name for table in Base.metadata.sorted_tables)
+    postgres_server.disconnect("migrated")
+    postgres_server.command(f"TRUNCATE {tables} RESTART IDENTITY", "migrated")
+    return postgres_migrated
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
@@ -68,5 +74,13 @@ def database_url(request: pytest.FixtureRequest) -> str:
 def database(database_url: str) -> Iterator[Database]:
     """A migrated, empty database: the test runs on SQLite and on PostgreSQL."""
     opened = Database(database_url)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def fleet(database_url: str) -> Iterator[Fleet]:
+    """A fleet on a clock of its own: the test runs on SQLite and on PostgreSQL."""
+    opened = Fleet(database_url)
     yield opened
     opened.close()

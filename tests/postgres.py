@@ -71,26 +71,31 @@ class Postgres:
 
     def create(self, name: str, template: str = "template1") -> str:
         """Make a database, as a copy of another one, and return its URL."""
-        self._command(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
+        self.command(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
         return self.url(name)
 
     def drop(self, name: str) -> None:
         """Delete a database, whoever is still connected."""
-        self._command(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+        self.command(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
 
     def url(self, name: str) -> str:
         """The SQLAlchemy URL of one of its databases."""
         return f"postgresql+psycopg://postgres@/{name}?host={self._folder}"
 
-    def _command(self, words: str) -> None:
-        with psycopg.connect(host=str(self._folder), user="postgres", dbname="postgres", autocommit=True) as connection:
+    def disconnect(self, name: str) -> None:
+        """End every connection to a database, as an administrator may at any time."""
+        self.command(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'")
+
+    def command(self, words: str, name: str = "postgres") -> None:
+        """Run one statement in a database, in no transaction."""
+        with psycopg.connect(host=str(self._folder), user="postgres", dbname=name, autocommit=True) as connection:
             connection.execute(words.encode())
 
     def _answers(self) -> bool:
         assert self._process is not None
         assert self._process.poll() is None, f"PostgreSQL ended with {self._process.returncode}"
         try:
-            self._command("SELECT 1")
+            self.command("SELECT 1")
         except psycopg.OperationalError:
             return False
         return True
