@@ -7,8 +7,10 @@ from pathlib import Path
 
 import jiwer
 
+from cli.demo.material import TWO_CITIES
 from tests.models import package, whisper_tiny
 
+TEXT = TWO_CITIES
 AUDIO = package("moonshine_voice") / "assets" / "two_cities.wav"
 MODEL = Path(whisper_tiny().path)
 

@@ -10,9 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from statistics import median
 
-from cli.demo.material import TWO_CITIES
 from tests.load.figure import Figure
-from tests.speech import AUDIO, MODEL, word_error_rate
+from tests.speech import AUDIO, MODEL, TEXT, word_error_rate
 from tests.stack import Stack, running
 
 _ROUNDS = 3
@@ -38,9 +37,7 @@ def figures() -> Iterator[Figure]:
             direct.append(_direct())
             seconds, text = _transcribe(stack, file_id)
             ours.append(seconds)
-        yield Figure(
-            "word error rate", 100 * word_error_rate(TWO_CITIES, text), "%", 5, "less", "two_cities.wav, tiny.en"
-        )
+        yield Figure("word error rate", 100 * word_error_rate(TEXT, text), "%", 5, "less", "two_cities.wav, tiny.en")
         yield Figure("faster-whisper called directly", median(direct), "s", note=f"median of {_ROUNDS}, model loaded")
         yield Figure("transcription job", median(ours), "s", note="submit to result, run ready")
         ratio = median(job / raw for job, raw in zip(ours, direct, strict=True))

@@ -90,6 +90,9 @@ class Agent:
     def _end(self) -> None:
         """Nothing outlives the agent, and the front door hears that everything here is over."""
         log.info("agent stops, workers drain")
+        if self._stopping.is_set():
+            # Before they drain, so that nothing new is given to them.
+            self._try_sync()
         for worker in self._workers:
             worker.tell(Stop())
         deadline = time.monotonic() + 2 * self._settings.drain_seconds + 25.0
@@ -185,7 +188,7 @@ class Agent:
                 agent=self._id,
                 budget=machine.budget(self._settings),
                 telemetry=collect(),
-                workers=[s for w in self._workers if (s := w.status()) is not None],
+                workers=[s for w in self._workers if (s := w.status(retiring=self._stopping.is_set())) is not None],
                 attempts=[a for _, status in heard for a in status.attempts],
                 runs=[r for _, status in heard for r in status.runs],
                 dead_runs=dead_runs,

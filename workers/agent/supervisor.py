@@ -134,10 +134,11 @@ class Supervised:
             log.warning("worker died", runtime=self.runtime, exit_code=code, again_in=round(self._delay / 2, 1))
         return Death(life.worker, self.runtime, code, tuple(life.status.processes), wanted=stopping)
 
-    def status(self) -> WorkerStatus | None:
+    def status(self, *, retiring: bool) -> WorkerStatus | None:
+        """`retiring`: it takes nothing new, so the scheduler must not count on it."""
         if self.life is None:
             return None
-        alive = self.life.spoke
+        alive = self.life.spoke and not retiring
         return WorkerStatus(worker=self.life.worker, runtime=self.runtime, pid=self.life.process.pid, alive=alive)
 
     def take_logs(self) -> Status | None:
