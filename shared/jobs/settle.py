@@ -37,7 +37,8 @@ class Settled:
 
 def backoff(count: int, jitter: random.Random | None = None) -> float:
     """Seconds before try `count` + 1: exponential with full jitter, at most five minutes."""
-    ceiling = min(BACKOFF_LIMIT, BACKOFF_FIRST * 2 ** max(0, count - 1))
+    doublings = min(16, max(0, count - 1))  # past the limit anyway, and no float holds a thousand of them
+    ceiling = min(BACKOFF_LIMIT, BACKOFF_FIRST * 2**doublings)
     return (jitter or random).uniform(ceiling / 2, ceiling)
 
 
