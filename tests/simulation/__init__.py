@@ -3,12 +3,15 @@
 Time is virtual and chance comes from one seed, so that a seed that finds something finds it again:
 `python -m tests.simulation --seed 42 --trace`.
 
-    loop      time, and what happens next
-    stage     the database, emptied for each seed
-    world     calls that may get lost, messages that may get lost, and everybody who makes them
-    machine, agent, worker, load     a host with its processes and the memory they really use
-    scheduler, planner               two of them; plans are sometimes stale, sometimes nonsense
-    people                           submit, cancel, retry, stop
-    disaster                         kill, pause, reboot, cut off, wipe
-    ledger, snapshot                 what was seen, and what must never be seen
+    loop                          time, and what happens next
+    stage                         the database, emptied for each seed
+    world, lanes, faults          calls and messages that get lost, doubled, delayed
+    machine, agent                a host, and who speaks for it
+    worker, attempts, loads,      what works on it, the memory that really uses,
+    process, outbox               and what is handed in
+    scheduler, mind, planner      two of them; plans are sometimes stale, sometimes nonsense
+    people                        submit, cancel, retry, stop
+    disaster                      kill, pause, reboot, cut off, wipe
+    snapshot, ledger              what was seen, and what must never be seen
+    ablation                      guards taken away: each must be missed
 """

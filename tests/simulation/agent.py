@@ -10,8 +10,9 @@ from shared.protocol import AttemptRef, Register, RunRef, Sync, Synced
 from tests.simulation.catalog import RUNTIMES
 from tests.simulation.ledger import Key
 from tests.simulation.loop import Action
-from tests.simulation.worker import MARGIN, Worker, deliver
-from tests.simulation.world import SETTINGS, Lost, World
+from tests.simulation.outbox import deliver
+from tests.simulation.worker import Worker
+from tests.simulation.world import SETTINGS, TRUST, Lost, World
 
 if TYPE_CHECKING:
     from tests.simulation.machine import Machine
@@ -54,7 +55,7 @@ class Agent:
     def _register(self) -> None:
         said = Register(
             agent=self.id, boot_id=self.machine.boot, version="1", platform="test", memory_total=self.machine.budget,
-            budget=self.machine.budget, disk_free=1, runtimes=[],
+            budget=self.machine.budget, disk_free=1, runtimes=list(RUNTIMES),
         )  # fmt: skip
         try:
             self._deliver_spool()
@@ -68,7 +69,7 @@ class Agent:
             self._soon(0.5, self._register)
             return
         for runtime in RUNTIMES:
-            self._start_worker(runtime)
+            self._start_worker(runtime.name)
         self._soon(SETTINGS.sync_seconds, self._sync)
 
     def _start_worker(self, runtime: str) -> None:
@@ -107,12 +108,11 @@ class Agent:
     def _sync(self) -> None:
         self._soon(2 * SETTINGS.sync_seconds if self.world.calm else SETTINGS.sync_seconds, self._sync)
         heard = [w for w in self.workers if w.alive and w.paused_until <= self.world.loop.now]
-        said = [worker.statuses() for worker in heard]
         message = Sync(
             agent=self.id,
             budget=self.machine.budget,
-            attempts=[status for attempts, _ in said for status in attempts],
-            runs=[status for _, loads in said for status in loads],
+            attempts=[status for worker in heard for status in worker.attempts.statuses()],
+            runs=[status for worker in heard for status in worker.loads.statuses()],
             dead_runs=self._dead_runs[:],
             dead_workers=self._dead_workers[:],
         )
@@ -131,24 +131,25 @@ class Agent:
         self._tell(heard, answer)
 
     def _tell(self, workers: list[Worker], answer: Synced) -> None:
-        until = self.world.loop.now + SETTINGS.lease_seconds - MARGIN
+        until = self.world.loop.now + TRUST
         kept, kept_runs = {_key(ref) for ref in answer.kept}, {_run_key(ref) for ref in answer.kept_runs}
         for worker in workers:
-            worker.on_kept(kept, kept_runs, until)
+            worker.attempts.trust(kept, until)
+            worker.loads.trust(kept_runs, until)
             for ref in answer.cancel:
-                worker.cancel(_key(ref))
+                worker.attempts.cancel(_key(ref))
             for ref in answer.drop:
-                worker.drop(_key(ref))
+                worker.attempts.drop(_key(ref))
             for wish in answer.wishes:
                 if wish.runtime == worker.runtime:
-                    worker.soon(0.0, partial(worker.tend, RunRef(run_id=wish.run_id, generation=wish.generation)))
+                    worker.soon(0.0, partial(worker.loads.tend, RunRef(run_id=wish.run_id, generation=wish.generation)))
         for run in answer.drop_runs:
             self._drop(_run_key(run))
 
     def _drop(self, key: Key) -> None:
         """A load that was given up: whoever has it ends it, and its death is confirmed."""
         for worker in self.workers:
-            worker.soon(0.0, partial(worker.drop_load, key))
+            worker.soon(0.0, partial(worker.loads.drop, key))
         self.machine.reap(key)
         self._dead_runs.append(_ref(key))
 

@@ -6,7 +6,10 @@ from dataclasses import dataclass
 from random import Random
 from typing import Any
 
-from shared.vocabulary import Capability
+from shared.runtimes import RuntimeInfo
+from shared.tables import Model as Row
+from shared.vocabulary import Capability, Format
+from tests.simulation.stage import Stage
 
 
 @dataclass(frozen=True)
@@ -32,7 +35,10 @@ class Wish:
     not_before: float
 
 
-RUNTIMES = ("llm", "store")
+RUNTIMES = (
+    RuntimeInfo(name="llm", version="1", formats=(Format.ECHO,), capabilities=(Capability.GENERATE,)),
+    RuntimeInfo(name="store", version="1", formats=(), capabilities=(Capability.STORE,), lane_slots=2),
+)
 MODELS = (Model("small", 2, 3), Model("middle", 4, 2), Model("large", 7, 1))
 
 
@@ -41,6 +47,17 @@ class Catalog:
 
     def __init__(self, random: Random, jobs: int) -> None:
         self.wishes = {wish.id: wish for wish in (_wish(random, number) for number in range(jobs))}
+
+    @staticmethod
+    def register(stage: Stage) -> None:
+        """The models, scripted ones that every host can load."""
+        with stage.database.write() as session:
+            for model in MODELS:
+                row = Row(
+                    id=model.id, name=model.id, provider="local", repo=model.id, format=Format.ECHO, size=0,
+                    capabilities=[Capability.GENERATE], created_at=0.0,
+                )  # fmt: skip
+                session.add(row)
 
     def pieces(self, job_id: str) -> int:
         return self.wishes[job_id].pieces
@@ -56,6 +73,7 @@ class Catalog:
             "model_id": wish.model.id if wish.model else None,
             "model": wish.model.id if wish.model else None,
             "slots": wish.slots,
+            "spec": {"slots": wish.model.slots, "params": {"memory": wish.model.memory}} if wish.model else {},
             "exclusive": wish.exclusive,
             "not_before": now + wish.not_before if wish.not_before else None,
         }

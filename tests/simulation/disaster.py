@@ -73,7 +73,7 @@ class Disasters:
         for machine in self._machines:
             for worker in machine.agent.workers if machine.agent else []:
                 if worker.id == process.worker:
-                    worker.lose_process(key)
+                    worker.loads.lose_process(key)
 
     def _kill_agent(self) -> None:
         self._machine.kill_agent()

@@ -16,7 +16,7 @@ from tests.simulation.snapshot import Snapshot, take
 from tests.simulation.stage import Stage
 
 if TYPE_CHECKING:
-    from tests.simulation.load import Process
+    from tests.simulation.process import Process
 
 _FINAL = {"succeeded", "failed", "cancelled"}
 _NEXT = {
@@ -49,6 +49,10 @@ class Broken(Exception):
 
 def deny(code: str, sentence: str, *ids: object) -> Broken:
     return Broken([Violation(code, sentence, tuple(str(part) for part in ids))])
+
+
+def ref_key(ref: AttemptRef) -> Key:
+    return ref.job_id, ref.attempt
 
 
 class Ledger:
@@ -143,26 +147,26 @@ class Ledger:
         if leader is None or (leader.holder, leader.epoch) != (fence.holder, fence.epoch) or leader.until <= at:
             raise deny("I8", "a scheduler wrote that did not lead", fence.holder, fence.epoch)
 
-    def evicted(self, run_ids: Iterable[str]) -> None:
-        """Nobody was using what was evicted."""
-        for run_id in run_ids:
-            if busy := self.before.users(run_id):
-                raise deny("I12", "a busy run was evicted", run_id, *(attempt.job_id for attempt in busy))
+    def evicted(self) -> None:
+        """Nobody was using what a scheduler stopped."""
+        for run in self.now.runs.values():
+            old = self.before.runs.get(run.id)
+            if old is not None and run.state == "stopping" != old.state and (busy := self.before.users(run.id)):
+                raise deny("I14", "a busy run was evicted", run.id, *(attempt.job_id for attempt in busy))
 
-    def rescued(self, refs: Iterable[AttemptRef], at: float) -> None:
+    def given_up(self, attempts: Iterable[AttemptRef], runs: Iterable[str], at: float) -> None:
         """What was given up had had its time."""
-        for ref in refs:
-            row = self.before.attempts[ref.job_id, ref.attempt]
-            timer = row.lease_until if row.state == "running" else row.claim_by
-            if timer is None or timer > at:
-                raise deny("I7", "an attempt was given up before its time", ref.job_id, ref.attempt)
+        for ref in attempts:
+            attempt = self.before.attempts[ref.job_id, ref.attempt]
+            self._had_time(attempt.lease_until if attempt.state == "running" else attempt.claim_by, at, *ref_key(ref))
+        for run_id in runs:
+            run = self.before.runs[run_id]
+            self._had_time(run.claim_by if run.state == "pending" else run.lease_until, at, run_id)
 
-    def rescued_runs(self, run_ids: Iterable[str], at: float) -> None:
-        for run_id in run_ids:
-            row = self.before.runs[run_id]
-            timer = row.claim_by if row.state == "pending" else row.lease_until
-            if timer is None or timer > at:
-                raise deny("I7", "a run was given up before its time", run_id)
+    @staticmethod
+    def _had_time(timer: float | None, at: float, *who: object) -> None:
+        if timer is None or timer > at:
+            raise deny("I7", "something was given up before its time", *who)
 
     # --- workers ---
 

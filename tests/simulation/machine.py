@@ -8,7 +8,8 @@ from shared.tables import Host
 from tests.simulation.agent import Agent
 from tests.simulation.catalog import Catalog
 from tests.simulation.ledger import Key
-from tests.simulation.worker import Report, Worker
+from tests.simulation.outbox import Report
+from tests.simulation.worker import Worker
 from tests.simulation.world import World
 
 
@@ -36,8 +37,7 @@ class Machine:
     def bury(self, worker: Worker) -> None:
         """A worker is dead: what it had written to disk stays, the rest is gone."""
         worker.die()
-        self.spool += [(worker.id, report) for report in worker.outbox[: worker.kept]]
-        worker.outbox = []
+        self.spool += [(worker.id, report) for report in worker.outbox.take_kept()]
 
     def reap(self, key: Key) -> None:
         """Make sure that a process is gone; its memory is free when this returns."""
@@ -61,7 +61,7 @@ class Machine:
 
     def _give_up(self, worker: Worker) -> None:
         """A worker without an agent ends its runs and exits."""
-        for key in list(worker.loads):
+        for key in worker.loads.held():
             self.reap(key)
         self.bury(worker)
 

@@ -15,8 +15,8 @@ from shared.settings import Settings
 from tests.simulation.faults import CALM, Faults
 from tests.simulation.lanes import Lanes
 from tests.simulation.ledger import Key, Ledger
-from tests.simulation.load import Process
 from tests.simulation.loop import Loop
+from tests.simulation.process import Process
 from tests.simulation.stage import BEGINNING, Stage
 
 T = TypeVar("T")
@@ -29,6 +29,9 @@ SETTINGS = Settings(
 
 #: Where an object lies in memory is no part of the story.
 _ADDRESS = re.compile(r" object at 0x[0-9a-f]+")
+
+#: Seconds that a worker trusts what it was told: it gives its lease up a little before the front door does.
+TRUST = SETTINGS.lease_seconds - 1.0
 
 
 class Lost(Exception):
