@@ -103,6 +103,44 @@ class Key(Base):
     revoked_at: Mapped[float | None]
 
 
+class Queue(Base):
+    """A named part of the one queue: its share of the fleet, its limit, whether it is paused.
+
+    `all`, `kind:<kind>`, `class:<priority>`, `key:<id>` or `label:<name>=<value>`. Parts without a row have weight 1,
+    no limit, and are not paused.
+    """
+
+    __tablename__ = "queues"
+
+    name: Mapped[str] = mapped_column(String(200), primary_key=True)
+    weight: Mapped[float] = mapped_column(default=1.0)
+    #: Where it stands in the fair share (stride scheduling): work done divided by weight; the lowest goes first.
+    stride_pass: Mapped[float] = mapped_column(default=0.0)
+    #: Jobs of it that may run at the same time; `None`: any number.
+    max_running: Mapped[int | None] = mapped_column(Integer)
+    paused_at: Mapped[float | None]
+
+
+class Schedule(Base):
+    """A job that is submitted again and again, at times that a cron expression names."""
+
+    __tablename__ = "schedules"
+
+    id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    name: Mapped[str] = mapped_column(String(120), unique=True)
+    cron: Mapped[str] = mapped_column(String(120))
+    timezone: Mapped[str] = mapped_column(String(64), default="UTC")
+    #: The body of `POST /v1/jobs`, as JSON.
+    job: Mapped[dict[str, Any]]
+    owner: Mapped[str] = mapped_column(String(40), default="")
+    paused: Mapped[bool] = mapped_column(Boolean, default=False)
+    created_at: Mapped[float]
+    next_at: Mapped[float | None] = mapped_column(index=True)
+    last_at: Mapped[float | None]
+    last_job: Mapped[str | None] = mapped_column(String(40))
+    error: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+
+
 class Host(Base):
     """A machine of the fleet, with its memory budget."""
 
@@ -123,6 +161,17 @@ class Host(Base):
     telemetry: Mapped[dict[str, Any]] = mapped_column(default=dict)
     draining: Mapped[bool] = mapped_column(Boolean, default=False)
     cordoned: Mapped[bool] = mapped_column(Boolean, default=False)
+    #: Why it is under maintenance, which is a drain that people explain; `None` when it is not.
+    maintenance: Mapped[str | None] = mapped_column(Text)
+    #: `key=value` words that keep work away which does not tolerate them.
+    taints: Mapped[list[Any]] = mapped_column(default=list)
+    #: What its memory guard says: `open`, `closed` (no new runs) or `shedding` (runs are being ended).
+    guard: Mapped[str] = mapped_column(String(16), default="open")
+    #: Bytes that the host could give to runs at most now, and bytes that they were measured to use.
+    ceiling: Mapped[int | None]
+    memory_used: Mapped[int | None]
+    #: Where other hosts fetch models from it; `None` when it serves none.
+    peer_url: Mapped[str | None] = mapped_column(Text)
     #: The exclusive job that has, or waits for, the whole host.
     reserved_by: Mapped[str | None] = mapped_column(String(40))
     created_at: Mapped[float]
@@ -162,6 +211,10 @@ class Model(Base):
     capabilities: Mapped[list[Any]] = mapped_column(default=list)
     #: `ModelShape` as JSON.
     shape: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    #: The manifest: name, size, sha256 and format of each file, as JSON.
+    artifacts: Mapped[list[Any]] = mapped_column(default=list)
+    #: SHA-256 over the manifest, hex: models of the same content share it.
+    digest: Mapped[str | None] = mapped_column(String(64), index=True)
     created_at: Mapped[float]
     last_used_at: Mapped[float | None]
 
@@ -177,6 +230,44 @@ class Install(Base):
     size: Mapped[int]
     files: Mapped[list[Any]] = mapped_column(default=list)
     installed_at: Mapped[float]
+    #: Who put it there: `cidermill`, or the program whose store it was found in; those of others are never deleted.
+    source: Mapped[str] = mapped_column(String(16), default="cidermill")
+    last_used_at: Mapped[float | None]
+    verified_at: Mapped[float | None]
+
+
+class Learned(Base):
+    """The highest memory that runs of a model were measured to hold, which corrects the estimate."""
+
+    __tablename__ = "learned"
+
+    model_id: Mapped[str] = mapped_column(ForeignKey("models.id", ondelete="CASCADE"), primary_key=True)
+    runtime: Mapped[str] = mapped_column(String(32), primary_key=True)
+    #: As the runtime says it; what another version needs is learned anew.
+    version: Mapped[str] = mapped_column(String(64), primary_key=True)
+    #: Tokens per slot, rounded up to a power of two.
+    context: Mapped[int] = mapped_column(primary_key=True)
+    slots: Mapped[int] = mapped_column(Integer, primary_key=True)
+    #: Digest of the spec's parameters that change memory; empty for none.
+    params: Mapped[str] = mapped_column(String(16), primary_key=True, default="")
+    peak: Mapped[int]
+    #: What was estimated without it.
+    estimate: Mapped[int]
+    samples: Mapped[int] = mapped_column(Integer, default=0)
+    #: When a run like this last died for lack of memory.
+    out_of_memory_at: Mapped[float | None]
+    updated_at: Mapped[float]
+
+
+class Quarantine(Base):
+    """A model that is barred from a host, because loading it there brought the host or itself down."""
+
+    __tablename__ = "quarantines"
+
+    model_id: Mapped[str] = mapped_column(ForeignKey("models.id", ondelete="CASCADE"), primary_key=True)
+    host: Mapped[str] = mapped_column(ForeignKey("hosts.name", ondelete="CASCADE"), primary_key=True)
+    reason: Mapped[str] = mapped_column(Text)
+    since: Mapped[float]
 
 
 class Run(Base):
@@ -277,6 +368,16 @@ class Job(Base):
     exclusive: Mapped[bool] = mapped_column(Boolean, default=False)
     #: Runtimes an exclusive job will use, in order.
     acquires: Mapped[list[Any]] = mapped_column(default=list)
+    #: Labels that a host must have, words it may be tainted with, a job label whose other jobs it avoids: as JSON.
+    placement: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    #: The part of the queue whose fair share it uses.
+    queue: Mapped[str] = mapped_column(String(200), default="key:")
+    #: Failed when it has not begun by then.
+    deadline: Mapped[float | None]
+    #: The schedule that submitted it.
+    schedule: Mapped[str | None] = mapped_column(String(40), index=True)
+    #: Times that more urgent work took its place.
+    preemptions: Mapped[int] = mapped_column(Integer, default=0)
     #: The highest attempt number so far: the fencing token.
     attempt: Mapped[int] = mapped_column(Integer, default=0)
     failures: Mapped[int] = mapped_column(Integer, default=0)
@@ -320,6 +421,8 @@ class Attempt(Base):
     worker: Mapped[str | None] = mapped_column(String(40))
     #: Epoch of the scheduler that assigned it.
     epoch: Mapped[int]
+    #: More urgent work wants its place: it stops at the next checkpoint and the job waits again.
+    preempt_requested_at: Mapped[float | None]
     assigned_at: Mapped[float]
     publish_at: Mapped[float | None]
     published: Mapped[int] = mapped_column(Integer, default=0)

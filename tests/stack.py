@@ -142,8 +142,8 @@ class Stack:
         return dict(self.get(f"/v1/jobs/{job_id}"))
 
     def wait(self, job_id: str, timeout: float = 60.0) -> dict[str, Any]:
-        """The job once it is over."""
-        eventually(lambda: self.job(job_id)["state"] in ("succeeded", "failed", "cancelled"), timeout)
+        """The job once it is over; asking all the time would take the cores that the job needs."""
+        eventually(lambda: self.job(job_id)["state"] in ("succeeded", "failed", "cancelled"), timeout, rarest=0.25)
         return self.job(job_id)
 
     def _answers(self) -> bool:
