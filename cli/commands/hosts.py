@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import socket
 from typing import Annotated
+from urllib.parse import urlsplit
 
 import typer
 
@@ -13,6 +15,7 @@ from cli.output import Column, Json, emit, show_facts, show_list
 from cli.params import labels
 from cli.phrases import ago, iso, size
 from cli.terminal import remark
+from shared.settings import LOOPBACK
 
 app = group("Machines of the fleet.")
 
@@ -84,7 +87,7 @@ def join(
         emit(joined)
         return
     typer.echo(joined["token"])
-    remark(f"On that machine: cidermill agent --name {name} --join {url} --token {joined['token']}")
+    remark(f"On that machine: cidermill agent --name {name} --join {_from_elsewhere(url)} --token {joined['token']}")
 
 
 @app.command()
@@ -97,6 +100,14 @@ def drain(name: Name) -> None:
 def undrain(name: Name) -> None:
     """Give a drained or cordoned host work again."""
     _tell(name, "uncordon")
+
+
+def _from_elsewhere(url: str) -> str:
+    """The front door as another machine calls it: loopback would be that machine itself."""
+    parts = urlsplit(url)
+    if parts.hostname not in LOOPBACK:
+        return url
+    return f"{parts.scheme}://{socket.gethostname()}:{parts.port or 80}"
 
 
 def _tell(name: str, what: str) -> None:
