@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, text
 
 from scheduler.main import run
 from shared.db import Database
@@ -53,6 +53,20 @@ def test_it_ends_gracefully_when_it_is_told_to(process: subprocess.Popen[bytes],
     database = Database(sqlite_url)
     with database.read() as session:
         assert session.scalar(select(Leader.until)) == 0
+    database.close()
+
+
+def test_a_second_signal_ends_it_at_once(process: subprocess.Popen[bytes], sqlite_url: str) -> None:
+    database = Database(sqlite_url)
+    with database.write() as session:
+        session.execute(text("UPDATE leader SET holder = holder"))
+        process.send_signal(signal.SIGTERM)
+        # Giving up the lead has to wait for us, so it is still there for the second one.
+        with pytest.raises(subprocess.TimeoutExpired):
+            process.wait(0.5)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(2.0) == 128 + signal.SIGTERM
+        session.rollback()
     database.close()
 
 
