@@ -31,10 +31,12 @@ class Need:
     kv_cache: Bytes
     base: Bytes
     margin: Bytes
+    #: What measured peaks add to the estimate, or take from it (`shared/runs/learned.py`).
+    correction: Bytes = Bytes(0)  # noqa: RUF009
 
     @property
     def total(self) -> Bytes:
-        return Bytes(self.weights + self.kv_cache + self.base + self.margin)
+        return Bytes(self.weights + self.kv_cache + self.base + self.margin + self.correction)
 
     def sentence(self) -> str:
         """`needs 5.9 GiB: 4.6 GiB weights, 1.0 GiB KV cache, …`."""
@@ -43,6 +45,7 @@ class Need:
             "KV cache": self.kv_cache,
             "engine": self.base,
             "margin": self.margin,
+            "as measured before": self.correction,
         }
         causes = ", ".join(f"{format_bytes(size)} {cause}" for cause, size in parts.items() if size)
         return f"needs {format_bytes(self.total)}" + (f": {causes}" if causes else "")

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from shared.errors import InvalidParameters
 from shared.memory import Need, estimate
+from shared.runs.learned import LearnedPeak, Load, correct, params_digest
 from shared.runtimes import ModelShape, RunSpec, RuntimeInfo
 from shared.units import Bytes, parse_bytes
 from shared.vocabulary import Format
@@ -37,8 +39,8 @@ class RunSize:
     need: Need
 
 
-def size_run(model: Loadable, runtime: RuntimeInfo, spec: RunSpec) -> RunSize:
-    """What `runtime` will load for `spec`.
+def size_run(model: Loadable, runtime: RuntimeInfo, spec: RunSpec, learned: Sequence[LearnedPeak] = ()) -> RunSize:
+    """What `runtime` will load for `spec`; `learned` are the measured peaks of this model, of any runtime.
 
     Context is what was asked or the runtime's default, at most the model's own; slots likewise, at most the
     runtime's. Raises InvalidParameters when the echo model's scripted memory is not a size.
@@ -49,7 +51,8 @@ def size_run(model: Loadable, runtime: RuntimeInfo, spec: RunSpec) -> RunSize:
         need = Need(Bytes(0), Bytes(0), Bytes(runtime.base_memory + _scripted(spec)), Bytes(0))
     else:
         need = estimate(model.shape, model.size, context, slots, runtime.base_memory)
-    return RunSize(context, slots, need)
+    load = Load(runtime.name, runtime.version, context, slots, params_digest(spec.params))
+    return RunSize(context, slots, correct(need, load, learned))
 
 
 def capped_context(model: Loadable, tokens: int) -> int:
