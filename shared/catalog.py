@@ -15,12 +15,15 @@ from shared.nearest import did_you_mean, nearest
 from shared.protocol import InstallRecord
 from shared.references import ModelRef
 from shared.runtimes import InstalledModel, ModelShape
+from shared.store.manifest import content_digest, manifest
 from shared.tables import Install, Model, Run
 from shared.units import Bytes
 from shared.upsert import insert_for
 from shared.vocabulary import FINAL_RUN_STATES, Capability, Format, Provider, RunState
 
 ECHO = "echo"
+#: The source of installs that Cidermill downloaded, and may delete.
+OURS = "cidermill"
 _ECHO_CAPABILITIES = [Capability.GENERATE, Capability.EMBED, Capability.TRANSCRIBE]
 
 
@@ -115,15 +118,20 @@ def add_builtin(session: Session) -> None:
     session.execute(insert_for(session, Model).values(values).on_conflict_do_nothing())
 
 
-def register(session: Session, host: str, records: Sequence[InstallRecord]) -> None:
-    """Enter downloads that finished; one that is known already is brought up to date."""
-    for record in records:
-        model_id = _known(session, record)
-        if model_id is None:
-            model_id = _enter(session, record)
-        else:
-            session.execute(update(Model).where(Model.id == model_id).values(_facts(record)))
-        _upsert_install(session, model_id, host, record)
+def register(session: Session, host: str, records: Sequence[InstallRecord]) -> list[str]:
+    """Enter models that are on a host now, and return their ids; those known already are brought up to date."""
+    return [_register(session, host, record) for record in records]
+
+
+def _register(session: Session, host: str, record: InstallRecord) -> str:
+    model_id = _known(session, record)
+    if model_id is not None:
+        record = _with_known_checksums(session, model_id, host, record)
+        session.execute(update(Model).where(Model.id == model_id).values(_facts(record)))
+    else:
+        model_id = _same_content(session, host, record) or _enter(session, record)
+    _upsert_install(session, model_id, host, record)
+    return model_id
 
 
 def _known(session: Session, record: InstallRecord) -> str | None:
@@ -134,6 +142,27 @@ def _known(session: Session, record: InstallRecord) -> str | None:
         .where(or_(Model.revision == record.revision, Model.name == record.name))
         .order_by((Model.name == record.name).desc(), Model.created_at.desc())
         .limit(1)
+    )
+
+
+def _with_known_checksums(session: Session, model_id: str, host: str, record: InstallRecord) -> InstallRecord:
+    """What was read once need not be read again: a file of the same name and size keeps its checksum."""
+    install = session.get(Install, (model_id, host))
+    if install is None or install.path != record.path:
+        return record
+    known = {(file["name"], file["size"]): file.get("sha256") for file in install.files}
+    files = [{**f, "sha256": f.get("sha256") or known.get((f["name"], f["size"]))} for f in record.files]
+    return record.model_copy(update={"files": files})
+
+
+def _same_content(session: Session, host: str, record: InstallRecord) -> str | None:
+    """A model whose very bytes another program keeps on this host, when the host has no other copy of it."""
+    digest = content_digest(manifest(record.files))
+    if record.source == OURS or digest is None:
+        return None
+    here = select(Install.model_id).where(Install.host == host)
+    return session.scalar(
+        select(Model.id).where(Model.digest == digest, Model.id.not_in(here)).order_by(Model.created_at).limit(1)
     )
 
 
@@ -155,14 +184,21 @@ def _facts(record: InstallRecord) -> dict[str, Any]:
         "context": record.context,
         "capabilities": [str(word) for word in record.capabilities],
         "shape": record.shape.model_dump(mode="json", exclude_defaults=True),
+        **_contents(record),
     }
 
 
+def _contents(record: InstallRecord) -> dict[str, Any]:
+    artifacts = manifest(record.files)
+    return {"artifacts": [one.model_dump(mode="json") for one in artifacts], "digest": content_digest(artifacts)}
+
+
 def _upsert_install(session: Session, model_id: str, host: str, record: InstallRecord) -> None:
+    """What lay there before anybody downloaded it keeps its owner: it is not ours to delete."""
     found = {"path": record.path, "size": record.size, "files": record.files, "installed_at": now(session)}
     session.execute(
         insert_for(session, Install)
-        .values({"model_id": model_id, "host": host, **found})
+        .values({"model_id": model_id, "host": host, "source": record.source, **found})
         .on_conflict_do_update(index_elements=[Install.model_id, Install.host], set_=found)
     )
 

@@ -115,6 +115,7 @@ def register(session: Session, name: str, said: Register, settings: Settings) ->
     host.version, host.platform = said.version, said.platform
     host.memory_total, host.budget, host.disk_free = said.memory_total, said.budget, said.disk_free
     host.labels = {**host.labels, **said.labels}
+    host.peer_url = said.peer_url
     host.registered_at, host.seen_until = moment, moment + settings.lease_seconds
     session.flush()
     _replace_runtimes(session, name, said)
@@ -149,6 +150,7 @@ def sync(session: Session, name: str, said: Sync, settings: Settings) -> Synced:
         kept=list(kept),
         kept_runs=[ref for ref in _run_refs(said) if ref in kept_runs],
         cancel=[ref for ref, cancelled in kept.items() if cancelled],
+        preempt=jobs.preempting(session, name),
         drop=[ref for ref in _refs(said) if ref not in kept],
         drop_runs=list(dict.fromkeys(unwanted + runs.lingering(session, name))),
         wishes=wishes(session, name),

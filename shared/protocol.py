@@ -68,6 +68,8 @@ class Register(_Message):
     disk_free: int
     runtimes: list[RuntimeInfo]
     labels: dict[str, str] = {}
+    #: Where other hosts fetch models from it; `None`: it serves none.
+    peer_url: str | None = None
     #: Loads whose processes may still live; all others of this host are gone for sure.
     live_runs: list[RunRef] = []
 
@@ -157,6 +159,8 @@ class Synced(_Message):
     kept: list[AttemptRef] = []
     kept_runs: list[RunRef] = []
     cancel: list[AttemptRef] = []
+    #: Give way to more urgent work: hand in what is finished, then hand the attempt back.
+    preempt: list[AttemptRef] = []
     #: No longer this host's: stop, discard, report nothing.
     drop: list[AttemptRef] = []
     #: The agent names each in `dead_runs` once no process of it lives, also one it has never heard of: its memory is
@@ -211,7 +215,7 @@ class Outcome(StrEnum):
     SUCCEEDED = "succeeded"
     FAILED = "failed"
     CANCELLED = "cancelled"
-    #: Handed back by a worker that stops; queued again, not counted.
+    #: Handed back by a worker that stops, or that was asked to give way; queued again, not counted.
     RELEASED = "released"
 
 
@@ -231,6 +235,8 @@ class InstallRecord(_Message):
     shape: ModelShape = ModelShape()
     #: name, size in bytes and sha256 of every file.
     files: list[dict[str, Any]] = []
+    #: Who put it there: `cidermill`, or the program whose store it was found in.
+    source: str = "cidermill"
 
 
 class FinishedAttempt(AttemptRef):
