@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from scheduler.reasons import Reason
 from shared.errors import Problem
 from shared.runs.need import RunSize
 from shared.runtimes import RunSpec
 from shared.vocabulary import Capability
+
+#: Reason of a stop that takes a run from under its work, whose attempts are handed back.
+MEMORY_GUARD = "memory guard"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +51,7 @@ class Start:
 
 @dataclass(frozen=True, slots=True)
 class Stop:
-    """End a run, for a reason that people read."""
+    """End a run, for a reason that people read. Only one that says `MEMORY_GUARD` may be at work."""
 
     run_id: str
     reason: str
@@ -65,6 +68,15 @@ class Reserve:
 
 
 @dataclass(frozen=True, slots=True)
+class Preempt:
+    """Ask a running attempt to give way: it keeps what it has done, and its job is queued again."""
+
+    job_id: str
+    attempt: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """All decisions of one look at everything."""
 
@@ -77,8 +89,12 @@ class Plan:
     #: Why everything else waits.
     blocked_jobs: Mapping[str, Reason]
     blocked_runs: Mapping[str, Reason]
+    preempts: tuple[Preempt, ...] = ()
+    #: New stride numbers of parts of the queue, by name; rows that lack are made.
+    passes: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def acts(self) -> bool:
         """Changes something, rather than only explaining."""
-        return bool(self.assigns or self.starts or self.stops or self.reserves or self.failures)
+        decided = (self.assigns, self.starts, self.stops, self.reserves, self.preempts, self.failures)
+        return any(decided)

@@ -60,7 +60,7 @@ class _Sizes:
         size = self._known.get(info)
         if size is None:
             try:
-                size = size_run(self._wish.model, info, self._wish.spec)
+                size = size_run(self._wish.model, info, self._wish.spec, self._wish.model.learned)
             except InvalidParameters as error:
                 size = error
             self._known[info] = size

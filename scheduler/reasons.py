@@ -16,19 +16,28 @@ NAMED_HOSTS = 4
 class Code(StrEnum):
     """What is missing, from almost there to far away."""
 
+    GIVING_WAY = "giving_way"
     SLOTS = "slots"
     STARTING = "starting"
     FREEING = "freeing_memory"
     MEMORY = "memory"
+    LIMIT = "limit"
+    PAUSED = "paused"
     LANE = "lane_full"
     DISK = "disk"
     OTHERS = "others_at_work"
     ORDER = "order"
     BACKOFF = "load_backoff"
     LATER = "not_before"
+    APART = "kept_apart"
     RESERVED = "host_reserved"
+    GUARD = "memory_guard"
+    HOT = "host_too_hot"
     TOO_SMALL = "host_too_small"
     CLOSED = "host_closed"
+    TAINTED = "host_tainted"
+    QUARANTINED = "quarantined"
+    SELECTOR = "host_not_selected"
     DOWN = "host_down"
     NOT_INSTALLED = "not_installed"
     NO_RUNTIME = "no_runtime"
@@ -69,14 +78,20 @@ class Reason:
     #: Bytes it needs, of memory or of disk.
     needs: int | None = None
     hosts: tuple[HostFact, ...] = ()
+    #: What would have to happen for it to go on; any one of these.
+    would_help: tuple[str, ...] = ()
+    #: Seconds until it begins, from measured rates; `None` when they do not tell.
+    seconds: float | None = None
 
     def as_json(self) -> dict[str, Any]:
-        """`{code, needs, hosts: [{host, code, free, held, holders}], sentence}`."""
+        """`{code, needs, hosts: [{host, code, sentence, free, held, holders}], sentence, would_help, seconds}`."""
         return {
             "code": self.code,
             "needs": self.needs,
             "hosts": [_fact_json(fact) for fact in self.hosts],
             "sentence": self.sentence,
+            "would_help": list(self.would_help),
+            "seconds": self.seconds,
         }
 
 
@@ -105,6 +120,7 @@ def _fact_json(fact: HostFact) -> dict[str, Any]:
     return {
         "host": fact.host,
         "code": fact.code,
+        "sentence": fact.sentence,
         "free": fact.free,
         "held": fact.held,
         "holders": [{"model": h.model, "held": h.held, "standing": h.standing} for h in fact.holders],

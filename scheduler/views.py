@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from shared.errors import Problem
+from shared.runs.learned import LearnedPeak
 from shared.runtimes import ModelShape, RunSpec, RuntimeInfo
 from shared.units import Bytes
 from shared.vocabulary import Capability, Format, RunState
@@ -26,11 +27,29 @@ class HostView:
     reserved_by: str | None = None
     #: What its living workers offer, by name.
     runtimes: Mapping[str, RuntimeInfo] = field(default_factory=dict)
+    labels: Mapping[str, str] = field(default_factory=dict)
+    #: Words that keep work away which does not tolerate them.
+    taints: tuple[str, ...] = ()
+    #: What its memory guard says: `open`, `closed` (no new runs, idle ones go) or `shedding` (busy ones go too).
+    guard: str = "open"
+    #: How hot it is, `nominal | fair | serious | critical`; `None` when it does not say.
+    thermal: str | None = None
+    #: Part of its processors at work, 0 to 1; `None` when it does not say.
+    load: float | None = None
+    #: Why it is under maintenance, which is a drain that people explain.
+    maintenance: str | None = None
+    #: `label=value` words of work at it whose like is to be kept apart (`Shape.avoid` of its live attempts).
+    apart: frozenset[str] = frozenset()
+
+    @property
+    def leaving(self) -> bool:
+        """What it works at is finished, and its idle runs end."""
+        return self.draining or self.maintenance is not None
 
     @property
     def open(self) -> bool:
         """Takes new work of anyone, reservations aside."""
-        return self.up and not self.draining and not self.cordoned
+        return self.up and not self.cordoned and not self.leaving
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +63,10 @@ class ModelView:
     context: int | None = None
     shape: ModelShape = field(default_factory=ModelShape)
     hosts: frozenset[str] = frozenset()
+    #: Hosts it is barred from, because loading it brought them or itself down, with the reason.
+    quarantined: Mapping[str, str] = field(default_factory=dict)
+    #: What was measured of its runs, which corrects the estimate.
+    learned: tuple[LearnedPeak, ...] = ()
 
     def on(self, host: str) -> bool:
         """Can be loaded there; the echo model needs no disk."""
@@ -109,6 +132,19 @@ class Shape:
     exclusive: bool = False
     #: Model ids an exclusive job will load in turn, each with its runtime when that matters.
     acquires: tuple[tuple[str, str | None], ...] = ()
+    kind: str = ""
+    #: The part of the queue whose fair share it uses: `key:<id>` or `label:<name>=<value>`.
+    queue: str = "key:"
+    #: Other parts it belongs to whose limit or pause counts: those of its key and labels that have a row.
+    parts: tuple[str, ...] = ()
+    #: Labels that a host must have.
+    selector: tuple[tuple[str, str], ...] = ()
+    #: Taints that it bears.
+    tolerations: tuple[str, ...] = ()
+    #: `label=value`: it keeps off hosts where work with the same word is.
+    avoid: str | None = None
+    #: Its attempts may be ended half-way for more urgent work, and go on later where they stopped.
+    preemptible: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +155,50 @@ class JobView:
     queued_at: float
     slots: int
     shape: Shape
+    #: It fails when it has not begun by then.
+    deadline: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptView:
+    """A live attempt that holds slots of a run."""
+
+    job_id: str
+    attempt: int
+    run_id: str
+    slots: int
+    rank: int
+    started_at: float
+    #: See `Shape.preemptible`.
+    preemptible: bool = False
+    #: It was told to give way, and will soon.
+    giving_way: bool = False
+    #: Times that its job gave way before.
+    preemptions: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class QueueView:
+    """A part of the queue: `all`, `kind:…`, `class:…`, `key:…` or `label:…`; see `shared.tables.Queue`."""
+
+    name: str
+    weight: float = 1.0
+    stride_pass: float = 0.0
+    #: Jobs of it that may be at work at the same time; `None`: any number.
+    max_running: int | None = None
+    #: Jobs of it that are assigned or running.
+    running: int = 0
+    paused: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """Measured seconds of a model on a runtime, `None` while unknown."""
+
+    #: From the start of a job to its end, on the median.
+    job: float | None = None
+    #: From the start of a run until it is ready.
+    load: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,3 +232,9 @@ class Snapshot:
     lanes: Mapping[tuple[str, str], LaneView] = field(default_factory=dict)
     #: Ended loads of the models that jobs wait for, newest first.
     loads: tuple[LoadView, ...] = ()
+    #: Live attempts on runs, as far as preemption or an estimate needs them.
+    attempts: tuple[AttemptView, ...] = ()
+    #: Parts of the queue that have a row, by name.
+    queues: Mapping[str, QueueView] = field(default_factory=dict)
+    #: By model id and runtime.
+    rates: Mapping[tuple[str, str], Rate] = field(default_factory=dict)
