@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from typing import Generic, TypeVar
 
-from shared.errors import Cancelled
+from shared.errors import Cancelled, HandedBack
 from shared.loopback import Check
 
 Piece = TypeVar("Piece")
@@ -58,7 +58,11 @@ class _Crew(Generic[Piece, Done]):
     def results(self, check: Check) -> Iterator[Done]:
         working = len(self._threads)
         while working:
-            check()
+            try:
+                check()
+            except HandedBack:
+                yield from self._finished()
+                raise
             try:
                 said = self._said.get(timeout=_CHECK_SECONDS)
             except queue.Empty:
@@ -69,6 +73,14 @@ class _Crew(Generic[Piece, Done]):
                 raise said.error
             else:
                 working -= 1
+
+    def _finished(self) -> Iterator[Done]:
+        """What was done before the work was handed back: nobody shall do it again."""
+        self.dismiss()
+        while not self._said.empty():
+            said = self._said.get()
+            if not isinstance(said, _Gone):
+                yield said
 
     def dismiss(self) -> None:
         self._dismissed.set()

@@ -19,6 +19,7 @@
         ├── EngineFailed                   the engine failed at one request; others may succeed
         ├── RunDied → OutOfMemory, UnsupportedModel, PortInUse
         ├── DownloadFailed → GatedModel, DiskFull, ChecksumMismatch
+        ├── DeadlinePassed                 the job had not begun in time
         └── Cancelled
 
 Each says **what** happened, **why**, and **how to fix it**; `Problem` is the same as data.
@@ -260,9 +261,16 @@ class LeaseLost(ExecutionError):
 
 
 class HandedBack(ExecutionError):
-    """The worker stops; the attempt goes back to the queue and is not counted."""
+    """The worker stops, or the job gives way; the attempt goes back to the queue and is not counted."""
 
     code = "handed_back"
+
+
+class DeadlinePassed(ExecutionError):
+    """The job had not begun when its deadline passed."""
+
+    code = "deadline_passed"
+    retryable = False
 
 
 class LoopOfCrashes(ExecutionError):

@@ -80,6 +80,11 @@ def idle(moment: Moment) -> Conditions:
     return [~attempted, Run.last_used_at.is_(None) | (Run.last_used_at <= moment)]
 
 
+def interruptible() -> Conditions:
+    """An attempt is asked to give way only while it is alive, and once."""
+    return [is_live_attempt, Attempt.preempt_requested_at.is_(None)]
+
+
 def lease_over(moment: Moment) -> Conditions:
     """An attempt is lost only after its lease."""
     return [is_live_attempt, Attempt.state == AttemptState.RUNNING, Attempt.lease_until <= moment]

@@ -376,6 +376,8 @@ class Job(Base):
     deadline: Mapped[float | None]
     #: The schedule that submitted it.
     schedule: Mapped[str | None] = mapped_column(String(40), index=True)
+    #: May be asked to give way to more urgent work: what it has finished is kept.
+    preemptible: Mapped[bool] = mapped_column(Boolean, default=False)
     #: Times that more urgent work took its place.
     preemptions: Mapped[int] = mapped_column(Integer, default=0)
     #: The highest attempt number so far: the fencing token.

@@ -118,6 +118,7 @@ class AttemptContext:
         self.cancelled = threading.Event()
         self.fenced = threading.Event()
         self.handed_back = threading.Event()
+        self.preempted = threading.Event()
 
     # --- what the worker reads ---
 
@@ -147,6 +148,8 @@ class AttemptContext:
             raise Cancelled("The job was cancelled", "somebody asked for it", "submit it again, or retry it")
         if self.handed_back.is_set():
             raise HandedBack("The worker stops", "its host is shutting down or draining", "nothing: it runs again")
+        if self.preempted.is_set():
+            raise HandedBack("The job gives way", "its place is needed", "nothing: it goes on where it stopped")
 
     def raise_if_fenced(self) -> None:
         if self.fenced.is_set():

@@ -119,6 +119,11 @@ class Executor:
         if context := self._live.get((ref.job_id, ref.attempt)):
             context.cancelled.set()
 
+    def preempt(self, ref: AttemptRef) -> None:
+        """More urgent work wants its place: it is handed back at its next check, with what it has finished."""
+        if context := self._live.get((ref.job_id, ref.attempt)):
+            context.preempted.set()
+
     def drop(self, ref: AttemptRef) -> None:
         """Somebody else's now: stop, say nothing."""
         if context := self._live.get((ref.job_id, ref.attempt)):

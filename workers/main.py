@@ -88,6 +88,8 @@ class Worker:
     def _hear(self, news: Synced) -> None:
         for ref in news.cancel:
             self._executor.cancel(ref)
+        for ref in news.preempt:
+            self._executor.preempt(ref)
         for ref in news.drop:
             self._executor.drop(ref)
         for run in news.drop_runs:

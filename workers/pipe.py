@@ -44,6 +44,7 @@ class Synced(BaseModel):
 
     type: Literal["synced"] = "synced"
     cancel: list[AttemptRef] = []
+    preempt: list[AttemptRef] = []
     drop: list[AttemptRef] = []
     drop_runs: list[RunRef] = []
     wishes: list[RunRef] = []

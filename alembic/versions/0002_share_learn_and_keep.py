@@ -48,6 +48,7 @@ def _jobs() -> list[sa.Column[object]]:
         sa.Column("queue", sa.String(length=200), nullable=False, server_default="key:"),
         sa.Column("deadline", _NUMBER, nullable=True),
         sa.Column("schedule", sa.String(length=40), nullable=True),
+        sa.Column("preemptible", sa.Boolean(), nullable=False, server_default=sa.false()),
         sa.Column("preemptions", sa.Integer(), nullable=False, server_default="0"),
     ]
 

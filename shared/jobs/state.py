@@ -14,7 +14,20 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Float, and_, bindparam, case, func, insert, literal, select, tuple_, update
+from sqlalchemy import (
+    ColumnElement,
+    Float,
+    Integer,
+    and_,
+    bindparam,
+    case,
+    func,
+    insert,
+    literal,
+    select,
+    tuple_,
+    update,
+)
 from sqlalchemy.orm import Session
 
 from shared import events, guards, leader
@@ -229,6 +242,35 @@ def rescue(session: Session, fence: Fence, max_crashes: int) -> list[AttemptRef]
     return refs
 
 
+def preempt(session: Session, fence: Fence, refs: Collection[AttemptRef], reason: str) -> None:
+    """Ask attempts to give way: one that no worker has taken yet is handed back at once, one that runs is told.
+
+    What is over, or was asked before, is left alone.
+    """
+    if not refs:
+        return
+    leader.check(session, fence)
+    rows = session.scalars(
+        select(Attempt)
+        .where(_in_refs([(ref.job_id, ref.attempt) for ref in refs]), *guards.interruptible())
+        .with_for_update()
+    ).all()
+    moment = clock_time(session)
+    for attempt in rows:
+        attempt.preempt_requested_at = moment
+    session.flush()
+    events.record(session, [_event("job.preempted", a.job_id, a.host, attempt=a.number, reason=reason) for a in rows])
+    # Handed back, it counts as no crash, so that their limit does not matter.
+    _end(session, [(a, AttemptState.ABANDONED, None) for a in rows if a.state == AttemptState.ASSIGNED], max_crashes=0)
+
+
+def users(session: Session, run_ids: Collection[str], owners: Collection[str | None]) -> list[AttemptRef]:
+    """Live attempts that use these runs, and those of the jobs that own them."""
+    mine = Attempt.run_id.in_(run_ids) | Attempt.job_id.in_([owner for owner in owners if owner])
+    query = select(Attempt.job_id, Attempt.number).where(is_live_attempt, mine)
+    return [AttemptRef(job_id=job_id, attempt=number) for job_id, number in session.execute(query)]
+
+
 def block(session: Session, fence: Fence, reasons: dict[str, dict[str, Any] | None]) -> None:
     """Write why jobs wait."""
     if not reasons:
@@ -333,6 +375,17 @@ def keep_alive(session: Session, host: str, statuses: Sequence[AttemptStatus], l
     return {AttemptRef(job_id=job_id, attempt=number): job_id in wanted for job_id, number in kept}
 
 
+def preempting(session: Session, host: str) -> list[AttemptRef]:
+    """Running attempts of a host that are to give way."""
+    query = select(Attempt.job_id, Attempt.number).where(
+        is_live_attempt,
+        Attempt.host == host,
+        Attempt.state == AttemptState.RUNNING,
+        Attempt.preempt_requested_at.is_not(None),
+    )
+    return [AttemptRef(job_id=job_id, attempt=number) for job_id, number in session.execute(query)]
+
+
 def checkpoint(session: Session, host: str, worker: str, ref: AttemptRef, items: Sequence[Item]) -> bool:
     """Keep finished pieces; `False` when the attempt is no longer this worker's. A piece is kept once, for ever."""
     attempt = session.get(Attempt, (ref.job_id, ref.attempt), with_for_update=True)
@@ -369,19 +422,28 @@ def finish(
     results: dict[str, dict[str, Any] | None] = {}
     for report in reports:
         ref = (report.job_id, report.attempt)
-        attempt, state = attempts.get(ref), _ENDED[report.outcome]
+        attempt = attempts.get(ref)
+        state = _ended_as(attempt, report)
         if attempt is None:
             verdicts.append(Verdict.STALE)
         elif ref in ended:
             verdicts.append(Verdict.DUPLICATE if ended[ref][1] == state else Verdict.STALE)
         elif guards.finishes(attempt, worker, host):
-            ended[ref] = (attempt, state, report.error)
+            ended[ref] = (attempt, state, report.error if state != AttemptState.ABANDONED else None)
             results[report.job_id] = report.result
             verdicts.append(Verdict.ACCEPTED)
         else:
             verdicts.append(Verdict.DUPLICATE if guards.repeats(attempt, worker, state) else Verdict.STALE)
     _end(session, list(ended.values()), max_crashes, results)
     return verdicts
+
+
+def _ended_as(attempt: Attempt | None, report: FinishedAttempt) -> AttemptState:
+    """One whose run was ended under it, after it was asked to give way, is handed back: the death was ours."""
+    given_way = attempt is not None and attempt.preempt_requested_at is not None
+    if given_way and report.outcome == Outcome.FAILED and report.error is not None and report.error.crash:
+        return AttemptState.ABANDONED
+    return _ENDED[report.outcome]
 
 
 def lose(session: Session, host: str, workers: Collection[str], max_crashes: int, why: str) -> list[AttemptRef]:
@@ -493,7 +555,7 @@ def _end(
         ),
         [{"job": a.job_id, "n": a.number, "ended_as": state, "problem": problems[a.job_id]} for a, state, _ in settled],
     )
-    session.connection().execute(_SETTLE, [_settle_row(a, s, moment, results) for a, _, s in settled])
+    session.connection().execute(_SETTLE, [_settle_row(a, state, s, moment, results) for a, state, s in settled])
     _touch_runs(session, {a.run_id for a, _, _ in settled if a.run_id}, moment)
     _free_hosts(session, [job_id for job_id, standing in standings.items() if standing.exclusive])
     events.record(session, [_settled_event(a, state, s) for a, state, s in settled])
@@ -520,6 +582,7 @@ _SETTLE = (
         state=bindparam("next_state", type_=Job.state.type),
         failures=bindparam("failed"),
         crashes=bindparam("crashed"),
+        preemptions=Job.preemptions + bindparam("gave_way", type_=Integer),
         not_before=bindparam("next_time", type_=Float),
         finished_at=bindparam("end_time", type_=Float),
         result=bindparam("outcome", type_=Job.result.type),
@@ -531,7 +594,11 @@ _SETTLE = (
 
 
 def _settle_row(
-    attempt: Attempt, settled: Settled, moment: float, results: dict[str, dict[str, Any] | None] | None
+    attempt: Attempt,
+    ended: AttemptState,
+    settled: Settled,
+    moment: float,
+    results: dict[str, dict[str, Any] | None] | None,
 ) -> dict[str, Any]:
     good = settled.state == JobState.SUCCEEDED
     queued = settled.state == JobState.QUEUED
@@ -540,6 +607,7 @@ def _settle_row(
         "next_state": settled.state,
         "failed": settled.failures,
         "crashed": settled.crashes,
+        "gave_way": int(ended == AttemptState.ABANDONED and attempt.preempt_requested_at is not None),
         "next_time": moment + settled.delay if queued and settled.delay else None,
         "end_time": None if queued else moment,
         "outcome": (results or {}).get(attempt.job_id) if good else None,

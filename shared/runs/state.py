@@ -21,9 +21,11 @@ from shared import events, guards, leader
 from shared.db import clock_time, now
 from shared.errors import Conflict, NotFound, Problem
 from shared.events import NewEvent
+from shared.jobs import state as jobs
 from shared.jobs.state import REPUBLISH, Timers, lane_name
 from shared.leader import Fence
 from shared.protocol import RunAction, RunEvent, RunRef, RunReport, RunStatus
+from shared.runs import learning
 from shared.tables import Host, Run, is_live_run
 from shared.vocabulary import RunState
 
@@ -151,6 +153,26 @@ def evict(session: Session, fence: Fence, run_ids: Collection[str], reason: str)
     return [RunMessage(r.id, r.generation, lane_name(r.host, r.runtime)) for r in rows]
 
 
+def shed(session: Session, fence: Fence, run_ids: Collection[str], reason: str) -> list[RunMessage]:
+    """Stop runs although they are in use: a host runs out of memory. Their attempts are handed back."""
+    if not run_ids:
+        return []
+    leader.check(session, fence)
+    # Attempts are locked before their runs, as a finish does.
+    owners = session.scalars(select(Run.owner_job).where(Run.id.in_(run_ids))).all()
+    jobs.preempt(session, fence, jobs.users(session, run_ids, owners), reason)
+    moment = now(session)
+    rows = session.execute(
+        update(Run)
+        .where(Run.id.in_(run_ids), Run.state.in_((RunState.STARTING, RunState.READY)))
+        .values(state=RunState.STOPPING, stop_reason=reason, publish_at=moment + REPUBLISH, published=1)
+        .returning(Run.id, Run.generation, Run.host, Run.runtime),
+        execution_options={"synchronize_session": False},
+    ).all()
+    events.record(session, [_event("run.stopping", r.id, host=r.host, reason=reason) for r in rows])
+    return [RunMessage(r.id, r.generation, lane_name(r.host, r.runtime)) for r in rows]
+
+
 def due_messages(session: Session, fence: Fence, limit: int = 200) -> list[RunMessage]:
     """Hints that are due again: placed but not started, or asked to stop but not stopped."""
     leader.check(session, fence)
@@ -250,6 +272,8 @@ def _end_again(session: Session, run: Run, said: RunReport) -> bool:
 
 
 def _ready(session: Session, run: Run, said: RunReport, moment: float, lease: float) -> bool:
+    if (run.memory_peak or 0) > run.memory_need:
+        learning.outgrew(session, run)
     run.endpoint = said.endpoint.model_dump() if said.endpoint else None
     run.pid, run.load_seconds = said.pid, said.load_seconds
     run.ready_at = run.last_used_at = moment
@@ -275,7 +299,7 @@ def keep_alive(session: Session, host: str, statuses: Sequence[RunStatus], lease
             Run.state.in_(_LOADED),
         )
         .values(lease_until=now(session) + lease)
-        .returning(Run.id, Run.generation),
+        .returning(Run.id, Run.generation, Run.memory_need, Run.memory_peak),
         execution_options={"synchronize_session": False},
     ).all()
     kept = {(r.id, r.generation) for r in rows}
@@ -287,7 +311,17 @@ def keep_alive(session: Session, host: str, statuses: Sequence[RunStatus], lease
             .values(memory_used=bindparam("used"), memory_peak=_highest(bindparam("most", type_=BigInteger))),
             [{"run": s.run_id, "used": s.memory, "most": s.peak or s.memory} for s in measured],
         )
+        known = {r.id: max(r.memory_need, r.memory_peak or 0) for r in rows}
+        _learn_at_once(session, [s.run_id for s in measured if (s.peak or s.memory or 0) > known[s.run_id]])
     return {RunRef(run_id=run_id, generation=generation) for run_id, generation in kept}
+
+
+def _learn_at_once(session: Session, run_ids: Collection[str]) -> None:
+    """These runs have never used so much, and it is more than they hold."""
+    if run_ids:
+        rows = session.scalars(select(Run).where(Run.id.in_(run_ids)).execution_options(populate_existing=True))
+        for run in rows.all():
+            learning.outgrew(session, run)
 
 
 def confirm_dead(session: Session, host: str, refs: Collection[RunRef]) -> None:
@@ -346,6 +380,7 @@ def _over(
         run.stop_reason = reason
     if error is not None:
         run.error = error.model_dump()
+    learning.ended(session, run, error)
     said = {"error": error.sentence()} if error else {"reason": run.stop_reason}
     events.record(session, [_event(f"run.{state}", run.id, host=run.host, **said)])
 

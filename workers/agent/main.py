@@ -37,6 +37,8 @@ from workers.spool import left_behind
 log = structlog.get_logger()
 
 _CHECK_EVERY = 0.2
+#: Pauses, in seconds, after which a front door that does not answer is worth a warning.
+_EARLY = 3.0
 _VERSION = "0.1.0"
 
 
@@ -208,7 +210,9 @@ class Agent:
             try:
                 return call()
             except Unavailable as error:
-                log.warning("waiting for the front door", error=str(error))
+                # Started together with it, an agent is early by a few seconds, which is nobody's concern.
+                say = log.warning if delay > _EARLY else log.debug
+                say("waiting for the front door", error=str(error))
                 self._stopping.wait(delay)
                 delay = min(5.0, delay * 2)
         return None
@@ -228,6 +232,7 @@ def _concerning(runtime: str, status: Status, answer: protocol.Synced) -> Synced
 
     return Synced(
         cancel=own(answer.cancel),
+        preempt=own(answer.preempt),
         drop=own(answer.drop),
         drop_runs=[ref for ref in answer.drop_runs if (ref.run_id, ref.generation) in my_runs],
         wishes=[RunRef(run_id=w.run_id, generation=w.generation) for w in answer.wishes if w.runtime == runtime],
