@@ -35,7 +35,7 @@ class Load:
     """What decides the memory of a model's run, besides the model: what peaks are kept by."""
 
     runtime: str
-    #: As the runtime says it.
+    #: `version_key` of what the runtime says.
     version: str
     #: Tokens per slot.
     context: int
@@ -71,6 +71,11 @@ class LearnedPeak:
 def bucket(tokens: int) -> int:
     """`tokens`, rounded up to a power of two."""
     return 1 << max(0, tokens - 1).bit_length()
+
+
+def version_key(version: str) -> str:
+    """A runtime's version as peaks are kept by it."""
+    return version[:64]
 
 
 def params_digest(params: Mapping[str, Any]) -> str:

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from shared.errors import InvalidParameters
 from shared.memory import Need, estimate
-from shared.runs.learned import LearnedPeak, Load, correct, params_digest
+from shared.runs.learned import LearnedPeak, Load, correct, params_digest, version_key
 from shared.runtimes import ModelShape, RunSpec, RuntimeInfo
 from shared.units import Bytes, parse_bytes
 from shared.vocabulary import Format
@@ -51,7 +51,7 @@ def size_run(model: Loadable, runtime: RuntimeInfo, spec: RunSpec, learned: Sequ
         need = Need(Bytes(0), Bytes(0), Bytes(runtime.base_memory + _scripted(spec)), Bytes(0))
     else:
         need = estimate(model.shape, model.size, context, slots, runtime.base_memory)
-    load = Load(runtime.name, runtime.version, context, slots, params_digest(spec.params))
+    load = Load(runtime.name, version_key(runtime.version), context, slots, params_digest(spec.params))
     return RunSize(context, slots, correct(need, load, learned))
 
 
