@@ -21,6 +21,7 @@ from shared.errors import (
     Unauthorized,
     Unavailable,
 )
+from shared.store.wire import Entered, Found, Shelf, Sourced, Sources, Verified
 
 Answer = TypeVar("Answer", bound=BaseModel)
 T = TypeVar("T")
@@ -86,6 +87,26 @@ class FrontDoor:
 
     def release(self, message: protocol.Release) -> protocol.Accepted:
         return self._post("/runs/release", message, protocol.Accepted)
+
+    def shelf(self) -> Shelf:
+        """The models that the front door knows to lie on this host."""
+        with self._reachable():
+            response = self._http.get("/models/shelf")
+        if response.status_code >= 300:
+            raise _error(response)
+        return Shelf.model_validate_json(response.content)
+
+    def sources(self, message: Sources) -> Sourced:
+        """Hosts that have the files this one lacks."""
+        return self._post("/models/sources", message, Sourced)
+
+    def found(self, message: Found) -> Entered:
+        """Models that other programs keep here."""
+        return self._post("/models/found", message, Entered)
+
+    def verified(self, message: Verified) -> protocol.Accepted:
+        """What the files of a model really hold. Raises StaleTransition when fenced off."""
+        return self._post("/models/verified", message, protocol.Accepted)
 
     def download(self, file_id: str, into: IO[bytes]) -> None:
         """Stream a stored file into `into`. Raises NotFound."""

@@ -103,4 +103,4 @@ class Verified(AttemptRef):
     #: As they are on disk.
     files: list[ShelfFile]
     #: Names of files whose content is not what it should be, or that are gone.
-    damaged: list[str] = []
+    damaged: list[str] = Field(default_factory=list)
