@@ -65,7 +65,13 @@ class Settings(BaseSettings):
     )
     host_token: SecretStr | None = Field(default=None, description="Token of this host's agent.")
     memory: Size | None = Field(default=None, description="Bytes that runs on this host may hold; unset: measured.")
-    memory_reserve: Size | None = Field(default=None, description="Memory kept for everything else; unset: by size.")
+    memory_reserve: Size | None = Field(default=None, description="Memory kept for everything else; unset: by mode.")
+    memory_mode: Literal["safe", "balanced", "aggressive"] = Field(
+        default="balanced", description="How much memory is left to everything else on this host."
+    )
+    memory_script: Path | None = Field(
+        default=None, description="A JSON file that says what memory this host has, for tests and demos."
+    )
     runtimes: list[str] | None = Field(default=None, description="Runtimes this host offers; unset: all it has.")
     labels: dict[str, str] = Field(default_factory=dict, description="Labels of this host.")
     whisper_threads: int | None = Field(default=None, ge=1, description="CPU threads of a Whisper run.")

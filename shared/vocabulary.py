@@ -63,6 +63,16 @@ class Priority(StrEnum):
         return list(Priority).index(self)
 
 
+class Guard(StrEnum):
+    """What a host's memory guard says."""
+
+    OPEN = "open"
+    #: No new run is placed there, and idle ones go.
+    CLOSED = "closed"
+    #: The newest run of the lowest priority is stopped, its work goes on later.
+    SHEDDING = "shedding"
+
+
 class Capability(StrEnum):
     """What a runtime can do with a model, or, for `store`, without one."""
 
