@@ -1,4 +1,10 @@
-"""A Hugging Face hub on loopback: model info, files behind redirects, ranges, and faults on demand."""
+"""A Hugging Face hub on loopback that behaves as the real one, with faults on demand.
+
+Model info at `/api/models/…`; small files behind a relative redirect with their Git name as ETag; large ones behind a
+redirect to a signed address on another host (`localhost` instead of `127.0.0.1`, so that clients take it for a
+stranger), with `X-Linked-Size` and `X-Linked-ETag`; files of the Xet store with `X-Xet-Hash` and a token route.
+Private, gated and missing repositories are told apart by status and `X-Error-Code`.
+"""
 
 from __future__ import annotations
 
@@ -7,42 +13,38 @@ import hashlib
 import json
 import re
 import threading
+import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
+
+from tests.hub_content import Body, Content, blob_id, sha256, size_of
+from tests.hub_fault import Fault
+
+__all__ = ["TOKEN", "Fault", "HubServer", "Repository", "Seen", "running_hub"]
 
 TOKEN = "hf_right"
-_PIECE = 16384
-
-
-@dataclass
-class Fault:
-    """What goes wrong with one answer."""
-
-    #: Answer with this status and these headers instead.
-    status: int | None = None
-    headers: dict[str, str] = field(default_factory=dict)
-    #: End the connection after so many bytes of content.
-    drop_after: int | None = None
-    #: Send so many bytes of content, then wait until the test goes on.
-    hold_after: int | None = None
-    #: Promise and send one byte more than there is.
-    too_long: bool = False
-    corrupt: bool = False
-    ignore_range: bool = False
+SIGNATURE = "signed-and-secret"
+_HOUR = 3600
 
 
 @dataclass
 class Repository:
-    files: dict[str, bytes]
+    files: dict[str, Content]
     commit: str
     #: Names of files kept as LFS objects: content behind a redirect, SHA-256 as ETag.
     large: tuple[str, ...]
     gated: bool = False
     private: bool = False
+    #: Xet hashes by file name, and the address of the store that has them.
+    xet: dict[str, str] = field(default_factory=dict)
+    xet_store: str = ""
+    #: Branches and tags beside `main`.
+    refs: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -55,7 +57,10 @@ class Seen:
 
 
 class HubServer(ThreadingHTTPServer):
-    """`faults` befall the next requests for content, `info_faults` those for model info, each once and in order."""
+    """`faults` befall the next requests for content, `info_faults` those for model info, each once and in order.
+
+    `always` befalls every request for content that no fault of the queue befell.
+    """
 
     daemon_threads = True
 
@@ -68,6 +73,11 @@ class HubServer(ThreadingHTTPServer):
         self.moved: dict[str, str] = {}
         self.faults: deque[Fault] = deque()
         self.info_faults: deque[Fault] = deque()
+        self.always = Fault()
+        #: Called at each request for content, before it is answered.
+        self.asked: Callable[[], None] = lambda: None
+        #: Bytes a second of one answer; `None`: as fast as it goes.
+        self.speed: int | None = None
         self.seen: list[Seen] = []
         self.sent = 0
         self.holding = threading.Event()
@@ -82,14 +92,19 @@ class HubServer(ThreadingHTTPServer):
         """The same server under another name: clients treat it as a stranger."""
         return f"http://localhost:{self.server_address[1]}"
 
-    def add(self, name: str, files: dict[str, bytes], *, gated: bool = False, private: bool = False) -> Repository:
-        commit = hashlib.sha1("".join(sorted(files)).encode() + b"".join(files.values())).hexdigest()
+    def add(self, name: str, files: dict[str, Any], *, gated: bool = False, private: bool = False) -> Repository:
+        """Publish `files`, bytes or paths of files, as the head of `main`."""
+        known = "".join(f"{file}{sha256(content)}" for file, content in sorted(files.items()))
+        commit = hashlib.sha1(known.encode()).hexdigest()
         large = tuple(file for file in files if not file.endswith((".json", ".txt", ".md")))
         self.repositories[name] = Repository(files, commit, large, gated, private)
         return self.repositories[name]
 
     def content_requests(self) -> list[Seen]:
-        return [seen for seen in self.seen if seen.method == "GET" and not seen.path.startswith("/api/")]
+        return [seen for seen in self.seen if seen.method == "GET" and not seen.path.startswith("/api/models/")]
+
+    def next_fault(self) -> Fault:
+        return self.faults.popleft() if self.faults else self.always
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Clients that go away are what these tests are about."""
@@ -128,12 +143,16 @@ class _Handler(BaseHTTPRequestHandler):
         self.server.seen.append(
             Seen(self.command, path, headers["Range"], headers["If-Range"], headers["Authorization"])
         )
-        if match := re.fullmatch(r"/api/models/([^/]+/[^/]+)(?:/revision/(.+))?", path):
+        if match := re.fullmatch(r"/api/models/([^/]+/[^/]+)/xet-read-token/([^/]+)", path):
+            self._xet_token(match[1], match[2])
+        elif match := re.fullmatch(r"/api/models/([^/]+/[^/]+)(?:/revision/(.+))?", path):
             self._info(match[1], match[2] or "main")
         elif match := re.fullmatch(r"/([^/]+/[^/]+)/resolve/([^/]+)/(.+)", path):
             self._resolve(match[1], match[2], match[3])
+        elif match := re.fullmatch(r"/api/resolve-cache/models/([^/]+/[^/]+)/([^/]+)/(.+)", path):
+            self._small(match[1], match[2], match[3])
         elif match := re.fullmatch(r"/cdn/([^/]+/[^/]+)/(.+)", path):
-            self._content(self.server.repositories[match[1]].files[match[2]], '"etag-of-the-cdn"')
+            self._cdn(match[1], match[2])
         elif path.startswith("/files/") and path[7:] in self.server.files:
             self._content(*self.server.files[path[7:]])
         elif path.startswith("/moved/"):
@@ -148,9 +167,9 @@ class _Handler(BaseHTTPRequestHandler):
         repository = self.server.repositories.get(name)
         hidden = repository is not None and repository.private and not self._authorised()
         if repository is None or hidden:
-            self._answer(401, {"X-Error-Code": "RepoNotFound"})
+            self._answer(404 if self._authorised() else 401, {"X-Error-Code": "RepoNotFound"})
             return None
-        if revision not in ("main", repository.commit):
+        if revision not in ("main", repository.commit, *repository.refs):
             self._answer(404, {"X-Error-Code": "RevisionNotFound"})
             return None
         return repository
@@ -176,56 +195,81 @@ class _Handler(BaseHTTPRequestHandler):
             return
         commit = {"X-Repo-Commit": repository.commit}
         if repository.gated and not self._authorised():
-            self._answer(401, {"X-Error-Code": "GatedRepo", **commit})
+            status = 403 if self.headers["Authorization"] else 401
+            self._answer(status, {"X-Error-Code": "GatedRepo", "X-Error-Message": "Access is restricted.", **commit})
         elif file not in repository.files:
             self._answer(404, {"X-Error-Code": "EntryNotFound", **commit})
-        elif file in repository.large:
-            content = repository.files[file]
-            linked = {"X-Linked-Size": str(len(content)), "X-Linked-Etag": f'"{hashlib.sha256(content).hexdigest()}"'}
-            self._answer(302, {"Location": f"{self.server.cdn_url}/cdn/{name}/{file}?sign=secret", **commit, **linked})
         else:
-            content = repository.files[file]
-            self._content(content, f'"{_blob_id(content)}"', commit)
+            self._redirect(name, file, repository, commit)
+
+    def _redirect(self, name: str, file: str, repository: Repository, headers: dict[str, str]) -> None:
+        content = repository.files[file]
+        large = file in repository.large
+        etag = sha256(content) if large else blob_id(content)
+        fault = self.server.faults[0] if self.server.faults else self.server.always
+        headers |= {"X-Linked-Size": str(size_of(content)), "X-Linked-ETag": f'"{fault.linked_etag or etag}"'}
+        if fault.linked_etag and self.server.faults and self.command == "GET":
+            self.server.faults.popleft()
+        if not large:
+            place = f"/api/resolve-cache/models/{name}/{repository.commit}/{quote(file)}"
+            self._answer(307, {"Location": place, "ETag": headers["X-Linked-ETag"], **headers})
+            return
+        if file in repository.xet:
+            token = f"{self.server.url}/api/models/{name}/xet-read-token/{repository.commit}"
+            headers |= {"X-Xet-Hash": repository.xet[file], "Link": f'<{token}>; rel="xet-auth"'}
+        place = f"{self.server.cdn_url}/cdn/{name}/{quote(file)}?sign={SIGNATURE}"
+        self._answer(302, {"Location": place, **headers})
+
+    def _xet_token(self, name: str, revision: str) -> None:
+        repository = self._repository(name, revision)
+        if repository is None:
+            return
+        facts = {"accessToken": "xet_token", "exp": int(time.time()) + _HOUR, "casUrl": repository.xet_store}
+        headers = {"Access-Token": facts["accessToken"], "Token-Expiration": facts["exp"], "Cas-Url": facts["casUrl"]}
+        body = json.dumps(facts).encode()
+        self._answer(200, {f"X-Xet-{key}": str(value) for key, value in headers.items()}, body)
 
     # --- content -------------------------------------------------------------------------
 
-    def _content(self, content: bytes, etag: str | None, extra: dict[str, str] | None = None) -> None:
-        fault = self.server.faults.popleft() if self.server.faults and self.command == "GET" else Fault()
+    def _small(self, name: str, revision: str, file: str) -> None:
+        repository = self._repository(name, revision)
+        if repository is not None:
+            content = repository.files[file]
+            self._content(content, f'"{blob_id(content)}"', {"X-Repo-Commit": repository.commit})
+
+    def _cdn(self, name: str, file: str) -> None:
+        if self.headers["Authorization"] or SIGNATURE not in urlsplit(self.path).query:
+            self._answer(400)
+            return
+        self._content(self.server.repositories[name].files[file], '"etag-of-the-cdn"')
+
+    def _content(self, content: Content, etag: str | None, extra: dict[str, str] | None = None) -> None:
+        fault = self.server.next_fault() if self.command == "GET" else Fault()
+        self.server.asked()
         if fault.status is not None:
             self._answer(fault.status, fault.headers)
             return
-        start = 0 if fault.ignore_range or self.headers["If-Range"] not in (None, etag) else self._start()
+        if fault.instead is not None:
+            content, etag = fault.instead, f'"{blob_id(fault.instead)}"'
+        size = size_of(content)
+        start, end = self._asked_for(size, etag) if not fault.ignore_range else (None, size)
         headers = {**(extra or {}), **({"ETag": etag} if etag else {}), "Accept-Ranges": "bytes"}
-        if start >= len(content) > 0:
-            self._answer(416, {**headers, "Content-Range": f"bytes */{len(content)}"})
+        if start is not None and start >= size:
+            self._answer(416, {**headers, "Content-Range": f"bytes */{size}"})
             return
-        if start:
-            headers["Content-Range"] = f"bytes {start}-{len(content) - 1}/{len(content)}"
-        body = content[start:]
-        if fault.corrupt:
-            body = bytes([body[0] ^ 1]) + body[1:] if start else body[:-1] + bytes([body[-1] ^ 1])
-        self._head(206 if start else 200, headers, len(body) + fault.too_long)
+        partial, begin = start is not None, min((start or 0) + fault.shift, size)
+        if partial:
+            headers["Content-Range"] = f"bytes {begin}-{end - 1}/{size}"
+        self._head(206 if partial else 200, headers, end - begin + fault.length_off)
         if self.command == "GET":
-            self._send(body + b"!" * fault.too_long, fault)
+            self.close_connection = not Body(self.server, self.wfile, self.connection, fault).send(content, begin, end)
 
-    def _start(self) -> int:
-        match = re.fullmatch(r"bytes=(\d+)-", self.headers["Range"] or "")
-        return int(match[1]) if match else 0
-
-    def _send(self, body: bytes, fault: Fault) -> None:
-        ends = [end for end in (fault.drop_after, fault.hold_after) if end is not None]
-        self._pour(body[: min(ends, default=len(body))])
-        if fault.hold_after is not None:
-            self.server.holding.set()
-            self.server.released.wait(60)
-            self._pour(body[fault.hold_after :])
-        if fault.drop_after is not None:
-            self.close_connection = True
-
-    def _pour(self, body: bytes) -> None:
-        for start in range(0, len(body), _PIECE):
-            self.wfile.write(body[start : start + _PIECE])
-            self.server.sent += len(body[start : start + _PIECE])
+    def _asked_for(self, size: int, etag: str | None) -> tuple[int | None, int]:
+        """First byte and end of the range; `None` when all is wanted."""
+        match = re.fullmatch(r"bytes=(\d+)-(\d*)", self.headers["Range"] or "")
+        if match is None or self.headers["If-Range"] not in (None, etag):
+            return None, size
+        return int(match[1]), min(size, int(match[2]) + 1) if match[2] else size
 
     def _answer(self, status: int, headers: dict[str, str] | None = None, body: bytes = b"") -> None:
         self._head(status, headers or {}, len(body))
@@ -239,12 +283,16 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
 
 
-def _blob_id(content: bytes) -> str:
-    return hashlib.sha1(b"blob %d\0" % len(content) + content).hexdigest()
-
-
-def _sibling(name: str, content: bytes, repository: Repository) -> dict[str, Any]:
-    entry: dict[str, Any] = {"rfilename": name, "size": len(content), "blobId": _blob_id(content)}
+def _sibling(name: str, content: Content, repository: Repository) -> dict[str, Any]:
+    entry: dict[str, Any] = {"rfilename": name, "size": size_of(content), "blobId": blob_id(content)}
     if name in repository.large:
-        entry["lfs"] = {"size": len(content), "sha256": hashlib.sha256(content).hexdigest(), "pointerSize": 135}
+        entry["lfs"] = {"size": size_of(content), "sha256": sha256(content), "pointerSize": 135}
     return entry
+
+
+def publish(name: str, folder: Path) -> None:
+    """Serve a folder as one repository until the process is ended; prints the hub's address."""
+    with running_hub() as hub:
+        hub.add(name, {path.name: path for path in sorted(folder.iterdir())})
+        print(hub.url, flush=True)
+        threading.Event().wait()

@@ -210,7 +210,7 @@ def test_a_small_file_is_checked_against_its_git_name(context: StoreContext, hub
 
 
 def test_more_bytes_than_promised_are_never_kept(context: StoreContext, hub: HubServer) -> None:
-    hub.faults.extend([Fault(too_long=True)] * 4)
+    hub.faults.extend([Fault(length_off=1)] * 4)
     with pytest.raises(DownloadFailed, match="More than the promised"):
         download(context)
 
