@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from shared.errors import Cancelled, NotFound
-from shared.kinds.contract import ModelStore
+from shared.kinds.contract import FleetStore, ModelStore
 from shared.protocol import Acquired
 from shared.runtimes import Endpoint, InstalledModel, RunSpec
 from shared.units import Bytes
 from shared.vocabulary import Capability
+from tests.alone import AloneInTheFleet
 
 
 class LocalFiles:
@@ -117,6 +118,10 @@ class LocalContext:
     def release(self, run: Acquired) -> Acquired:
         assert self._release is not None, "this context has no host to stop runs on"
         return self._release(run)
+
+    @property
+    def fleet(self) -> FleetStore:
+        return AloneInTheFleet()
 
     def store(self) -> ModelStore:
         raise AssertionError("this context has no model store")

@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from shared.errors import Cancelled
-from shared.kinds.contract import Files, Items, ModelStore
+from shared.kinds.contract import Files, FleetStore, Items, ModelStore
 from shared.protocol import Acquired, Progress
 from shared.runtimes import Endpoint, InstalledModel, RunSpec
 from shared.units import GIB, Bytes
+from tests.alone import AloneInTheFleet
 from workers.store import HostStore
 
 
@@ -99,6 +100,10 @@ class StoreContext:
 
     def release(self, run: Acquired) -> Acquired:
         raise NotImplementedError
+
+    @property
+    def fleet(self) -> FleetStore:
+        return AloneInTheFleet()
 
     def store(self) -> ModelStore:
         return RoomyStore(

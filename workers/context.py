@@ -26,6 +26,7 @@ from shared.protocol import (
 )
 from shared.runtimes import RunSpec
 from shared.vocabulary import RunState
+from workers.fleet import AttemptFleet
 from workers.frontdoor import FrontDoor, patiently
 from workers.outbox import Outbox
 from workers.store import HostStore
@@ -173,6 +174,10 @@ class AttemptContext:
 
     def store(self) -> ModelStore:
         return self._store
+
+    @property
+    def fleet(self) -> AttemptFleet:
+        return AttemptFleet(self)
 
     def _poll(self, message: Acquire, until: set[RunState]) -> Acquired:
         while True:

@@ -8,13 +8,14 @@ called by a worker with a `Context` and returns what becomes the job's result.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, BinaryIO, ClassVar, Protocol, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from shared.protocol import Acquired, InstallRecord, Progress
 from shared.runtimes import Endpoint, InstalledModel, RunSpec
+from shared.store.wire import Shelf, ShelfFile, Sourced, Sources
 from shared.units import Bytes
 from shared.vocabulary import Capability
 
@@ -133,7 +134,11 @@ class Context(Protocol):
         """Stop it and wait until its memory is free; the answer carries its measured peak."""
 
     def store(self) -> ModelStore:
-        """Where models go on this host (downloads only)."""
+        """Where models go on this host (jobs of the store only)."""
+
+    @property
+    def fleet(self) -> FleetStore:
+        """What the front door knows of models on disks (jobs of the store only)."""
 
 
 class ModelStore(Protocol):
@@ -156,6 +161,22 @@ class ModelStore(Protocol):
 
     def disk_reserve(self) -> Bytes:
         """What of the free bytes no download may take."""
+
+
+class FleetStore(Protocol):
+    """The models of all hosts, as the front door knows them; all but `sources` wait for one that is away."""
+
+    def shelf(self) -> Shelf:
+        """What lies on this host."""
+
+    def sources(self, ask: Sources) -> Sourced:
+        """Hosts that have files which this one lacks; none while the front door is away."""
+
+    def found(self, searched: Sequence[str], models: Sequence[InstallRecord]) -> list[str]:
+        """Enter what other programs keep here; the names that the catalog gives them, in order."""
+
+    def verified(self, model_id: str, files: Sequence[ShelfFile], damaged: Sequence[str]) -> None:
+        """Say what the files of a model on this host really hold. Raises LeaseLost when fenced off."""
 
 
 class Kind(BaseModel, ABC):
