@@ -74,6 +74,14 @@ class Settings(BaseSettings):
     )
     runtimes: list[str] | None = Field(default=None, description="Runtimes this host offers; unset: all it has.")
     labels: dict[str, str] = Field(default_factory=dict, description="Labels of this host.")
+    peer_host: str | None = Field(
+        default=None,
+        description="Address from which this host serves its models to others; unset: loopback while the front door is "
+        "on loopback, else this host's address towards it.",
+    )
+    peer_port: int = Field(default=0, ge=0, le=65535, description="Port for that; 0 picks a free one.")
+    share_models: bool = Field(default=True, description="Serve this host's models to other hosts of the fleet.")
+    find_models: bool = Field(default=True, description="Look for models of other programs when the agent starts.")
     whisper_threads: int | None = Field(default=None, ge=1, description="CPU threads of a Whisper run.")
     llama_threads: int | None = Field(default=None, ge=1, description="CPU threads of a llama.cpp run.")
     wired_memory: Literal["off", "weights", "full"] = Field(

@@ -31,6 +31,8 @@ class Stack:
     database_url: str
     runtimes: str = '["echo","store"]'
     environment: dict[str, str] = field(default_factory=dict)
+    #: What only one piece has in its environment, by the piece's name.
+    own_environment: dict[str, dict[str, str]] = field(default_factory=dict)
     processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
     tokens: dict[str, str] = field(default_factory=dict)
     port: int = field(default_factory=free_port)
@@ -164,8 +166,11 @@ class Stack:
             "CIDERMILL_RUNTIMES": self.runtimes,
             "CIDERMILL_LOG_FORMAT": "json",
             "CIDERMILL_MEMORY": "8GiB",
+            # The models of the developer's own machine are no part of a test.
+            "CIDERMILL_FIND_MODELS": "false",
             **({"CIDERMILL_HOST_NAME": name, "CIDERMILL_HOST_TOKEN": self.tokens[name]} if name in self.tokens else {}),
             **self.environment,
+            **self.own_environment.get(name, {}),
         }
 
 

@@ -42,6 +42,11 @@ def secret(token_digest: str) -> bytes:
     return hmac.new(token_digest.encode(), _PURPOSE, hashlib.sha256).digest()
 
 
+def own_secret(token: str) -> bytes:
+    """The same key, as the host itself finds it: from its token."""
+    return secret(hashlib.sha256(token.encode()).hexdigest())
+
+
 def sign(key: bytes, grant: Grant) -> str:
     """The grant as a bearer token."""
     body = _encode(grant.model_dump_json().encode())
