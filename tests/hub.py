@@ -30,6 +30,8 @@ __all__ = ["TOKEN", "Fault", "HubServer", "Repository", "Seen", "running_hub"]
 TOKEN = "hf_right"
 SIGNATURE = "signed-and-secret"
 _HOUR = 3600
+#: Bytes up to which a published file is read into memory.
+_SMALL = 1 << 20
 
 
 @dataclass
@@ -145,6 +147,8 @@ class _Handler(BaseHTTPRequestHandler):
         )
         if match := re.fullmatch(r"/api/models/([^/]+/[^/]+)/xet-read-token/([^/]+)", path):
             self._xet_token(match[1], match[2])
+        elif match := re.fullmatch(r"/api/models/([^/]+/[^/]+)/tree/([^/]+)", path):
+            self._tree(match[1], match[2])
         elif match := re.fullmatch(r"/api/models/([^/]+/[^/]+)(?:/revision/(.+))?", path):
             self._info(match[1], match[2] or "main")
         elif match := re.fullmatch(r"/([^/]+/[^/]+)/resolve/([^/]+)/(.+)", path):
@@ -188,6 +192,12 @@ class _Handler(BaseHTTPRequestHandler):
         siblings = [_sibling(file, content, repository) for file, content in repository.files.items()]
         body = {"id": name, "modelId": name, "sha": repository.commit, "private": False, "siblings": siblings}
         self._answer(200, {"Content-Type": "application/json"}, json.dumps(body).encode())
+
+    def _tree(self, name: str, revision: str) -> None:
+        repository = self._repository(name, revision)
+        if repository is not None:
+            entries = [_entry(file, content, repository) for file, content in repository.files.items()]
+            self._answer(200, {"Content-Type": "application/json"}, json.dumps(entries).encode())
 
     def _resolve(self, name: str, revision: str, file: str) -> None:
         repository = self._repository(name, revision)
@@ -290,9 +300,21 @@ def _sibling(name: str, content: Content, repository: Repository) -> dict[str, A
     return entry
 
 
+def _entry(name: str, content: Content, repository: Repository) -> dict[str, Any]:
+    entry: dict[str, Any] = {"type": "file", "path": name, "size": size_of(content), "oid": blob_id(content)}
+    if name in repository.large:
+        entry["lfs"] = {"oid": sha256(content), "size": size_of(content), "pointerSize": 135}
+    return entry | ({"xetHash": repository.xet[name]} if name in repository.xet else {})
+
+
 def publish(name: str, folder: Path) -> None:
     """Serve a folder as one repository until the process is ended; prints the hub's address."""
     with running_hub() as hub:
-        hub.add(name, {path.name: path for path in sorted(folder.iterdir())})
+        hub.add(name, {path.name: _loaded(path) for path in sorted(folder.iterdir())})
         print(hub.url, flush=True)
         threading.Event().wait()
+
+
+def _loaded(path: Path) -> Content:
+    """Small files in memory, where faults can befall them; large ones stay where they are."""
+    return path.read_bytes() if path.stat().st_size < _SMALL else path
