@@ -26,10 +26,11 @@ from shared.protocol import (
     Telemetry,
     WorkerStatus,
 )
+from shared.runs import quarantine
 from shared.runs import state as runs
 from shared.settings import Settings
 from shared.tables import Host, HostRuntime, Run
-from shared.vocabulary import RunState
+from shared.vocabulary import Guard, RunState
 
 _TOKEN = "ch"  # noqa: S105
 _LOG_LINE = 4096
@@ -106,6 +107,8 @@ def authenticate(session: Session, token: str) -> str | None:
 def register(session: Session, name: str, said: Register, settings: Settings) -> None:
     """A host says what it is. With a new agent or a new boot, all that the old one's workers did is lost."""
     host = session.get_one(Host, name, with_for_update=True)
+    if said.unclean_end is not None and host.boot_id not in (None, said.boot_id):
+        quarantine.after_panic(session, name, said.unclean_end)
     if (host.agent, host.boot_id) != (said.agent, said.boot_id):
         gone = jobs.workers_of(session, name)
         jobs.lose(session, name, gone, settings.max_crashes, "its host started anew")
@@ -113,7 +116,9 @@ def register(session: Session, name: str, said: Register, settings: Settings) ->
     moment = session.scalar(select(now(session))) or 0.0
     host.agent, host.boot_id = said.agent, said.boot_id
     host.version, host.platform = said.version, said.platform
-    host.memory_total, host.budget, host.disk_free = said.memory_total, said.budget, said.disk_free
+    host.memory_total, host.disk_free = said.memory_total, said.disk_free
+    host.budget, host.guard = _budget(session, host, said.budget), Guard.OPEN
+    host.capacity = said.capacity or said.budget
     host.labels = {**host.labels, **said.labels}
     host.peer_url = said.peer_url
     host.registered_at, host.seen_until = moment, moment + settings.lease_seconds
@@ -161,16 +166,36 @@ def sync(session: Session, name: str, said: Sync, settings: Settings) -> Synced:
 
 def _note(session: Session, host: Host, said: Sync, lease: float) -> None:
     """What the host measures, that it lives, and which of its workers do."""
-    told: dict[str, Any] = {"budget": said.budget, "seen_until": now(session) + lease}
+    told: dict[str, Any] = {
+        "budget": _budget(session, host, said.budget),
+        "capacity": said.capacity or said.budget,
+        "guard": said.guard,
+        "seen_until": now(session) + lease,
+    }
     if said.telemetry != Telemetry():
         told["telemetry"] = said.telemetry.model_dump(exclude_defaults=True)
+        told["ceiling"], told["memory_used"] = said.telemetry.ceiling, said.telemetry.runs_memory
     if said.telemetry.disk_free is not None:
         told["disk_free"] = said.telemetry.disk_free
     session.execute(
         update(Host).where(Host.name == host.name).values(told), execution_options={"synchronize_session": False}
     )
+    if said.guard != host.guard:
+        facts = said.telemetry.model_dump(include={"ceiling", "runs_memory", "guard_reason"})
+        events.record(session, [_event("host.guarded", host.name, guard=said.guard, before=host.guard, **facts)])
     if said.workers:
         _note_workers(session, host.name, said.workers)
+
+
+def _budget(session: Session, host: Host, measured: int) -> int:
+    """The measured budget, but never less than runs hold: a ceiling that sinks ends no run, it only admits none.
+
+    What was admitted within the budget of its time stays within the budget (I6); the guard watches what is really used.
+    """
+    if measured >= host.budget:
+        return measured
+    held = select(func.coalesce(func.sum(Run.memory_held), 0)).where(Run.host == host.name, Run.memory_held > 0)
+    return max(measured, int(session.scalar(held) or 0))
 
 
 def _note_workers(session: Session, name: str, workers: Iterable[WorkerStatus]) -> None:

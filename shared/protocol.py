@@ -28,7 +28,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from shared.errors import Problem
 from shared.runtimes import Endpoint, InstalledModel, ModelShape, RunSpec, RuntimeInfo
-from shared.vocabulary import Capability, Format, Priority, Provider
+from shared.vocabulary import Capability, Format, Guard, Priority, Provider
 
 VERSION = 1
 HEADER = "Cidermill-Protocol"
@@ -65,6 +65,8 @@ class Register(_Message):
     memory_total: int
     #: Bytes that runs on this host may hold together.
     budget: int
+    #: The budget if nothing else used the machine; `None`: the same.
+    capacity: int | None = None
     disk_free: int
     runtimes: list[RuntimeInfo]
     labels: dict[str, str] = {}
@@ -72,6 +74,8 @@ class Register(_Message):
     peer_url: str | None = None
     #: Loads whose processes may still live; all others of this host are gone for sure.
     live_runs: list[RunRef] = []
+    #: How the boot before this one ended, when nobody asked for that: `the host panicked (…)`; `None` after a clean end.
+    unclean_end: str | None = Field(default=None, max_length=400)
 
 
 class Registered(_Message):
@@ -135,6 +139,12 @@ class Telemetry(_Message):
     pressure: str | None = None
     gpu_percent: float | None = None
     power_watts: float | None = None
+    #: Bytes that runs may use together, what keeps that from being more, and what they use, measured.
+    ceiling: int | None = None
+    ceiling_bound: str | None = None
+    runs_memory: int | None = None
+    #: Why the memory guard is not open, as a sentence.
+    guard_reason: str | None = None
     source: str = ""
 
 
@@ -143,6 +153,8 @@ class Sync(_Message):
 
     agent: str
     budget: int
+    capacity: int | None = None
+    guard: Guard = Guard.OPEN
     telemetry: Telemetry = Telemetry()
     workers: list[WorkerStatus] = []
     attempts: list[AttemptStatus] = []

@@ -155,8 +155,9 @@ class Host(Base):
     platform: Mapped[str | None] = mapped_column(String(120))
     labels: Mapped[dict[str, Any]] = mapped_column(default=dict)
     memory_total: Mapped[int] = mapped_column(default=0)
-    #: Bytes that its runs may hold together.
+    #: Bytes that its runs may hold together now, and could if nothing else used the machine.
     budget: Mapped[int] = mapped_column(default=0)
+    capacity: Mapped[int] = mapped_column(default=0)
     disk_free: Mapped[int] = mapped_column(default=0)
     telemetry: Mapped[dict[str, Any]] = mapped_column(default=dict)
     draining: Mapped[bool] = mapped_column(Boolean, default=False)

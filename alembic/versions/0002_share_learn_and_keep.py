@@ -20,6 +20,7 @@ def _hosts() -> list[sa.Column[object]]:
     return [
         sa.Column("maintenance", sa.Text(), nullable=True),
         sa.Column("taints", sa.JSON(), nullable=False, server_default="[]"),
+        sa.Column("capacity", sa.BigInteger(), nullable=False, server_default="0"),
         sa.Column("guard", sa.String(length=16), nullable=False, server_default="open"),
         sa.Column("ceiling", sa.BigInteger(), nullable=True),
         sa.Column("memory_used", sa.BigInteger(), nullable=True),
