@@ -6,7 +6,7 @@ break an invariant each time; a guard that can be missed is not a guard.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING
 
 from sqlalchemy import ColumnElement, TextClause, exists, select
@@ -47,6 +47,16 @@ def slots_free(wanted: int, used: int, offered: int) -> bool:
 def budget_holds(need: int, held: int, budget: int) -> bool:
     """I6: what runs hold on a host stays within its budget."""
     return held + need <= budget
+
+
+def unpaused(parts: Collection[str], paused: Collection[str]) -> bool:
+    """A job begins only while no part of the queue that it belongs to is paused."""
+    return not any(part in paused for part in parts)
+
+
+def within_limits(parts: Collection[str], left: Mapping[str, int]) -> bool:
+    """A job begins only while each part with a limit has one left."""
+    return all(left[part] > 0 for part in parts if part in left)
 
 
 def unreserved() -> Conditions:

@@ -34,6 +34,7 @@ from shared import events, guards, leader
 from shared.db import clock_time, now
 from shared.errors import Conflict, NotFound, Problem
 from shared.events import NewEvent
+from shared.jobs.hold import passing
 from shared.jobs.settle import Settled, Standing, settle
 from shared.leader import Fence
 from shared.protocol import AttemptRef, AttemptStatus, FinishedAttempt, Item, Outcome, Verdict
@@ -152,15 +153,18 @@ def assign(session: Session, fence: Fence, placements: Sequence[Placement], time
 
 
 def _grantable(session: Session, placements: Sequence[Placement]) -> tuple[list[Placement], list[str]]:
-    """Each job once, where its host takes it and its run is still ready and has the slots; and those with a host kept
-    for them."""
+    """Each job once, where nothing holds it back, its host takes it and its run is still ready and has the slots; and
+    those with a host kept for them."""
     kept_for = _kept_for(session, {p.host for p in placements})
     others = _others(session, {p.host for p in placements if kept_for.get(p.host) == p.job_id})
     used = _used_slots(session, {p.run_id for p in placements if p.run_id})
+    passed = passing(session, [p.job_id for p in placements])
     granted: dict[str, Placement] = {}
     for placement in placements:
         owner = kept_for.get(placement.host)
         if placement.job_id in granted or not guards.admits(owner, placement.job_id):
+            continue
+        if placement.job_id not in passed:
             continue
         if owner == placement.job_id and not guards.alone(others.get(placement.host, 0)):
             continue

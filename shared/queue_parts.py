@@ -1,0 +1,73 @@
+"""Parts of the queue by name: which there are, which a job belongs to, which it takes its turns by.
+
+`all`, `kind:<kind>`, `class:<priority>`, `key:<id>` and `label:<name>=<value>` for each label of a job.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from sqlalchemy import ColumnElement, true
+
+from shared.errors import InvalidParameters
+from shared.kinds import kinds
+from shared.nearest import did_you_mean, nearest
+from shared.tables import Job
+from shared.vocabulary import Priority
+
+ALL = "all"
+#: `queue_by` of jobs that take turns by the API key that submitted them.
+BY_KEY = "key"
+_SORTS = (ALL, "kind:…", "class:…", "key:…", "label:…=…")
+
+
+def check_name(name: str) -> None:
+    """Raises InvalidParameters for what names no part of the queue."""
+    sort, colon, value = name.partition(":")
+    known = {"kind": list(kinds()), "class": [each.value for each in Priority]}.get(sort, [])
+    good = {"all": not colon, "key": bool(colon), "label": all(value.partition("=")[::2])}
+    if good.get(sort, value in known):
+        return
+    raise InvalidParameters(
+        f"{name!r} names no part of the queue",
+        did_you_mean(value, known) if known else "it is of none of the sorts of parts",
+        f"name one of {', '.join(_SORTS)}",
+        field="name",
+        nearest=nearest(value, known),
+    )
+
+
+def share(owner: str, labels: Mapping[str, str], queue_by: str) -> str:
+    """The part by which a job takes turns: that of its key, or of the label `queue_by`. Raises InvalidParameters."""
+    if queue_by == BY_KEY:
+        return f"key:{owner}"
+    if queue_by not in labels:
+        raise InvalidParameters(
+            f"The job cannot queue by the label {queue_by!r}",
+            f"it has no such label; {did_you_mean(queue_by, labels)}",
+            "give it that label, or leave queue_by out",
+            field="queue_by",
+        )
+    return f"label:{queue_by}={labels[queue_by]}"
+
+
+def parts(kind: str, priority: Priority, owner: str, labels: Mapping[str, str]) -> list[str]:
+    """Every part that a job belongs to."""
+    named = [f"label:{name}={value}" for name, value in labels.items()]
+    return [ALL, f"kind:{kind}", f"class:{priority}", f"key:{owner}", *named]
+
+
+def belongs(name: str) -> ColumnElement[bool]:
+    """The jobs of a part, as SQL."""
+    sort, _, value = name.partition(":")
+    if sort == "kind":
+        return Job.kind == value
+    if sort == "class":
+        return Job.priority == Priority(value)
+    if sort == "key":
+        return Job.owner == value
+    if sort == "label":
+        label, _, wanted = value.partition("=")
+        said: ColumnElement[str] = Job.labels[label].as_string()
+        return said == wanted
+    return true()
