@@ -1,4 +1,4 @@
-"""Models that are waited for, and where they are installed."""
+"""Models that are waited for: where they are installed, what was learned of them, where they are barred."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from functools import lru_cache
 from sqlalchemy import Connection, Text, bindparam, cast, select
 
 from scheduler.views import ModelView
+from shared.runs.learning import learned_mark, read_peaks
+from shared.runs.quarantine import quarantine_mark, read_barred
 from shared.runtimes import ModelShape
 from shared.tables import Install, Model
 from shared.units import Bytes
@@ -24,15 +26,21 @@ _model_shape = lru_cache(1024)(ModelShape.model_validate_json)
 
 
 class Models:
-    """Remembered between whole looks, for they seldom change and are wanted by every job."""
+    """Remembered between whole looks, for they seldom change and are wanted by every job.
+
+    A lesson or a quarantine counts at the very next look: a run that died is placed again within milliseconds.
+    """
 
     def __init__(self) -> None:
         self._known: dict[str, ModelView] = {}
+        self._marks: tuple[object, object] = (None, None)
 
     def read(self, connection: Connection, ids: Collection[str], *, whole: bool) -> dict[str, ModelView]:
         """Those of `ids` that are in the catalog; `whole` reads them anew."""
-        if whole:
+        marks = learned_mark(connection), quarantine_mark(connection)
+        if whole or marks != self._marks:
             self._known.clear()
+            self._marks = marks
         missing = [model_id for model_id in ids if model_id not in self._known]
         if missing:
             self._known.update(_read(connection, missing))
@@ -43,6 +51,7 @@ def _read(connection: Connection, ids: list[str]) -> dict[str, ModelView]:
     installed: dict[str, set[str]] = {}
     for model_id, host in connection.execute(_INSTALLS, {"ids": ids}):
         installed.setdefault(model_id, set()).add(host)
+    peaks, barred = read_peaks(connection, ids), read_barred(connection, ids)
     return {
         model_id: ModelView(
             id=model_id,
@@ -52,6 +61,8 @@ def _read(connection: Connection, ids: list[str]) -> dict[str, ModelView]:
             context=context,
             shape=_model_shape(shape),
             hosts=frozenset(installed.get(model_id, ())),
+            quarantined=barred.get(model_id, {}),
+            learned=peaks.get(model_id, ()),
         )
         for model_id, name, packed, size, context, shape in connection.execute(_MODELS, {"ids": ids})
     }

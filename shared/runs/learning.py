@@ -35,6 +35,7 @@ _PEAKS = (
     .where(_learned.model_id.in_(bindparam("ids", expanding=True)))
     .order_by(*Learned.__table__.primary_key)
 )  # fmt: skip
+_MARK = select(func.count(), func.max(_learned.updated_at))
 
 
 def outgrew(session: Session, run: Run) -> None:
@@ -124,6 +125,11 @@ def read_peaks(connection: Connection, model_ids: Collection[str]) -> dict[str, 
             LearnedPeak(runtime, version, context, slots, params, peak, estimate, samples, died_at is not None)
         )
     return {model_id: tuple(peaks) for model_id, peaks in found.items()}
+
+
+def learned_mark(connection: Connection) -> tuple[Any, ...]:
+    """Changes whenever something was learned or forgotten."""
+    return tuple(connection.execute(_MARK).one())
 
 
 # --- forgetting --------------------------------------------------------------------------------

@@ -25,7 +25,7 @@ from shared.jobs import state as jobs
 from shared.jobs.state import REPUBLISH, Timers, lane_name
 from shared.leader import Fence
 from shared.protocol import RunAction, RunEvent, RunRef, RunReport, RunStatus
-from shared.runs import learning
+from shared.runs import learning, quarantine
 from shared.tables import Host, Run, is_live_run
 from shared.vocabulary import RunState
 
@@ -259,6 +259,8 @@ def report(session: Session, host: str, said: RunReport, lease: float) -> bool:
     state = RunState.STOPPED if stopped else RunState.FAILED
     _over(session, run, state, moment, gone=True, error=None if stopped else said.error)
     session.flush()
+    if state == RunState.FAILED:
+        quarantine.after_crash(session, run)
     return True
 
 
