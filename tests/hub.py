@@ -145,24 +145,11 @@ class _Handler(BaseHTTPRequestHandler):
         self.server.seen.append(
             Seen(self.command, path, headers["Range"], headers["If-Range"], headers["Authorization"])
         )
-        if match := re.fullmatch(r"/api/models/([^/]+/[^/]+)/xet-read-token/([^/]+)", path):
-            self._xet_token(match[1], match[2])
-        elif match := re.fullmatch(r"/api/models/([^/]+/[^/]+)/tree/([^/]+)", path):
-            self._tree(match[1], match[2])
-        elif match := re.fullmatch(r"/api/models/([^/]+/[^/]+)(?:/revision/(.+))?", path):
-            self._info(match[1], match[2] or "main")
-        elif match := re.fullmatch(r"/([^/]+/[^/]+)/resolve/([^/]+)/(.+)", path):
-            self._resolve(match[1], match[2], match[3])
-        elif match := re.fullmatch(r"/api/resolve-cache/models/([^/]+/[^/]+)/([^/]+)/(.+)", path):
-            self._small(match[1], match[2], match[3])
-        elif match := re.fullmatch(r"/cdn/([^/]+/[^/]+)/(.+)", path):
-            self._cdn(match[1], match[2])
-        elif path.startswith("/files/") and path[7:] in self.server.files:
-            self._content(*self.server.files[path[7:]])
-        elif path.startswith("/moved/"):
-            self._answer(302, {"Location": self.server.moved[path[7:]]})
-        else:
-            self._answer(404)
+        for pattern, answer in _ROUTES.items():
+            if match := re.fullmatch(pattern, path):
+                answer(self, *match.groups())
+                return
+        self._answer(404)
 
     # --- the hub -------------------------------------------------------------------------
 
@@ -181,12 +168,12 @@ class _Handler(BaseHTTPRequestHandler):
     def _authorised(self) -> bool:
         return self.headers["Authorization"] == f"Bearer {TOKEN}"
 
-    def _info(self, name: str, revision: str) -> None:
+    def _info(self, name: str, revision: str | None) -> None:
         if self.server.info_faults:
             fault = self.server.info_faults.popleft()
             self._answer(fault.status or 500, fault.headers)
             return
-        repository = self._repository(name, revision)
+        repository = self._repository(name, revision or "main")
         if repository is None:
             return
         siblings = [_sibling(file, content, repository) for file, content in repository.files.items()]
@@ -253,6 +240,15 @@ class _Handler(BaseHTTPRequestHandler):
             return
         self._content(self.server.repositories[name].files[file], '"etag-of-the-cdn"')
 
+    def _file(self, name: str) -> None:
+        if name in self.server.files:
+            self._content(*self.server.files[name])
+        else:
+            self._answer(404)
+
+    def _moved(self, name: str) -> None:
+        self._answer(302, {"Location": self.server.moved[name]})
+
     def _content(self, content: Content, etag: str | None, extra: dict[str, str] | None = None) -> None:
         fault = self.server.next_fault() if self.command == "GET" else Fault()
         self.server.asked()
@@ -291,6 +287,19 @@ class _Handler(BaseHTTPRequestHandler):
         for name, value in {**headers, "Content-Length": str(length)}.items():
             self.send_header(name, value)
         self.end_headers()
+
+
+_REPOSITORY = "([^/]+/[^/]+)"
+_ROUTES: dict[str, Callable[..., None]] = {
+    rf"/api/models/{_REPOSITORY}/xet-read-token/([^/]+)": _Handler._xet_token,
+    rf"/api/models/{_REPOSITORY}/tree/([^/]+)": _Handler._tree,
+    rf"/api/models/{_REPOSITORY}(?:/revision/(.+))?": _Handler._info,
+    rf"/{_REPOSITORY}/resolve/([^/]+)/(.+)": _Handler._resolve,
+    rf"/api/resolve-cache/models/{_REPOSITORY}/([^/]+)/(.+)": _Handler._small,
+    rf"/cdn/{_REPOSITORY}/(.+)": _Handler._cdn,
+    "/files/(.+)": _Handler._file,
+    "/moved/(.+)": _Handler._moved,
+}
 
 
 def _sibling(name: str, content: Content, repository: Repository) -> dict[str, Any]:
