@@ -13,7 +13,9 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 from types import FrameType
+from typing import TypeVar
 
 import structlog
 from pydantic import SecretStr
@@ -25,7 +27,11 @@ from shared.logs import configure_logs
 from shared.protocol import AttemptRef, Registered, RunRef
 from shared.runtimes import RuntimeInfo
 from shared.settings import Settings
+from shared.store.discovery import look
+from shared.store.wire import Found
 from workers.agent import machine, reaper
+from workers.agent.memory.watch import MemoryWatch
+from workers.agent.share import Sharing
 from workers.agent.supervisor import Death, Supervised
 from workers.agent.telemetry import collect
 from workers.frontdoor import FrontDoor
@@ -33,8 +39,11 @@ from workers.outbox import deliver
 from workers.pipe import Start, Status, Stop, Synced
 from workers.runtimes import discover
 from workers.spool import left_behind
+from workers.store import host_store
 
 log = structlog.get_logger()
+
+T = TypeVar("T")
 
 _CHECK_EVERY = 0.2
 #: Pauses, in seconds, after which a front door that does not answer is worth a warning.
@@ -54,10 +63,12 @@ class Agent:
         self._register = reaper.Register(folder / "processes.json")
         self._stopping = threading.Event()
         self._news = threading.Event()
+        self._sharing = Sharing(settings, token, self._front_door.shelf)
         self._registered: Registered | None = None
         self._workers: list[Supervised] = []
         self._dead_runs: list[RunRef] = []
         self._dead_workers: list[str] = []
+        self._memory = MemoryWatch.of(settings)
 
     # --- life ---
 
@@ -69,6 +80,9 @@ class Agent:
         if self._registered is None:
             return
         log.info("registered", host=self._registered.host, runtimes=[r.name for r in runtimes])
+        self._sharing.serve_as(self._registered.host)
+        if self._settings.find_models:
+            threading.Thread(target=self._find_models, name="discovery", daemon=True).start()
         self._workers = [Supervised(r.name, self._start_message, self._news.set) for r in runtimes]
         try:
             self._watch(self._registered.sync_seconds)
@@ -83,7 +97,8 @@ class Agent:
         next_sync = 0.0
         while not self._stopping.is_set():
             self._look_after_workers(stopping=False)
-            if time.monotonic() >= next_sync or self._dead_runs or self._dead_workers:
+            turned = self._look_at_memory()
+            if time.monotonic() >= next_sync or turned or self._dead_runs or self._dead_workers:
                 next_sync = time.monotonic() + every
                 self._try_sync()
             self._news.wait(_CHECK_EVERY)
@@ -105,6 +120,7 @@ class Agent:
             worker.kill()
         self._look_after_workers(stopping=True)
         self._try_sync()
+        self._sharing.close()
         self._front_door.close()
         log.info("agent stopped")
 
@@ -138,6 +154,15 @@ class Agent:
             [(life.process.pid, life.created) for life in lives], [p for life in lives for p in life.status.processes]
         )
 
+    def _look_at_memory(self) -> bool:
+        """Whether the guard changed its mind, which the front door must hear at once."""
+        processes = [p for w in self._workers if w.life is not None for p in w.life.status.processes]
+        turned = self._memory.look([p.pid for p in processes], loading=not all(p.ready for p in processes))
+        if turned:
+            verdict = self._memory.state.verdict
+            log.warning("memory guard turned", guard=verdict.guard, reason=verdict.reason or "memory is enough again")
+        return turned
+
     def _bury(self, death: Death) -> None:
         """Its run processes end with it; what it could not report is delivered first, then its death is."""
         self._dead_runs += reaper.reap_runs(death.processes)
@@ -153,13 +178,21 @@ class Agent:
                 boot_id=machine.boot_id(),
                 version=_VERSION,
                 platform=machine.platform_name(),
-                memory_total=machine.memory_total(),
-                budget=machine.budget(self._settings),
+                memory_total=self._memory.state.reading.total,
+                budget=self._memory.state.budget,
+                capacity=self._memory.state.capacity,
                 disk_free=collect().disk_free or 0,
                 runtimes=runtimes,
                 labels=self._settings.labels,
+                peer_url=self._sharing.open(),
             )
         )
+
+    def _find_models(self) -> None:
+        """Tell the front door once what other programs keep here; `cidermill models scan` looks again."""
+        found = look(Path(host_store(self._settings.data_dir / "models").cache_dir))
+        message = Found(searched=found.searched, models=found.models)
+        self._when_reachable(lambda: self._front_door.found(message))
 
     def _deliver_spooled(self) -> None:
         """Reports of workers that are gone. Raises Unavailable when the front door is away."""
@@ -188,8 +221,10 @@ class Agent:
         answer = self._front_door.sync(
             protocol.Sync(
                 agent=self._id,
-                budget=machine.budget(self._settings),
-                telemetry=collect(),
+                budget=self._memory.state.budget,
+                capacity=self._memory.state.capacity,
+                guard=self._memory.state.verdict.guard,
+                telemetry=collect().model_copy(update=self._memory.told()),
                 workers=[s for w in self._workers if (s := w.status(retiring=self._stopping.is_set())) is not None],
                 attempts=[a for _, status in heard for a in status.attempts],
                 runs=[r for _, status in heard for r in status.runs],
@@ -203,7 +238,7 @@ class Agent:
             worker.tell(_concerning(worker.runtime, status, answer))
         self._dead_runs += _unknown(answer.drop_runs, [w.life.status for w in self._workers if w.life is not None])
 
-    def _when_reachable(self, call: Callable[[], Registered]) -> Registered | None:
+    def _when_reachable(self, call: Callable[[], T]) -> T | None:
         """Repeat until the front door answers; `None` when the agent is stopped before that."""
         delay = 0.1
         while not self._stopping.is_set():
