@@ -30,6 +30,7 @@ from shared.settings import Settings
 from shared.store.discovery import look
 from shared.store.wire import Found
 from workers.agent import machine, reaper
+from workers.agent.last_boot import BootMark, panic_reports
 from workers.agent.memory.watch import MemoryWatch
 from workers.agent.share import Sharing
 from workers.agent.supervisor import Death, Supervised
@@ -61,6 +62,7 @@ class Agent:
         folder = settings.state_dir / "agent" / settings.host_name
         self._spool, self._scratch = folder / "spool", folder / "scratch"
         self._register = reaper.Register(folder / "processes.json")
+        self._mark = BootMark(folder / "boot.json")
         self._stopping = threading.Event()
         self._news = threading.Event()
         self._sharing = Sharing(settings, token, self._front_door.shelf)
@@ -79,6 +81,7 @@ class Agent:
         self._registered = self._when_reachable(lambda: self._introduce(runtimes))
         if self._registered is None:
             return
+        self._mark.leave(machine.boot_id())
         log.info("registered", host=self._registered.host, runtimes=[r.name for r in runtimes])
         self._sharing.serve_as(self._registered.host)
         if self._settings.find_models:
@@ -120,6 +123,7 @@ class Agent:
             worker.kill()
         self._look_after_workers(stopping=True)
         self._try_sync()
+        self._mark.clear()
         self._sharing.close()
         self._front_door.close()
         log.info("agent stopped")
@@ -176,6 +180,7 @@ class Agent:
             protocol.Register(
                 agent=self._id,
                 boot_id=machine.boot_id(),
+                unclean_end=self._mark.unclean_end(machine.boot_id(), panic_reports()),
                 version=_VERSION,
                 platform=machine.platform_name(),
                 memory_total=self._memory.state.reading.total,
