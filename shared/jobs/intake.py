@@ -6,18 +6,23 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from typing import Any
 
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 from sqlalchemy.orm import Session
 
 from shared import catalog, files
+from shared.db import clock_time
 from shared.errors import InvalidParameters
 from shared.fit import Fleet, check_capability
 from shared.identifiers import new_id
+from shared.jobs.where import Where, as_row, check_selector
 from shared.kinds import kinds
 from shared.kinds.contract import Demand, Kind
+from shared.moments import Moment, at
 from shared.nearest import did_you_mean, nearest
+from shared.queue_parts import BY_KEY, share
 from shared.runtimes import InstalledModel
 from shared.units import Bytes
 from shared.vocabulary import Capability, Priority
@@ -31,15 +36,35 @@ class Submission:
     params: dict[str, Any] = field(default_factory=dict)
     priority: Priority = Priority.NORMAL
     labels: dict[str, str] = field(default_factory=dict)
-    #: Seconds since 1970.
-    not_before: float | None = None
+    placement: Where = field(default_factory=Where)
+    #: What it takes turns by with other jobs: `key`, or one of its labels.
+    queue_by: str = BY_KEY
+    #: It may begin then; and it must have begun by then. Durations count from the submit.
+    not_before: Moment | None = None
+    deadline: Moment | None = None
     max_failures: int | None = None
     idempotency_key: str | None = None
+    #: The schedule that submits it.
+    schedule: str | None = None
 
     def digest(self) -> str:
         """Equal for equal requests, whatever the order of their fields."""
-        said = [self.kind, self.params, self.priority, self.labels, self.not_before, self.max_failures]
+        said = [self.kind, self.params, self.priority, self.labels, _written(self.not_before), self.max_failures]
+        later = [self.placement.model_dump(mode="json"), self.queue_by, _written(self.deadline)]
+        if later != [Where().model_dump(mode="json"), BY_KEY, None]:
+            said += later
         return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
+
+
+#: A submission from JSON, such as a schedule keeps.
+read_submission = TypeAdapter(Submission).validate_python
+
+
+def _written(moment: datetime | timedelta | None) -> float | str | None:
+    """As it was said: a duration stays one."""
+    if isinstance(moment, timedelta):
+        return f"+{moment.total_seconds()}"
+    return moment.timestamp() if moment is not None else None
 
 
 class Shelf:
@@ -66,6 +91,8 @@ class Intake:
     """Turns submissions into rows. Raises InvalidParameters, NotFound and CannotFit."""
 
     def __init__(self, session: Session) -> None:
+        self._session = session
+        self._now = clock_time(session)
         self._shelf = Shelf(session)
         self._fitting: set[tuple[Any, ...]] = set()
 
@@ -75,6 +102,7 @@ class Intake:
         demand = kind.demand(self._shelf)
         model = self._shelf.model(demand.model) if demand.model is not None else None
         self._check(demand, model)
+        check_selector(self._session, submission.placement.selector)
         return {
             "id": new_id("job"),
             "kind": submission.kind,
@@ -86,12 +114,27 @@ class Intake:
             "idempotency_key": submission.idempotency_key,
             "request_digest": submission.digest() if submission.idempotency_key is not None else None,
             "max_failures": submission.max_failures or kind.max_failures,
-            "not_before": submission.not_before,
+            **self._times(submission),
+            "placement": as_row(submission.placement, submission.labels),
+            "queue": share(owner, submission.labels, submission.queue_by),
+            "schedule": submission.schedule,
             "model_id": model.id if model is not None else None,
             "model": model.name if model is not None else None,
             **_flat(demand),
             "acquires": [[self._shelf.model(name).id, runtime] for name, runtime in demand.acquires],
         }
+
+    def _times(self, submission: Submission) -> dict[str, float | None]:
+        """When it may begin, and must have. Raises InvalidParameters when there is no such moment."""
+        not_before, deadline = at(submission.not_before, self._now), at(submission.deadline, self._now)
+        if deadline is not None and deadline <= max(self._now, not_before or 0.0):
+            raise InvalidParameters(
+                "The deadline can never be met",
+                "it is before not_before" if deadline > self._now else "it has passed",
+                "give a later deadline, or leave it out",
+                field="deadline",
+            )
+        return {"not_before": not_before, "deadline": deadline}
 
     def _check(self, demand: Demand, model: InstalledModel | None) -> None:
         """Refuse what can never run; equal demands of one bulk are looked at once."""
@@ -157,4 +200,5 @@ def _flat(demand: Demand) -> dict[str, Any]:
         "slots": demand.slots,
         "disk": demand.disk,
         "exclusive": demand.exclusive,
+        "preemptible": demand.preemptible,
     }

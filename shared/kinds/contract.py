@@ -40,6 +40,8 @@ class Demand(BaseModel):
     disk: Bytes = Bytes(0)
     #: The whole host, with nobody else at work on it. It acquires its runs itself.
     exclusive: bool = False
+    #: May be asked to give way to more urgent work half-way: what it has finished is kept, and it goes on from there.
+    preemptible: bool = False
     #: More models it will acquire itself, in order (benchmarks); checked at submit, for each runtime named.
     acquires: tuple[tuple[str, str | None], ...] = ()
 

@@ -73,6 +73,8 @@ class Inference(Kind):
             host=self.host,
             spec=self.spec,
             slots=min(len(inline), _MOST_SLOTS) or _MOST_SLOTS,
+            # Half an answer is worth nothing, half a batch is.
+            preemptible=len(inline) != 1,
         )
 
     def run(self, context: Context) -> Result:

@@ -64,6 +64,7 @@ class Transcription(Kind):
             runtime=self.runtime,
             host=self.host,
             spec=self.spec,
+            preemptible=True,
         )
 
     def run(self, context: Context) -> Result:

@@ -1,0 +1,60 @@
+"""Moments as people write them: a time with its zone, or a duration from now."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator
+
+_SPAN = re.compile(r"^\s*(\d+(?:\.\d+)?)\s*(s|min|m|h|d|w)\s*$")
+_UNITS = {"s": "seconds", "min": "minutes", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+
+
+def read_moment(said: Any) -> datetime | timedelta:
+    """`2h`, `15min` and `PT2H` are durations; `2026-11-21T08:00:00Z` and seconds since 1970 are times.
+
+    Raises ValueError for anything else, and for a time without its zone.
+    """
+    if isinstance(said, timedelta):
+        return said
+    if isinstance(said, str):
+        return _read_text(said)
+    try:
+        moment = said if isinstance(said, datetime) else datetime.fromtimestamp(said, UTC)
+    except (TypeError, ValueError, OverflowError, OSError) as error:
+        raise ValueError(_NEITHER) from error
+    if moment.tzinfo is None:
+        raise ValueError("a time needs its zone, as in 2026-11-21T08:00:00Z")
+    return moment
+
+
+_NEITHER = "neither a time such as 2026-11-21T08:00:00Z nor a duration such as 90s, 15min, 2h or 3d"
+
+
+def _read_text(text: str) -> datetime | timedelta:
+    if (span := _SPAN.match(text)) is not None:
+        return timedelta(**{_UNITS[span[2]]: float(span[1])})
+    if (whole := _ISO_SPAN.match(text)) is not None and any(whole.groups()):
+        named = {name: float(number) for name, number in whole.groupdict().items() if number}
+        return timedelta(**named)
+    try:
+        return read_moment(datetime.fromisoformat(text))
+    except ValueError as error:
+        raise ValueError(str(error) if "zone" in str(error) else _NEITHER) from error
+
+
+_ISO_SPAN = re.compile(
+    r"^P(?:(?P<days>\d+)D)?(?:T(?:(?P<hours>\d+)H)?(?:(?P<minutes>\d+)M)?(?:(?P<seconds>\d+(?:\.\d+)?)S)?)?$"
+)
+
+#: A field of a request; see `read_moment`.
+Moment = Annotated[datetime | timedelta, BeforeValidator(read_moment)]
+
+
+def at(moment: datetime | timedelta | None, now: float) -> float | None:
+    """Seconds since 1970; durations count from `now`."""
+    if moment is None:
+        return None
+    return now + moment.total_seconds() if isinstance(moment, timedelta) else moment.timestamp()
