@@ -42,6 +42,7 @@ class _Kept:
     ref: RunRef
     stopping: threading.Event = field(default_factory=threading.Event)
     silent: bool = False
+    ready: bool = False
     process: RunProcess | None = None
     memory: int | None = None
     peak: int | None = None
@@ -135,6 +136,8 @@ class Keeper:
         self._on_change()
         process.wait_ready(self._runtime.diagnose, check=lambda: _raise_if(kept.stopping))
         self._measure(kept)
+        kept.ready = True
+        self._on_change()
         self._report(kept.ref, RunEvent.READY, kept, process.endpoint, load_seconds=time.monotonic() - began)
         log.info("run ready", run=order.run_id, seconds=round(time.monotonic() - began, 2), port=plan.port)
         while not kept.stopping.is_set():
@@ -196,6 +199,7 @@ class Keeper:
                 generation=kept.ref.generation,
                 pid=kept.process.pid,
                 created=kept.process.created,
+                ready=kept.ready,
             )
             for kept in self._living()
             if kept.process is not None

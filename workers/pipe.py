@@ -61,6 +61,8 @@ class RunProcessRecord(RunRef):
 
     pid: int
     created: float
+    #: It has loaded its model.
+    ready: bool = False
 
 
 class Status(BaseModel):

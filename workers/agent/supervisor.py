@@ -86,8 +86,8 @@ class Supervised:
             return
         for status in statuses(stdout):
             logs = [*life.status.logs, *status.logs]
-            processes = {(r.run_id, r.generation) for r in status.processes}
-            news = processes != {(r.run_id, r.generation) for r in life.status.processes}
+            processes = {(r.run_id, r.generation, r.ready) for r in status.processes}
+            news = processes != {(r.run_id, r.generation, r.ready) for r in life.status.processes}
             life.status = status.model_copy(update={"logs": logs[-1000:]})
             life.heard, life.spoke = time.monotonic(), True
             if news:

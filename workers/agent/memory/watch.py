@@ -64,6 +64,18 @@ class MemoryWatch:
         self._due = ended + max(_EVERY, (ended - began) / _SHARE)
         return self._verdict.guard != before
 
+    def told(self) -> dict[str, object]:
+        """The fields of `Telemetry` that are known here."""
+        state = self.state
+        return {
+            "ceiling": state.ceiling.size,
+            "ceiling_bound": state.ceiling.bound,
+            "runs_memory": state.reading.own,
+            "guard_reason": state.verdict.reason or None,
+            "pressure": state.reading.pressure,
+            "swap_used": state.reading.swap_used,
+        }
+
     def _measure(self, pids: Collection[int], *, loading: bool) -> MemoryState:
         at, reading = self._clock(), self._source.read(pids)
         ceiling = self._steady.note(at, ceiling_of(reading, self._policy), loading=loading)

@@ -1,8 +1,7 @@
-"""Memory pressure and thermal state of macOS, by public calls, without sudo.
+"""Thermal state of macOS, by a public call, without sudo.
 
-Pressure: sysctl `kern.memorystatus_vm_pressure_level` (1 normal, 2 warn, 4 critical). Thermal: the notification
-`com.apple.system.thermalpressurelevel` (`<libkern/OSThermalNotification.h>`: 0 nominal, 1 moderate, 2 heavy,
-3 trapping, 4 sleeping).
+The notification `com.apple.system.thermalpressurelevel` (<libkern/OSThermalNotification.h>) says 0 nominal, 1 moderate,
+2 heavy, 3 trapping, 4 sleeping.
 """
 
 from __future__ import annotations
@@ -11,9 +10,6 @@ import ctypes
 import sys
 from functools import cache
 
-from workers.agent.machine import sysctl
-
-_PRESSURE = {1: "normal", 2: "warn", 4: "critical"}
 _THERMAL = {0: "nominal", 1: "fair", 2: "serious", 3: "critical", 4: "critical"}
 _THERMAL_KEY = b"com.apple.system.thermalpressurelevel"
 
@@ -23,15 +19,9 @@ def available() -> bool:
 
 
 def collect() -> dict[str, object]:
-    """Words, for those signals that answer."""
-    fields: dict[str, object] = {}
-    pressure = _PRESSURE.get(sysctl("kern.memorystatus_vm_pressure_level") or 0)
-    if pressure is not None:
-        fields["pressure"] = pressure
+    """A word, if the system answers."""
     thermal = _thermal()
-    if thermal is not None:
-        fields["thermal"] = thermal
-    return fields
+    return {} if thermal is None else {"thermal": thermal}
 
 
 @cache

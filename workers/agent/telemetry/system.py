@@ -1,4 +1,4 @@
-"""Processor, memory, swap and disk through psutil, on every platform."""
+"""Processor, memory and disk through psutil, on every platform."""
 
 from __future__ import annotations
 
@@ -17,7 +17,6 @@ def collect() -> dict[str, object]:
     return {
         "memory_used": memory.total - memory.available,
         "memory_available": memory.available,
-        "swap_used": psutil.swap_memory().used,
         "cpu_percent": psutil.cpu_percent(),
         "load": psutil.getloadavg()[0],
         "disk_free": psutil.disk_usage(str(Path.home())).free,
