@@ -40,7 +40,7 @@ def whisper_tiny() -> InstalledModel:
 def random_llama(folder: Path) -> InstalledModel:
     """A Llama of two layers with random weights and a byte tokenizer, as safetensors in `folder`: 0.4 MB of babble."""
     folder.mkdir(parents=True, exist_ok=True)
-    vocabulary = _write_tokenizer(folder)
+    vocabulary = write_tokenizer(folder)
     (folder / "config.json").write_text(json.dumps(_config(vocabulary)))
     _write_weights(folder / "model.safetensors", vocabulary)
     size = (folder / "model.safetensors").stat().st_size
@@ -87,7 +87,7 @@ def _config(vocabulary: int) -> dict[str, object]:
     }
 
 
-def _write_tokenizer(folder: Path) -> int:
+def write_tokenizer(folder: Path) -> int:
     """One token for each byte, and two special ones; returns how many there are."""
     letters = sorted(pre_tokenizers.ByteLevel.alphabet())
     tokenizer = Tokenizer(models.BPE(vocab={letter: index for index, letter in enumerate(letters)}, merges=[]))
