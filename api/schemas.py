@@ -8,13 +8,13 @@ from __future__ import annotations
 import json
 from typing import Annotated, Any, Generic, Literal, TypeVar
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, field_validator
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator
 
+from shared.jobs.where import LabelName, LabelValue, Where
+from shared.moments import Moment
 from shared.runtimes import ModelShape, RunSpec
 from shared.vocabulary import AttemptState, Capability, Format, JobState, Priority, Provider, RunState
 
-LabelName = Annotated[str, StringConstraints(min_length=1, max_length=63, pattern=r"^[A-Za-z0-9][\w./-]*$")]
-LabelValue = Annotated[str, StringConstraints(max_length=255)]
 HostNameText = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")]
 
 T = TypeVar("T")
@@ -69,8 +69,14 @@ class JobIn(In):
     params: dict[str, Any] = {}
     priority: Priority = Priority.NORMAL
     labels: dict[LabelName, LabelValue] = Field(default={}, max_length=32)
-    #: Seconds since 1970, or a date with its time zone.
-    not_before: AwareDatetime | None = None
+    #: What its host must be like.
+    placement: Where = Where()
+    #: What it takes turns by with other jobs: `key`, or the name of one of its labels.
+    queue_by: LabelName = "key"
+    #: When it may begin: seconds since 1970, a date with its time zone, or a duration from now such as `2h`.
+    not_before: Moment | None = None
+    #: It fails when it has not begun by then; written like `not_before`.
+    deadline: Moment | None = None
     #: Failures after which it fails for good; unset: the kind's own.
     max_failures: int | None = Field(default=None, ge=1, le=100)
 
@@ -118,7 +124,15 @@ class JobOut(Out):
     failures: int
     crashes: int
     max_failures: int
+    #: Labels that its host must have, taints that it bears, other work that it keeps off (`name=value`).
+    placement: dict[str, Any]
+    #: The part of the queue by which it takes turns: `key:<id>` or `label:<name>=<value>`.
+    queue: str
+    schedule: str | None
+    #: Times that more urgent work took its place.
+    preemptions: int
     not_before: float | None
+    deadline: float | None
     cancel_requested_at: float | None
     created_at: float
     queued_at: float
@@ -262,6 +276,8 @@ class RunOut(Out):
     memory_held: int
     memory_used: int | None
     memory_peak: int | None
+    #: Measured now less what is held: above zero it uses more than was reserved; `None` when it holds nothing.
+    drift: int | None = None
     pid: int | None
     pinned: bool
     keep_alive: float
@@ -317,6 +333,9 @@ class HostOut(Out):
     #: Bytes that its runs may hold together, and hold now.
     budget: int
     memory_held: int
+    #: What its runs were measured to use, and that less what they hold; `None` while nothing was measured.
+    memory_used: int | None = None
+    drift: int | None = None
     disk_free: int
     telemetry: dict[str, Any]
     runtimes: list[HostRuntimeOut]
@@ -327,6 +346,17 @@ class HostOut(Out):
 
 class HostDetail(HostOut):
     runs: list[RunOut] = []
+
+
+class QuarantineOut(Out):
+    """A model that a host does not load until somebody lifts it."""
+
+    object: Literal["quarantine"] = "quarantine"
+    model_id: str
+    model: str
+    host: str
+    reason: str
+    since: float
 
 
 # --- files -------------------------------------------------------------------------------------

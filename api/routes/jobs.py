@@ -77,7 +77,10 @@ def _submission(body: JobIn, key: str | None) -> Submission:
         params=body.params,
         priority=body.priority,
         labels=dict(body.labels),
-        not_before=body.not_before.timestamp() if body.not_before is not None else None,
+        placement=body.placement,
+        queue_by=body.queue_by,
+        not_before=body.not_before,
+        deadline=body.deadline,
         max_failures=body.max_failures,
         idempotency_key=key,
     )
