@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 
-from sqlalchemy import select
+from sqlalchemy import case, select
 from sqlalchemy.orm import Session
 
 from shared.errors import CannotFit, InvalidParameters, NotFound
@@ -20,8 +20,10 @@ from shared.tables import Host, HostRuntime
 from shared.units import format_bytes
 from shared.vocabulary import Capability
 
+#: The budget of the host at its best: what does not fit only because others use its memory now can wait for it.
+_AT_BEST = case((Host.capacity > Host.budget, Host.capacity), else_=Host.budget)
 _OFFERS = (
-    select(Host.name, Host.budget, HostRuntime.info)
+    select(Host.name, _AT_BEST, HostRuntime.info)
     .join(HostRuntime, HostRuntime.host == Host.name)
     .order_by(Host.name, HostRuntime.name)
 )
