@@ -18,7 +18,7 @@
         ├── InvalidInput                   the job's own input is bad; trying again cannot help
         ├── EngineFailed                   the engine failed at one request; others may succeed
         ├── RunDied → OutOfMemory, UnsupportedModel, PortInUse
-        ├── DownloadFailed → GatedModel, DiskFull, ChecksumMismatch
+        ├── DownloadFailed → GatedModel, DiskFull, ChecksumMismatch, HubOffline
         ├── DeadlinePassed                 the job had not begun in time
         └── Cancelled
 
@@ -244,6 +244,13 @@ class ChecksumMismatch(DownloadFailed):
     """The bytes that came are not the bytes the hub promised."""
 
     code = "checksum_mismatch"
+
+
+class HubOffline(DownloadFailed):
+    """The host was told to ask no hub."""
+
+    code = "hub_offline"
+    retryable = False
 
 
 class Cancelled(ExecutionError):

@@ -10,10 +10,11 @@ from urllib.parse import quote
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from shared.errors import CidermillError, DownloadFailed, GatedModel, NotFound, Unavailable
+from shared.errors import CidermillError, DownloadFailed, GatedModel, HubOffline, NotFound, Unavailable
 from shared.units import Bytes
 
 if TYPE_CHECKING:
+    from httpx2 import Response
     from huggingface_hub.errors import HfHubHTTPError
 
 DEFAULT_ENDPOINT = "https://huggingface.co"
@@ -81,7 +82,9 @@ class Hub:
             return _snapshot(repo, revision or "main", info)
         except HfHubHTTPError as error:
             raise self._refused(repo, revision, error) from None
-        except (TransportError, OfflineModeIsEnabled) as error:
+        except OfflineModeIsEnabled:
+            raise offline(repo) from None
+        except TransportError as error:
             raise self._unreachable(error) from error
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise DownloadFailed(
@@ -98,11 +101,23 @@ class Hub:
         """What authorises a request to the hub itself."""
         return {"Authorization": f"Bearer {self._token}"} if self._token else {}
 
+    def forbidden(self, repo: str, response: Response) -> CidermillError:
+        """What 401 and 403 for a file mean: a licence to accept, a repository nobody may see, or a poor token."""
+        if response.headers.get("X-Error-Code") == "RepoNotFound":
+            return self._missing(repo)
+        return gated(repo, self.endpoint)
+
+    def _missing(self, repo: str) -> NotFound:
+        fix = "correct the name" + ("" if self._token else ", or set HF_TOKEN on the host to see private ones")
+        return NotFound(
+            f"There is no repository {repo} at {self.endpoint}", "It does not exist, or it is private.", fix
+        )
+
     def _unreachable(self, error: Exception) -> Unavailable:
         return Unavailable(
             f"{self.endpoint} does not answer",
             str(error) or type(error).__name__,
-            "check the network and HF_ENDPOINT; unset HF_HUB_OFFLINE to go online",
+            "check the network and HF_ENDPOINT",
         )
 
     def _refused(self, repo: str, revision: str | None, error: HfHubHTTPError) -> CidermillError:
@@ -117,9 +132,7 @@ class Hub:
         if isinstance(error, GatedRepoError) or status == 403:
             return gated(repo, self.endpoint)
         if status in (401, 404):
-            why = "It does not exist, or it is private."
-            fix = "correct the name" + ("" if self._token else ", or set HF_TOKEN on the host to see private ones")
-            return NotFound(f"There is no repository {repo} at {self.endpoint}", why, fix)
+            return self._missing(repo)
         if status == 429 or status >= 500:
             after = retry_after(error.response.headers.get("Retry-After"))
             why = "It asks to slow down." if status == 429 else f"It answered {status}."
@@ -135,6 +148,15 @@ def gated(repo: str, endpoint: str = DEFAULT_ENDPOINT) -> GatedModel:
         f"{repo} is gated",
         "The hub gives it only to those who accepted its licence.",
         f"accept it at {endpoint}/{repo}, then set HF_TOKEN on the host to a token of that account",
+    )
+
+
+def offline(repo: str) -> HubOffline:
+    """The error of a host that was told to ask no hub."""
+    return HubOffline(
+        f"{repo} was not asked for",
+        "HF_HUB_OFFLINE keeps this host from every hub.",
+        "unset HF_HUB_OFFLINE where the agent is started, or use a local: path",
     )
 
 

@@ -8,12 +8,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from shared.downloads.room import Room
+from shared.downloads.throttle import Throttle
 from shared.hub import DEFAULT_ENDPOINT
 from shared.units import GIB, Bytes
 
 #: Part of the disk that stays free, and the least of it.
 RESERVED_PART = 0.05
 LEAST_RESERVE = GIB
+
+_YES = frozenset({"1", "ON", "YES", "TRUE"})
 
 
 @dataclass(frozen=True)
@@ -24,6 +28,9 @@ class HostStore:
     models_dir: str
     token: str | None = field(default=None, repr=False)
     endpoint: str = DEFAULT_ENDPOINT
+    offline: bool = False
+    throttle: Throttle = field(default_factory=Throttle, compare=False, repr=False)
+    room: Room = field(default_factory=Room, compare=False, repr=False)
 
     def disk_free(self) -> Bytes:
         """Of the fuller disk, when the two folders are on different ones."""
@@ -33,10 +40,11 @@ class HostStore:
         return Bytes(max(int(_usage(self.cache_dir).total * RESERVED_PART), LEAST_RESERVE))
 
 
-def host_store(models_dir: Path, environment: Mapping[str, str] = os.environ) -> HostStore:
+def host_store(models_dir: Path, environment: Mapping[str, str] = os.environ, rate: int | None = None) -> HostStore:
     """The store that `huggingface_hub` would use with the same environment, found without importing it.
 
-    Reads HF_HUB_CACHE, HF_HOME, XDG_CACHE_HOME, HF_ENDPOINT, HF_TOKEN, HF_TOKEN_PATH.
+    Reads HF_HUB_CACHE, HF_HOME, XDG_CACHE_HOME, HF_ENDPOINT, HF_TOKEN, HF_TOKEN_PATH, HF_HUB_OFFLINE. `rate` is what
+    its downloads may take together, in bytes per second.
     """
     home = _home(environment)
     cache = environment.get("HF_HUB_CACHE") or environment.get("HUGGINGFACE_HUB_CACHE")
@@ -45,6 +53,8 @@ def host_store(models_dir: Path, environment: Mapping[str, str] = os.environ) ->
         models_dir=str(models_dir),
         token=_token(environment, home),
         endpoint=(environment.get("HF_ENDPOINT") or DEFAULT_ENDPOINT).rstrip("/"),
+        offline=(environment.get("HF_HUB_OFFLINE") or "").upper() in _YES,
+        throttle=Throttle(rate),
     )
 
 

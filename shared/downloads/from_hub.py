@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial as bind
 from pathlib import Path, PurePosixPath
@@ -12,15 +12,15 @@ import httpx2
 
 from shared.downloads import digest
 from shared.downloads.hub_cache import HubCache
-from shared.downloads.meter import Meter
+from shared.downloads.meter import Counted, Meter
 from shared.downloads.partial import opened
 from shared.downloads.patience import Patience, persist
 from shared.downloads.record import described, install
-from shared.downloads.room import check_room
+from shared.downloads.room import Claim, Lookout
 from shared.downloads.transfer import TIMEOUT, Remote, receive
 from shared.downloads.watch import Watch
 from shared.errors import InvalidInput
-from shared.hub import Hub, HubFile, Snapshot, gated
+from shared.hub import Hub, HubFile, Snapshot, offline
 from shared.hub_choice import choose, groups
 from shared.protocol import InstallRecord
 from shared.references import ModelRef
@@ -40,6 +40,8 @@ def fetch(
 ) -> list[InstallRecord]:
     """Download what is missing, then describe it. Raises NotFound, Unavailable, DownloadFailed and its children."""
     store = watch.context.store()
+    if store.offline:
+        raise offline(reference.repo)
     hub = Hub(store.endpoint, store.token)
     watch.context.phase("resolving")
     ask = bind(hub.snapshot, reference.repo, reference.revision)
@@ -58,41 +60,35 @@ class _Fetcher:
     def __init__(self, hub: Hub, snapshot: Snapshot, cache: HubCache, watch: Watch, patience: Patience) -> None:
         self._hub, self._snapshot, self._cache = hub, snapshot, cache
         self._watch, self._patience = watch, patience
-        self._meter = Meter(None)
+        self._store = watch.context.store()
+        self._meter = Meter(None, self._store.throttle)
+        self._lookout = Lookout(self._store)
 
     def fetch(self, files: Sequence[HubFile]) -> None:
-        missing = [file for file in files if not self._cache.holds(file)]
+        missing = {file: self._cache.blob(file) for file in files if not self._cache.holds(file)}
         self._meter.total = sum(file.size for file in files)
         self._meter.found(sum(file.size for file in files if file not in missing))
-        check_room(self._watch.context.store(), sum(file.size - self._here(file) for file in missing))
-        self._watch.context.phase("downloading")
-        with httpx2.Client(timeout=TIMEOUT) as client:
-            self._watch.all([self._task(file, client) for file in missing], self._meter)
+        growing = {self._cache.partial(blob): file.size for file, blob in missing.items() if not blob.is_file()}
+        with self._store.room.claimed(self._store, growing) as claim, httpx2.Client(timeout=TIMEOUT) as client:
+            self._watch.context.phase("downloading")
+            tasks = [bind(self._bring, file, blob, client, claim) for file, blob in missing.items()]
+            self._watch.all(tasks, self._meter)
         self._cache.name_revision()
 
-    def _here(self, file: HubFile) -> int:
-        blob = self._cache.blob(file)
-        for path in (blob, self._cache.partial(blob)):
-            if path.is_file():
-                return min(path.stat().st_size, file.size)
-        return 0
-
-    def _task(self, file: HubFile, client: httpx2.Client) -> Callable[[], None]:
-        return lambda: self._bring(file, client)
-
-    def _bring(self, file: HubFile, client: httpx2.Client) -> None:
+    def _bring(self, file: HubFile, blob: Path, client: httpx2.Client, claim: Claim) -> None:
         self._cache.discard(file)
-        blob = self._cache.blob(file)
-        interrupt = self._watch.interrupt
-        with opened(self._cache.partial(blob), blob, bind(_digest, file), interrupt) as growing:
+        partial, interrupt = self._cache.partial(blob), self._watch.interrupt
+        counted = Counted(self._meter, lambda: self._watch.note(f"{file.name} comes with another download already"))
+        with opened(partial, blob, bind(_digest, file), interrupt, counted.share) as growing:
             if growing is None:
-                self._meter.found(file.size)
+                counted.settle(file.size)
             else:
                 if growing.position > file.size:
                     growing.clear()
-                self._meter.found(growing.position)
+                counted.settle(growing.position)
                 step = bind(receive, client, self._remote(file), growing, self._meter, interrupt)
                 persist(step, interrupt, self._patience, lambda: growing.position, self._watch.note)
+                claim.came(partial)
                 growing.complete(blob, file.sha256 or file.blob_id)
         self._cache.link(file, blob)
 
@@ -102,8 +98,10 @@ class _Fetcher:
             name=f"{self._snapshot.repo}/{file.name}",
             size=file.size,
             headers=self._hub.headers(),
+            etag=file.sha256 or file.blob_id,
             guard=bind(_guard, self._hub.endpoint),
-            forbidden=lambda: gated(self._snapshot.repo, self._hub.endpoint),
+            grown=self._lookout.grown,
+            forbidden=lambda response: self._hub.forbidden(self._snapshot.repo, response),
         )
 
 

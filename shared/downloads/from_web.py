@@ -120,7 +120,7 @@ class _WebFile:
             growing.path.unlink()
             raise InvalidInput(f"{self._target.name} is not a GGUF file", "It does not begin with GGUF.", _FIX)
 
-    def _forbidden(self) -> Forbidden:
+    def _forbidden(self, response: httpx2.Response) -> Forbidden:
         return Forbidden(f"{self._target.name} was refused", "The server wants to know who asks.", _FIX)
 
 

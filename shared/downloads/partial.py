@@ -13,7 +13,7 @@ from shared.downloads.digest import Digest, feed
 from shared.downloads.interrupt import Interrupt
 from shared.errors import ChecksumMismatch, DiskFull
 
-#: Seconds between looks at a partial file that another process fills.
+#: Seconds between looks at a partial file that another download fills.
 _LOOK = 0.25
 
 
@@ -66,11 +66,19 @@ class Partial:
 
 @contextlib.contextmanager
 def opened(
-    path: Path, target: Path, new_digest: Callable[[], Digest], interrupt: Interrupt
+    path: Path,
+    target: Path,
+    new_digest: Callable[[], Digest],
+    interrupt: Interrupt,
+    shared: Callable[[int], None] = lambda size: None,
 ) -> Iterator[Partial | None]:
-    """The partial file at `path`, locked; `None` when another process finished `target` in the meantime."""
+    """The partial file at `path`, locked; `None` when another download finished `target` in the meantime.
+
+    While another one fills it, `shared` is told its size four times a second; when that one ends early this one goes on
+    with its bytes. Raises Interrupted.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor = _locked(path, target, interrupt)
+    descriptor = _locked(path, target, interrupt, shared)
     if descriptor is None:
         yield None
         return
@@ -88,11 +96,15 @@ def disk_filled(path: Path) -> DiskFull:
     )
 
 
-def _locked(path: Path, target: Path, interrupt: Interrupt) -> int | None:
+def _locked(path: Path, target: Path, interrupt: Interrupt, shared: Callable[[int], None]) -> int | None:
     while not target.exists():
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-        if _lock(descriptor) and _is_still(path, descriptor):
-            return descriptor
+        if _lock(descriptor):
+            if _is_still(path, descriptor):
+                return descriptor
+            os.close(descriptor)
+            continue
+        shared(os.fstat(descriptor).st_size)
         os.close(descriptor)
         interrupt.wait(_LOOK)
     return None

@@ -2,22 +2,96 @@
 
 from __future__ import annotations
 
+import contextlib
+import threading
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Protocol
+
+from shared.downloads.partial import Partial
 from shared.errors import DiskFull
-from shared.kinds.contract import ModelStore
-from shared.units import format_bytes
+from shared.units import MIB, Bytes, format_bytes
+
+#: Bytes of a file between looks at the free disk.
+_LOOK = 16 * MIB
 
 
-def check_room(store: ModelStore, wanted: int) -> None:
-    """Raises DiskFull, with numbers, unless `wanted` bytes fit and the reserve stays free."""
-    free, reserve = store.disk_free(), store.disk_reserve()
-    if free - wanted >= reserve:
+class Disk(Protocol):
+    """The host's disk for models."""
+
+    def disk_free(self) -> Bytes: ...
+
+    def disk_reserve(self) -> Bytes: ...
+
+
+class Claim:
+    """Files that one download will fill, by where they grow, with the size they will have."""
+
+    def __init__(self, growing: Mapping[Path, int]) -> None:
+        self.growing = dict(growing)
+
+    def came(self, path: Path) -> None:
+        """The whole file is here; it wants nothing more."""
+        self.growing.pop(path, None)
+
+
+class Room:
+    """The disk as all downloads of a process see it: what one of them will still fill is not free for another.
+
+    Two jobs that share a file claim it once, and what has come of it counts no longer.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._claims: set[Claim] = set()
+
+    @contextlib.contextmanager
+    def claimed(self, disk: Disk, growing: Mapping[Path, int]) -> Iterator[Claim]:
+        """Within, the bytes that `growing` files still lack are spoken for. Raises DiskFull, with numbers."""
+        mine = Claim(growing)
+        with self._lock:
+            others = {path: size for claim in self._claims for path, size in dict(claim.growing).items()}
+            promised = {path: size for path, size in others.items() if path not in growing}
+            check_room(disk, _lacking(growing), _lacking(promised))
+            self._claims.add(mine)
+        try:
+            yield mine
+        finally:
+            with self._lock:
+                self._claims.discard(mine)
+
+
+class Lookout:
+    """Watches the reserve while files grow: other programs fill the same disk."""
+
+    def __init__(self, disk: Disk) -> None:
+        self._disk = disk
+        self._looked: dict[Path, int] = {}
+
+    def grown(self, partial: Partial) -> None:
+        """Raises DiskFull before the disk is."""
+        if partial.position - self._looked.get(partial.path, 0) >= _LOOK:
+            self._looked[partial.path] = partial.position
+            check_room(self._disk, 0)
+
+
+def check_room(disk: Disk, wanted: int, promised: int = 0) -> None:
+    """Raises DiskFull, with numbers, unless `wanted` bytes fit beside those `promised` to others and the reserve."""
+    free, reserve = disk.disk_free(), disk.disk_reserve()
+    if free - wanted - promised >= reserve:
         return
+    others = f", {format_bytes(promised)} of them for other downloads" if promised else ""
     raise DiskFull(
         "The disk has no room for this model",
-        f"{format_bytes(wanted)} are still to come, {format_bytes(free)} are free, "
+        f"{format_bytes(wanted)} are still to come, {format_bytes(free)} are free{others}, "
         f"and {format_bytes(reserve)} must stay free",
-        f"free {format_bytes(wanted + reserve - free)}, then retry the job",
+        f"free {format_bytes(wanted + promised + reserve - free)}, then retry the job: it goes on where it stopped",
         wanted=wanted,
         free=free,
         reserve=reserve,
+        promised=promised,
     )
+
+
+def _lacking(growing: Mapping[Path, int]) -> int:
+    return sum(max(0, size - (path.stat().st_size if path.is_file() else 0)) for path, size in growing.items())

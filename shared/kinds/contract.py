@@ -13,6 +13,8 @@ from typing import Any, BinaryIO, ClassVar, Protocol, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from shared.downloads.room import Room
+from shared.downloads.throttle import Throttle
 from shared.protocol import Acquired, InstallRecord, Progress
 from shared.runtimes import Endpoint, InstalledModel, RunSpec
 from shared.store.wire import Shelf, ShelfFile, Sourced, Sources
@@ -158,6 +160,18 @@ class ModelStore(Protocol):
 
     @property
     def endpoint(self) -> str: ...
+
+    @property
+    def offline(self) -> bool:
+        """Whether this host was told to ask no hub."""
+
+    @property
+    def throttle(self) -> Throttle:
+        """The pace of everything that comes to this host from outside of the fleet."""
+
+    @property
+    def room(self) -> Room:
+        """The disk as this host's downloads share it."""
 
     def disk_free(self) -> Bytes: ...
 
