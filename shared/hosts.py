@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from shared import events
 from shared.db import now
+from shared.download_share import download_share
 from shared.errors import NotFound, StaleTransition
 from shared.events import NewEvent
 from shared.jobs import state as jobs
@@ -161,6 +162,7 @@ def sync(session: Session, name: str, said: Sync, settings: Settings) -> Synced:
         wishes=wishes(session, name),
         lease_seconds=settings.lease_seconds,
         draining=host.draining,
+        download_rate=download_share(session, name, settings.fleet_download_rate),
     )
 
 

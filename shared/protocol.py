@@ -182,6 +182,8 @@ class Synced(_Message):
     wishes: list[RunHint] = []
     lease_seconds: float
     draining: bool = False
+    #: Bytes per second that this host's downloads may take together now; `None`: as fast as they come.
+    download_rate: int | None = None
 
 
 class RunHint(RunRef):

@@ -95,6 +95,14 @@ class Settings(BaseSettings):
     leader_seconds: float = Field(default=10.0, gt=0, description="How long a scheduler leads without renewal.")
     max_crashes: int = Field(default=3, ge=1, description="Crashes after which a job fails as crash_loop.")
     retention_days: float = Field(default=30.0, gt=0, description="Days that finished jobs and events are kept.")
+    download_rate: Size | None = Field(
+        default=None, gt=0, description="Bytes per second that this host's downloads take together; unset: no limit."
+    )
+    fleet_download_rate: Size | None = Field(
+        default=None,
+        gt=0,
+        description="Bytes per second that the downloads of all hosts take together; unset: no limit.",
+    )
     drain_seconds: float = Field(default=20.0, ge=0, description="How long a stopping worker waits for its attempts.")
 
     log_level: Literal["debug", "info", "warning", "error"] = Field(default="info", description="Least level logged.")

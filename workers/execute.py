@@ -44,10 +44,11 @@ class Executor:
         scratch: Path,
         models: Path,
         on_crash: Callable[[RunRef], None],
+        rate: int | None = None,
     ) -> None:
         self._front_door, self._outbox, self._worker, self._scratch = front_door, outbox, worker, scratch
         self._on_crash = on_crash
-        self._store = host_store(models)
+        self._store = host_store(models, rate=rate)
         self._live: dict[Key, AttemptContext] = {}
         self._changed = threading.Condition()
         self._wanted: queue.SimpleQueue[tuple[AttemptRef, Future[bool]] | None] = queue.SimpleQueue()
@@ -123,6 +124,10 @@ class Executor:
         """More urgent work wants its place: it is handed back at its next check, with what it has finished."""
         if context := self._live.get((ref.job_id, ref.attempt)):
             context.preempted.set()
+
+    def pace(self, rate: int | None) -> None:
+        """What the fleet leaves to downloads of this host, in bytes per second."""
+        self._store.throttle.share(rate)
 
     def drop(self, ref: AttemptRef) -> None:
         """Somebody else's now: stop, say nothing."""

@@ -49,6 +49,7 @@ class Worker:
             Path(start.scratch),
             Path(start.models),
             on_crash=self._keeper.await_end,
+            rate=start.download_rate,
         )
         self._lane = LaneWorker(
             start.redis_url.get_secret_value(),
@@ -86,6 +87,7 @@ class Worker:
         os._exit(1)
 
     def _hear(self, news: Synced) -> None:
+        self._executor.pace(news.download_rate)
         for ref in news.cancel:
             self._executor.cancel(ref)
         for ref in news.preempt:

@@ -32,6 +32,8 @@ class Start(BaseModel):
     spool: str
     scratch: str
     models: str
+    #: Bytes per second that downloads of this host may take together.
+    download_rate: int | None = None
 
     @field_serializer("token", "redis_url")
     def _reveal(self, value: SecretStr) -> str:
@@ -48,6 +50,8 @@ class Synced(BaseModel):
     drop: list[AttemptRef] = []
     drop_runs: list[RunRef] = []
     wishes: list[RunRef] = []
+    #: What the fleet leaves to this host's downloads, in bytes per second.
+    download_rate: int | None = None
 
 
 class Stop(BaseModel):

@@ -146,6 +146,7 @@ class Agent:
             spool=str(self._spool),
             scratch=str(self._scratch),
             models=str(self._settings.data_dir / "models"),
+            download_rate=self._settings.download_rate,
         )
 
     def _look_after_workers(self, *, stopping: bool) -> None:
@@ -276,6 +277,7 @@ def _concerning(runtime: str, status: Status, answer: protocol.Synced) -> Synced
         drop=own(answer.drop),
         drop_runs=[ref for ref in answer.drop_runs if (ref.run_id, ref.generation) in my_runs],
         wishes=[RunRef(run_id=w.run_id, generation=w.generation) for w in answer.wishes if w.runtime == runtime],
+        download_rate=answer.download_rate,
     )
 
 
