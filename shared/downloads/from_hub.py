@@ -11,9 +11,10 @@ from urllib.parse import urlsplit
 import httpx2
 
 from shared.downloads import digest
+from shared.downloads.from_peer import Peers
 from shared.downloads.hub_cache import HubCache
 from shared.downloads.meter import Counted, Meter
-from shared.downloads.partial import opened
+from shared.downloads.partial import Partial, opened
 from shared.downloads.patience import Patience, persist
 from shared.downloads.record import described, install
 from shared.downloads.room import Claim, Lookout
@@ -24,6 +25,7 @@ from shared.hub import Hub, HubFile, Snapshot, offline
 from shared.hub_choice import choose, groups
 from shared.protocol import InstallRecord
 from shared.references import ModelRef
+from shared.vocabulary import Provider
 from shared.weights import inspect
 
 
@@ -68,11 +70,14 @@ class _Fetcher:
         missing = {file: self._cache.blob(file) for file in files if not self._cache.holds(file)}
         self._meter.total = sum(file.size for file in files)
         self._meter.found(sum(file.size for file in files if file not in missing))
+        commit = ModelRef(provider=Provider.HF, repo=self._snapshot.repo, revision=self._snapshot.commit)
+        peers = self._peers = Peers(self._watch, commit, list(missing), self._lookout.grown)
         growing = {self._cache.partial(blob): file.size for file, blob in missing.items() if not blob.is_file()}
         with self._store.room.claimed(self._store, growing) as claim, httpx2.Client(timeout=TIMEOUT) as client:
-            self._watch.context.phase("downloading")
+            self._watch.context.phase(peers.phase(list(missing)))
             tasks = [bind(self._bring, file, blob, client, claim) for file, blob in missing.items()]
             self._watch.all(tasks, self._meter)
+        peers.tell()
         self._cache.name_revision()
 
     def _bring(self, file: HubFile, blob: Path, client: httpx2.Client, claim: Claim) -> None:
@@ -86,11 +91,24 @@ class _Fetcher:
                 if growing.position > file.size:
                     growing.clear()
                 counted.settle(growing.position)
-                step = bind(receive, client, self._remote(file), growing, self._meter, interrupt)
-                persist(step, interrupt, self._patience, lambda: growing.position, self._watch.note)
+                self._fill(file, client, growing)
                 claim.came(partial)
                 growing.complete(blob, file.sha256 or file.blob_id)
         self._cache.link(file, blob)
+
+    def _fill(self, file: HubFile, client: httpx2.Client, growing: Partial) -> None:
+        """From other hosts as far as they have it, then from the hub; what is damaged by one of them comes anew."""
+        shared = self._peers.fill(file, growing, self._meter, self._watch.interrupt)
+        self._from_hub(file, client, growing)
+        if shared and growing.hexdigest() != (file.sha256 or file.blob_id or growing.hexdigest()):
+            self._watch.note(f"{file.name} came damaged from another host, fetching it from the hub")
+            self._meter.found(-growing.position)
+            growing.clear()
+            self._from_hub(file, client, growing)
+
+    def _from_hub(self, file: HubFile, client: httpx2.Client, growing: Partial) -> None:
+        step = bind(receive, client, self._remote(file), growing, self._meter, self._watch.interrupt)
+        persist(step, self._watch.interrupt, self._patience, lambda: growing.position, self._watch.note)
 
     def _remote(self, file: HubFile) -> Remote:
         return Remote(

@@ -1,0 +1,105 @@
+"""Files that another host of the fleet has: fetched from it, so that the hub is asked once for the whole fleet."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Callable, Sequence
+from functools import partial as bind
+
+import httpx2
+
+from shared.downloads.interrupt import Interrupt
+from shared.downloads.meter import Meter
+from shared.downloads.partial import Partial
+from shared.downloads.patience import Patience, persist
+from shared.downloads.transfer import Remote, receive
+from shared.downloads.watch import Watch
+from shared.errors import DiskFull, DownloadFailed, Forbidden, InvalidInput, NotFound
+from shared.hub import HubFile
+from shared.references import ModelRef
+from shared.store.wire import Peer, Sources, WantedFile
+from shared.units import format_bytes
+
+#: Seconds; on a LAN who is silent for longer is gone.
+_TIMEOUT = httpx2.Timeout(10.0, connect=3.0)
+#: A peer that fails is left soon, for there are others, and there is the hub.
+_PATIENCE = Patience(tries=2, first=0.2, longest=1.0, longest_asked=10.0)
+
+
+class Peers:
+    """The hosts that have some of the wanted files; none when nobody has."""
+
+    def __init__(
+        self,
+        watch: Watch,
+        reference: ModelRef,
+        files: Sequence[HubFile],
+        grown: Callable[[Partial], None] = lambda partial: None,
+    ) -> None:
+        self._watch, self._grown = watch, grown
+        wanted = [WantedFile(name=file.name, size=file.size, sha256=file.sha256) for file in files]
+        ask = Sources(provider=reference.provider, repo=reference.repo, revision=reference.revision, files=wanted)
+        self._offers = {file.name: file for file in watch.context.fleet.sources(ask).files} if wanted else {}
+        self._given: Counter[str] = Counter()
+        self._lock = threading.Lock()
+
+    def phase(self, files: Sequence[HubFile]) -> str:
+        """What the download does now, for people: `downloading from mini-1` when peers have all that is missing."""
+        hosts = {self._offers[file.name].peers[0].host for file in files if file.name in self._offers}
+        everything = bool(files) and all(file.name in self._offers for file in files)
+        return f"downloading from {', '.join(sorted(hosts))}"[:64] if everything else "downloading"
+
+    def fill(self, file: HubFile, growing: Partial, meter: Meter, interrupt: Interrupt) -> bool:
+        """Fetch what peers give of the file; whether any byte came from them.
+
+        Peers that fail are left one after the other, with a line in the job's log; what is missing then comes from the
+        hub. Raises DiskFull and Interrupted only.
+        """
+        offer = self._offers.get(file.name)
+        before = growing.position
+        for peer in offer.peers if offer is not None and before < file.size else ():
+            self._try(peer, offer.sha256 if offer else "", file, growing, meter, interrupt)
+            if growing.position == file.size:
+                break
+        return growing.position > before
+
+    def tell(self) -> None:
+        """A line for the job's log of who gave how much."""
+        for host, count in sorted(self._given.items()):
+            self._watch.note(f"{format_bytes(count)} came from {host}")
+
+    def _try(
+        self, peer: Peer, sha256: str, file: HubFile, growing: Partial, meter: Meter, interrupt: Interrupt
+    ) -> None:
+        start = growing.position
+        try:
+            with httpx2.Client(timeout=_TIMEOUT, trust_env=False) as client:
+                step = bind(receive, client, _remote(peer, sha256, file, self._grown), growing, meter, interrupt)
+                persist(step, interrupt, _PATIENCE, lambda: growing.position)
+        except DiskFull:
+            raise
+        except (DownloadFailed, Forbidden, InvalidInput, NotFound) as error:
+            self._watch.note(f"{peer.host} could not give {file.name} ({error.problem.why}), going on elsewhere")
+        with self._lock:
+            self._given[peer.host] += max(0, growing.position - start)
+
+
+def _remote(peer: Peer, sha256: str, file: HubFile, grown: Callable[[Partial], None]) -> Remote:
+    address = f"{peer.url}/v1/blobs/{sha256}"
+    return Remote(
+        url=address,
+        name=file.name,
+        size=file.size,
+        headers={"Authorization": f"Bearer {peer.grant}"},
+        etag=sha256,
+        guard=bind(_guard, address),
+        grown=grown,
+        forbidden=lambda _: Forbidden(f"{peer.host} refused {file.name}", "it did not accept the grant", "try again"),
+    )
+
+
+def _guard(address: str, url: str) -> None:
+    """A peer serves files itself; it has nowhere to send us."""
+    if url != address:
+        raise InvalidInput("A peer redirects", f"It names {url}.", "bring Cidermill on that host up to date")
