@@ -6,12 +6,12 @@ It is the largest of two kinds of bounds, and each leaves out something that cos
 * whatever arrives from some moment on, for some set of models, must fit into the memory-time that living hosts offer to
   those models after that moment: a job takes its share of a run (its memory over its slots) for its seconds, and each
   model not asked for before is loaded at least once. What a host offers to a set of models is the largest sum of their
-  sizes, any of them several times, that its budget holds.
+  sizes that its budget holds, each model once.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from math import inf
 
@@ -81,7 +81,7 @@ class _Offer:
 
     @classmethod
     def of(cls, trace: Trace, models: Mapping[str, TraceModel]) -> _Offer:
-        sizes = sorted({model.memory for model in models.values()})
+        sizes = [model.memory for model in models.values()]
         most = {host.name: _fullest(host.budget, sizes) for host in trace.hosts}
         moments = sorted({0.0, *(moment for host in trace.hosts for span in host.down for moment in span)})
         return cls(
@@ -101,12 +101,11 @@ class _Offer:
         return begin
 
 
-def _fullest(budget: int, sizes: Sequence[int]) -> int:
-    """The largest sum of `sizes`, any of them several times, that is at most `budget`."""
-    sums, newest = {0}, {0}
-    while newest:
-        newest = {known + size for known in newest for size in sizes if known + size <= budget} - sums
-        sums |= newest
+def _fullest(budget: int, sizes: Iterable[int]) -> int:
+    """The largest sum of `sizes`, each at most once, that is at most `budget`."""
+    sums = {0}
+    for size in sizes:
+        sums |= {known + size for known in sums if known + size <= budget}
     return max(sums)
 
 

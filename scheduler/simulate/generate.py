@@ -57,11 +57,16 @@ _MODELS = (
     _model("coder-7b", 4.4, 4),
     _model("chat-8b", 4.8, 4),
     _model("whisper-large", 2.0, 2),
+    _model("vision-9b", 6.0, 4),
+    _model("writer-12b", 7.2, 4),
     _model("middle-14b", 8.8, 4),
+    _model("mixture-30b", 16.8, 4),
+    _model("coder-32b", 18.4, 2),
     _model("large-32b", 19.2, 2),
+    _model("large-49b", 28.0, 2),
 )
 #: How often each is asked for.
-_POPULARITY = (6, 6, 5, 5, 3, 2, 1)
+_POPULARITY = (12, 12, 10, 10, 6, 5, 5, 4, 3, 2, 2, 1)
 
 
 def _seconds(chance: Random, median: float, longest: float) -> float:

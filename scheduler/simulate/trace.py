@@ -116,7 +116,7 @@ def read_trace(path: Path) -> Trace:
         return Trace.model_validate_json(path.read_bytes())
     except OSError as error:
         raise InvalidParameters(
-            f"The trace {path} cannot be read", str(error), "name a file, or a shipped trace: cidermill simulate --list"
+            f"The trace {path} cannot be read", str(error), "name a file that you can read, or a trace that ships"
         ) from error
     except ValidationError as error:
         first = error.errors()[0]

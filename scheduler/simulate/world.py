@@ -117,7 +117,7 @@ class World:
 
     def _start(self, start: Start) -> None:
         host = self.hosts[start.host]
-        if not isinstance(start.run, NewRun) or not host.up:
+        if not isinstance(start.run, NewRun) or not host.up or self._has(host, start.run.model_id):
             self.ledger.refused += 1
             return
         wanted, model = start.run, self.models[start.run.model_id]
@@ -130,6 +130,10 @@ class World:
         over = host.held > host.trace.budget
         self.ledger.loaded(host.trace.name, model.name, model.size, over_budget=over)
         self.agenda.after(self.trace.load_seconds(model, host.trace), partial(self._ready, run))
+
+    def _has(self, host: SimHost, model: str) -> bool:
+        """A second copy on one host wins nothing: it would share the same processor."""
+        return any(run.model.name == model and run.state != RunState.STOPPING for run in self._on(host))
 
     def _stop(self, stop: Stop) -> None:
         """Work on it, if any, is handed back with what it has done kept."""
