@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_vali
 from shared.jobs.where import LabelName, LabelValue, Where
 from shared.moments import Moment
 from shared.runtimes import ModelShape, RunSpec
-from shared.vocabulary import AttemptState, Capability, Format, JobState, Priority, Provider, RunState
+from shared.vocabulary import AttemptState, Capability, Format, Guard, JobState, Priority, Provider, RunState
 
 HostNameText = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")]
 
@@ -330,9 +330,13 @@ class HostOut(Out):
     platform: str | None
     labels: dict[str, Any]
     memory_total: int
-    #: Bytes that its runs may hold together, and hold now.
+    #: Bytes that its runs may hold together now, could if nothing else used the machine, and hold now.
     budget: int
+    capacity: int
     memory_held: int
+    #: Bytes that its runs may use before its memory guard steps in; `None` until its agent reports.
+    ceiling: int | None
+    guard: Guard
     #: What its runs were measured to use, and that less what they hold; `None` while nothing was measured.
     memory_used: int | None = None
     drift: int | None = None
