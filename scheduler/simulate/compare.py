@@ -11,6 +11,7 @@ from scheduler.simulate.engine import simulate
 from scheduler.simulate.policies import policies
 from scheduler.simulate.score import Score
 from scheduler.simulate.trace import Trace
+from shared.errors import NotFound
 from shared.nearest import did_you_mean
 
 

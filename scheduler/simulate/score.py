@@ -44,7 +44,9 @@ class Score:
     losses: int
     #: Jain's index of the slot-seconds each key had over those it should have had; 1 is fair.
     fairness: float
+    #: Starts after which a host held more than its budget, and decisions that made no sense.
     over_budget: int
+    refused: int
     #: Jobs that did not end.
     stranded: int
     failed: int
@@ -70,6 +72,7 @@ def score(policy: str, ended: Sequence[SimJob], stranded: int, ledger: Ledger) -
         losses=ledger.losses,
         fairness=jain(ledger.got[key] / fair for key, fair in ledger.fair.items() if fair),
         over_budget=ledger.over_budget,
+        refused=ledger.refused,
         stranded=stranded,
         failed=sum(job.failed for job in ended),
         plans=ledger.plans,
