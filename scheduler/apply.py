@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 
 from sqlalchemy.orm import Session
 
-from scheduler.decisions import Assign, NewRun, Plan, Start, Stop
+from scheduler.decisions import MEMORY_GUARD, Assign, NewRun, Plan, Preempt, Start, Stop
 from shared import leader
 from shared.broker.messages import Hint
 from shared.identifiers import new_id
@@ -16,6 +16,7 @@ from shared.jobs.reserve import reserve
 from shared.jobs.state import Dispatched, Placement, Timers
 from shared.leader import Fence
 from shared.protocol import AttemptRef, RunRef
+from shared.queues import note_passes
 from shared.runs import state as runs
 from shared.runs.state import RunMessage, RunPlacement
 from shared.vocabulary import Priority
@@ -32,8 +33,11 @@ def apply(session: Session, fence: Fence, plan: Plan, timers: Timers) -> Message
     leader.check(session, fence)
     jobs.fail_queued(session, fence, plan.failures)
     told = _stop(session, fence, plan.stops)
+    _preempt(session, fence, plan.preempts)
     told += _start(session, fence, plan.starts, timers)
-    return by_lane(_assign(session, fence, plan, timers), told)
+    given = _assign(session, fence, plan, timers)
+    note_passes(session, plan.passes)
+    return by_lane(given, told)
 
 
 def by_lane(attempts: Iterable[Dispatched], hints: Iterable[RunMessage]) -> Messages:
@@ -53,7 +57,16 @@ def _stop(session: Session, fence: Fence, stops: Iterable[Stop]) -> list[RunMess
             loaded[stop.reason].append(stop.run_id)
         else:
             runs.request_stop(session, stop.run_id, stop.reason)
-    return [hint for reason, ids in loaded.items() for hint in runs.evict(session, fence, ids, reason)]
+    shed = runs.shed(session, fence, loaded.pop(MEMORY_GUARD, []), MEMORY_GUARD)
+    return shed + [hint for reason, ids in loaded.items() for hint in runs.evict(session, fence, ids, reason)]
+
+
+def _preempt(session: Session, fence: Fence, wishes: Iterable[Preempt]) -> None:
+    asked: defaultdict[str, list[AttemptRef]] = defaultdict(list)
+    for wish in wishes:
+        asked[wish.reason].append(AttemptRef(job_id=wish.job_id, attempt=wish.attempt))
+    for reason, refs in asked.items():
+        jobs.preempt(session, fence, refs, reason)
 
 
 def _start(session: Session, fence: Fence, starts: Iterable[Start], timers: Timers) -> list[RunMessage]:

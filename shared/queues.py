@@ -80,9 +80,12 @@ def note_passes(session: Session, passes: Mapping[str, float]) -> None:
     )
 
 
+_IS_SHARE = Queue.name.startswith("key:") | Queue.name.startswith("label:")
+
+
 def forget_idle(session: Session) -> None:
-    """Drop rows that say nothing: of parts at rest that nobody has set anything for."""
-    plain = (Queue.weight == 1.0, Queue.max_running.is_(None), Queue.paused_at.is_(None))
+    """Drop rows that say nothing: of shares at rest that nobody has set anything for."""
+    plain = (Queue.weight == 1.0, Queue.max_running.is_(None), Queue.paused_at.is_(None), _IS_SHARE)
     wanted = select(Job.queue).where(Job.state.not_in(FINAL_JOB_STATES))
     session.execute(
         delete(Queue).where(*plain, Queue.name.not_in(wanted)), execution_options={"synchronize_session": False}

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import json
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from types import MappingProxyType
+from typing import Any
 
-from sqlalchemy import Connection, Text, cast, func, select
+from sqlalchemy import Connection, Row, Text, cast, func, select
 
 from scheduler.views import HostView, LaneView
 from shared.runtimes import RuntimeInfo
@@ -15,8 +18,11 @@ from shared.tables import Attempt, Host, HostRuntime, is_live_attempt
 _host, _offer, _attempt = Host.__table__.c, HostRuntime.__table__.c, Attempt.__table__.c
 
 _HOSTS = select(
-    _host.name, _host.budget, _host.disk_free, _host.seen_until, _host.draining, _host.cordoned, _host.reserved_by
-).order_by(_host.name)
+    _host.name, _host.budget, _host.disk_free, _host.seen_until, _host.draining, _host.cordoned, _host.reserved_by,
+    cast(_host.labels, Text).label("labels_text"), cast(_host.taints, Text).label("taints_text"), _host.guard,
+    _host.maintenance, _host.telemetry["thermal"].as_string().label("thermal"),
+    _host.telemetry["cpu_percent"].as_float().label("percent"),
+).order_by(_host.name)  # fmt: skip
 _OFFERS = select(_offer.host, _offer.name, cast(_offer.info, Text)).where(_offer.alive).order_by(_offer.name)
 _LANE = (_attempt.host, _attempt.runtime, _attempt.run_id)
 _USES = select(*_LANE, func.count(), func.sum(_attempt.slots)).where(is_live_attempt).group_by(*_LANE)
@@ -35,17 +41,50 @@ class Use:
     slots: int
 
 
-def read_hosts(connection: Connection, moment: float) -> dict[str, HostView]:
-    """Every host by name, with the runtimes whose workers live."""
+def read_hosts(
+    connection: Connection, moment: float, apart: Mapping[str, frozenset[str]] | None = None
+) -> dict[str, HostView]:
+    """Every host by name, with the runtimes whose workers live; `apart` is what `read_apart` says."""
     offers: dict[str, dict[str, RuntimeInfo]] = {}
     for host, name, info in connection.execute(_OFFERS):
         offers.setdefault(host, {})[name] = _runtime_info(info)
+    kept_apart = apart or {}
     return {
-        name: HostView(
-            name, budget, disk, bool(seen and seen > moment), draining, cordoned, reserved_by, offers.get(name, {})
-        )
-        for name, budget, disk, seen, draining, cordoned, reserved_by in connection.execute(_HOSTS)
+        row.name: _view(row, moment, offers.get(row.name, {}), kept_apart.get(row.name, frozenset()))
+        for row in connection.execute(_HOSTS)
     }
+
+
+def _view(
+    row: Row[*tuple[Any, ...]], moment: float, offers: Mapping[str, RuntimeInfo], apart: frozenset[str]
+) -> HostView:
+    return HostView(
+        name=row.name,
+        budget=row.budget,
+        disk_free=row.disk_free,
+        up=bool(row.seen_until and row.seen_until > moment),
+        draining=row.draining,
+        cordoned=row.cordoned,
+        reserved_by=row.reserved_by,
+        runtimes=offers,
+        labels=_labels(row.labels_text),
+        taints=_taints(row.taints_text),
+        guard=row.guard,
+        thermal=row.thermal,
+        load=row.percent / 100 if row.percent is not None else None,
+        maintenance=row.maintenance,
+        apart=apart,
+    )
+
+
+@lru_cache(1024)
+def _labels(text: str) -> Mapping[str, str]:
+    return MappingProxyType(json.loads(text))
+
+
+@lru_cache(1024)
+def _taints(text: str) -> tuple[str, ...]:
+    return tuple(json.loads(text))
 
 
 def read_uses(connection: Connection) -> list[Use]:

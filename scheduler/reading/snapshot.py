@@ -6,8 +6,11 @@ from collections.abc import Iterable
 
 from sqlalchemy.orm import Session
 
+from scheduler.reading.attempts import read_apart, read_attempts
 from scheduler.reading.hosts import lanes, read_hosts, read_uses
 from scheduler.reading.models import Models
+from scheduler.reading.queues import read_queues
+from scheduler.reading.rates import Rates
 from scheduler.reading.runs import read_loads, read_runs
 from scheduler.reading.waiting import Waiting
 from scheduler.views import JobView, RunView, Snapshot
@@ -21,18 +24,28 @@ class Reader:
     def __init__(self) -> None:
         self.waiting = Waiting()
         self._models = Models()
+        self._rates = Rates()
 
     def read(self, session: Session, *, whole: bool) -> Snapshot:
         """What there is now; `whole` reads the queue and the models anew instead of only what is new of them."""
         connection = session.connection()
         moment = clock_time(session)
-        hosts = read_hosts(connection, moment)
+        queues = read_queues(session)
+        jobs = self.waiting.read(connection, moment, queues, whole=whole)
+        apart = read_apart(connection) if any(job.shape.avoid for job in jobs) else {}
+        hosts = read_hosts(connection, moment, apart)
         uses = read_uses(connection)
         runs = read_runs(connection, hosts, uses, moment)
-        jobs = self.waiting.read(connection, moment, whole=whole)
         models = self._models.read(connection, _wanted(jobs, runs), whole=whole)
         loads = read_loads(connection, _unserved(jobs, runs))
-        return Snapshot(moment, hosts, runs, jobs, models, lanes(uses), loads)
+        attempts = read_attempts(connection) if whole or _urgent(jobs) else ()
+        rates = self._rates.read(connection, moment, whole=whole)
+        return Snapshot(moment, hosts, runs, jobs, models, lanes(uses), loads, attempts, queues, rates)
+
+
+def _urgent(jobs: Iterable[JobView]) -> bool:
+    """Somebody waits who may take the place of others."""
+    return any(job.shape.rank == 0 for job in jobs)
 
 
 def _wanted(jobs: Iterable[JobView], runs: Iterable[RunView]) -> set[str]:

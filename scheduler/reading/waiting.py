@@ -7,7 +7,8 @@ meanwhile is refused by the guards, one that came back is found by the next whol
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
+from functools import lru_cache
 from itertools import islice
 from typing import Any
 
@@ -43,11 +44,17 @@ _CROWD = (
     + func.coalesce(_job.runtime, "")
     + "|"
     + func.coalesce(_job.host, "")
+    + "|"
+    + _job.queue
+    + "|"
+    + cast(_job.placement, Text)
 )
 _DUE = select(
-    _job.id, _job.queued_at, _job.slots, _job.rank, _job.capability, _job.model_id, _job.model, _job.runtime,
-    _job.host, cast(_job.spec, Text).label("spec_text"), _job.disk, _job.exclusive,
-    cast(_job.acquires, Text).label("acquires_text"),
+    _job.id, _job.queued_at, _job.slots, _job.deadline, _job.rank, _job.capability, _job.model_id, _job.model,
+    _job.runtime, _job.host, cast(_job.spec, Text).label("spec_text"), _job.disk, _job.exclusive,
+    cast(_job.acquires, Text).label("acquires_text"), _job.kind, _job.queue, _job.owner,
+    cast(_job.labels, Text).label("labels_text"), cast(_job.placement, Text).label("placement_text"),
+    _job.preemptible, _CROWD.label("crowd"),
 ).where(
     is_waiting_job,
     _job.not_before.is_(None) | (_job.not_before <= bindparam("moment")),
@@ -68,13 +75,20 @@ class Waiting:
         self._jobs: dict[str, JobView] = {}
         self._by_shape: dict[Shape, dict[str, JobView]] = {}
         self._shapes: dict[tuple[Any, ...], Shape] = {}
+        self._rows: Collection[str] = ()
         self._read_at = 0.0
         self._known = False
         #: Rank, time and id of the last job seen, when more wait behind it.
         self.overflow: tuple[int, float, str] | None = None
 
-    def read(self, connection: Connection, moment: float, *, whole: bool) -> tuple[JobView, ...]:
-        """The jobs that may be assigned at `moment`, by the database's clock; unless `whole`, only a few of a shape."""
+    def read(
+        self, connection: Connection, moment: float, queues: Collection[str] = (), *, whole: bool
+    ) -> tuple[JobView, ...]:
+        """The jobs that may be assigned at `moment`, by the database's clock; unless `whole`, only a few of a shape.
+
+        `queues` are the parts of the queue that have a row.
+        """
+        self._rows = queues
         low = self.overflow is not None and len(self._jobs) < _REFILL
         if whole or low or not self._known:
             self._read_first(connection, moment)
@@ -102,7 +116,7 @@ class Waiting:
         self._add(rows)
         if len(rows) == WINDOW:
             self.overflow = (rows[-1].rank, rows[-1].queued_at, rows[-1].id)
-            crowds = {f"{r.capability}|{r.model_id or ''}|{r.runtime or ''}|{r.host or ''}" for r in rows}
+            crowds = {row.crowd for row in rows}
             self._add(connection.execute(_HIDDEN, {"moment": moment, "crowds": sorted(crowds)}))
 
     def _read_newer(self, connection: Connection, moment: float) -> None:
@@ -115,22 +129,37 @@ class Waiting:
     def _add(self, rows: Iterable[_Row]) -> None:
         for row in rows:
             if row.id not in self._jobs:
-                job = JobView(row.id, row.queued_at, row.slots, self._shape(row))
+                job = JobView(row.id, row.queued_at, row.slots, self._shape(row), row.deadline)
                 self._jobs[job.id] = job
                 self._by_shape.setdefault(job.shape, {})[job.id] = job
 
     def _shape(self, row: _Row) -> Shape:
-        """The same object for equal wishes."""
-        key = tuple(row)[3:]
+        """The same object for equal wishes; labels count only where a part of the queue has something to say."""
+        parts = tuple(name for name in self._parts(row.owner, row.labels_text) if name in self._rows)
+        key = (row[_WISH], row.placement_text, row.preemptible, parts)
         known = self._shapes.get(key)
         if known is None:
             if len(self._shapes) >= _MOST_SHAPES:
                 self._shapes.clear()
-            known = self._shapes[key] = _parsed(row)
+            known = self._shapes[key] = _parsed(row, parts)
         return known
 
+    @staticmethod
+    def _parts(owner: str, labels: str) -> tuple[str, ...]:
+        return (f"key:{owner}", *(_label_parts(labels) if labels != "{}" else ()))
 
-def _parsed(row: _Row) -> Shape:
+
+#: Columns of a row that make its shape, with its placement, whether it is preemptible, and its parts.
+_WISH = slice(4, 16)
+
+
+@lru_cache(4096)
+def _label_parts(labels: str) -> tuple[str, ...]:
+    return tuple(f"label:{name}={value}" for name, value in json.loads(labels).items())
+
+
+def _parsed(row: _Row, parts: tuple[str, ...]) -> Shape:
+    where = json.loads(row.placement_text)
     return Shape(
         rank=row.rank,
         capability=Capability(row.capability),
@@ -142,4 +171,11 @@ def _parsed(row: _Row) -> Shape:
         disk=row.disk,
         exclusive=row.exclusive,
         acquires=tuple((model, runtime) for model, runtime in json.loads(row.acquires_text or "[]")),
+        kind=row.kind,
+        queue=row.queue,
+        parts=parts,
+        selector=tuple(sorted(where.get("selector", {}).items())),
+        tolerations=tuple(where.get("tolerations", ())),
+        avoid=where.get("avoid"),
+        preemptible=row.preemptible,
     )
