@@ -20,6 +20,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from api.drift import drift
+from api.hosts_memory import host_memory
 from shared import hosts, invariants
 from shared.db import Database, clock_time
 from shared.tables import Attempt, Event, Host, Job, Run
@@ -97,6 +99,7 @@ def _live(session: Session) -> Iterator[Metric]:
     yield runs
     yield from _slots(session)
     yield from _memory(session)
+    yield from drift(session)
     newest = session.execute(select(Event.seq, Event.at).order_by(Event.seq.desc()).limit(1)).first()
     event = GaugeMetricFamily("cidermill_event_number", "The newest event's number.")
     event.add_metric([], newest.seq if newest else 0)
@@ -127,15 +130,14 @@ def _slots(session: Session) -> Iterator[Metric]:
 
 def _memory(session: Session) -> Iterator[Metric]:
     held = hosts.memory_held(session)
-    budget = GaugeMetricFamily("cidermill_host_memory_budget_bytes", "Bytes that runs may hold.", labels=["host"])
     holds = GaugeMetricFamily("cidermill_host_memory_held_bytes", "Bytes that runs hold.", labels=["host"])
     up = GaugeMetricFamily("cidermill_host_up", "1 when the host was heard of in time.", labels=["host"])
     moment = clock_time(session)
-    for name, size, seen in session.execute(select(Host.name, Host.budget, Host.seen_until)):
-        budget.add_metric([name], size)
+    for name, seen in session.execute(select(Host.name, Host.seen_until)):
         holds.add_metric([name], held.get(name, 0))
         up.add_metric([name], 1 if seen is not None and seen > moment else 0)
-    yield from (budget, holds, up)
+    yield from (holds, up)
+    yield from host_memory(session)
 
 
 def _whole_tables(session: Session) -> Iterator[Metric]:

@@ -41,7 +41,15 @@ def job_detail(session: Session, job: Job) -> JobDetail:
 
 def run_list(session: Session, rows: Sequence[Run]) -> list[RunOut]:
     used = runs.slots_used(session, [row.id for row in rows])
-    return [RunOut.model_validate(row).model_copy(update={"slots_used": used.get(row.id, 0)}) for row in rows]
+    return [
+        RunOut.model_validate(row).model_copy(update={"slots_used": used.get(row.id, 0), "drift": _drift(row)})
+        for row in rows
+    ]
+
+
+def _drift(run: Run) -> int | None:
+    """The last measurement of a run that is over stays in its row and is no drift."""
+    return run.memory_used - run.memory_held if run.memory_used is not None and run.memory_held else None
 
 
 def model_list(session: Session, rows: Sequence[Model]) -> list[ModelOut]:
@@ -99,6 +107,7 @@ def _host(row: Host, moment: float, held: int, offered: Sequence[HostRuntime]) -
         | {
             "state": "up" if up else "silent" if row.registered_at is not None else "joined",
             "memory_held": held,
+            "drift": row.memory_used - held if row.memory_used is not None else None,
             "runtimes": [HostRuntimeOut.model_validate({**r.info, "alive": r.alive}) for r in offered],
         }
     )

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from datetime import UTC, datetime
+from typing import Any
 
 from shared.units import format_bytes
 
@@ -40,6 +42,15 @@ def _coarse(seconds: float) -> str:
 def size(count: float | None) -> str:
     """`1.5 GiB`; empty for unknown."""
     return format_bytes(count) if count is not None else ""
+
+
+def drift(thing: Mapping[str, Any]) -> str:
+    """`1.2 GiB used, 0.3 GiB less than held`; empty while nothing was measured."""
+    apart = thing["drift"]
+    if apart is None:
+        return size(thing["memory_used"])
+    than = f"{size(abs(apart))} {'more' if apart > 0 else 'less'} than held" if apart else "just what is held"
+    return f"{size(thing['memory_used'])} used, {than}"
 
 
 def amount(count: float, unit: str) -> str:

@@ -1,4 +1,4 @@
-"""Machines of the fleet: ls, show, join, drain, undrain."""
+"""Machines of the fleet: ls, show, join, drain, undrain, quarantine."""
 
 from __future__ import annotations
 
@@ -8,16 +8,17 @@ from urllib.parse import urlsplit
 
 import typer
 
-from cli import options
+from cli import options, quarantine
 from cli.app import group
 from cli.client import connect
 from cli.output import Column, Json, emit, show_facts, show_list
 from cli.params import labels
-from cli.phrases import ago, iso, size
+from cli.phrases import ago, drift, iso, size
 from cli.terminal import remark
 from shared.settings import LOOPBACK
 
 app = group("Machines of the fleet.")
+app.add_typer(quarantine.app, name="quarantine")
 
 Name = Annotated[str, typer.Argument(metavar="HOST", help="Its name.")]
 
@@ -26,6 +27,8 @@ def _state(host: Json) -> str:
     for mark in ("draining", "cordoned"):
         if host[mark]:
             return f"{host['state']}, {mark}"
+    if host["guard"] != "open":
+        return f"{host['state']}, memory {host['guard']}"
     return f"{host['state']}, reserved" if host["reserved_by"] else str(host["state"])
 
 
@@ -56,13 +59,18 @@ def show(name: Name, as_json: options.AsJson = False) -> None:
     if as_json:
         emit(host)
         return
-    telemetry = {key: value for key, value in host["telemetry"].items() if value not in (None, "")}
+    telemetry = {
+        key: value for key, value in host["telemetry"].items() if value not in (None, "") and key not in _SHOWN_ABOVE
+    }
     facts = [
         ("name", host["name"]),
         ("state", _state(host)),
         ("platform", host["platform"] or ""),
         ("version", host["version"] or ""),
         ("memory", f"{size(host['memory_held'])} held of {size(host['budget'])}; {size(host['memory_total'])} in all"),
+        ("measured", drift(host)),
+        ("ceiling", _ceiling(host)),
+        ("guard", _guard(host)),
         ("disk free", size(host["disk_free"])),
         ("runtimes", "\n".join(_runtime(one) for one in host["runtimes"])),
         ("runs", "\n".join(f"{run['id']} {run['model']} {run['state']}" for run in host["runs"])),
@@ -114,6 +122,29 @@ def _tell(name: str, what: str) -> None:
     with connect() as client:
         host = client.post(f"/v1/hosts/{name}/{what}")
     typer.echo(f"{host['name']} {_state(host)}")
+
+
+_SHOWN_ABOVE = {"ceiling", "ceiling_bound", "runs_memory", "guard_reason"}
+
+#: What keeps a ceiling from being higher.
+_BOUNDS = {
+    "fixed": "set by `memory`",
+    "reserve": "the rest is reserved for everything else",
+    "others": "other applications use the rest now",
+    "metal": "all that the GPU may wire",
+}
+
+
+def _ceiling(host: Json) -> str:
+    if host["ceiling"] is None:
+        return ""
+    bound = _BOUNDS.get(host["telemetry"].get("ceiling_bound", ""), "")
+    return f"{size(host['ceiling'])}: {bound}" if bound else size(host["ceiling"])
+
+
+def _guard(host: Json) -> str:
+    reason = host["telemetry"].get("guard_reason")
+    return f"{host['guard']}: {reason}" if reason else str(host["guard"])
 
 
 def _runtime(one: Json) -> str:

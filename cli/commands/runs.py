@@ -1,4 +1,4 @@
-"""Models that are loaded: start, ls, stop, logs."""
+"""Models that are loaded: start, ls, show, stop, logs."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from cli import options
 from cli.app import group
 from cli.client import Client, connect
 from cli.exits import Exit
-from cli.output import Column, Json, emit, show_list
+from cli.output import Column, Json, emit, show_facts, show_list
 from cli.params import pairs
-from cli.phrases import ago, size
+from cli.phrases import ago, drift, iso, size
 from cli.problems import show
 from cli.terminal import remark
 from shared.errors import Problem
@@ -79,6 +79,36 @@ def list_runs(
         found = client.every("/v1/runs", limit)
         runs = [run for run in found if every or not RunState(run["state"]).final]
     show_list(runs, _COLUMNS, as_json=as_json, empty="Nothing is loaded. Load a model: cidermill runs start MODEL")
+
+
+@app.command("show")
+def show_run(
+    run_id: Annotated[str, typer.Argument(metavar="ID", help="The run.")], as_json: options.AsJson = False
+) -> None:
+    """Show all that is known of a run, with how its memory came about."""
+    with connect() as client:
+        run = client.get(f"/v1/runs/{run_id}")
+    if as_json:
+        emit(run)
+        return
+    parts = (f"{name.replace('_', ' ')} {size(part)}" for name, part in run["memory_parts"].items() if part)
+    facts = [
+        ("id", run["id"]),
+        ("model", run["model"]),
+        ("state", run["state"]),
+        ("host", f"{run['host'] or ''} {run['runtime'] or ''}".strip()),
+        ("slots", f"{run['slots_used']} of {run['slots']} used, {run['context']} tokens each"),
+        ("needs", f"{size(run['memory_need'])}: {', '.join(parts)}" if run["memory_need"] else ""),
+        ("held", size(run["memory_held"])),
+        ("measured", drift(run)),
+        ("peak", size(run["memory_peak"])),
+        ("waits", (run["blocked_by"] or {}).get("sentence", "")),
+        ("ended", run["stop_reason"] or ""),
+        ("error", Problem.model_validate(run["error"]).sentence() if run["error"] else ""),
+        ("created", iso(run["created_at"])),
+        ("last used", ago(run["last_used_at"])),
+    ]
+    show_facts(facts)
 
 
 @app.command()
