@@ -14,8 +14,8 @@ import psutil
 from shared.units import MIB, Bytes
 from workers.agent.memory.reading import Pressure, Reading
 from workers.agent.memory.sources.metal import recommended
+from workers.agent.memory.sources.trees import footprint
 from workers.agent.sysctl import sysctl
-from workers.footprint import measure
 
 _HOST_VM_INFO64 = 4
 _PRESSURE = {1: Pressure.NORMAL, 2: Pressure.WARN, 4: Pressure.CRITICAL}
@@ -54,7 +54,7 @@ class MacOS:
 
     def read(self, pids: Collection[int]) -> Reading:
         pages = self._pages()
-        own = Bytes(sum(usage.current for pid in pids if (usage := measure(pid)) is not None))
+        own = footprint(pids)
         return Reading(
             total=self._total,
             own=own,

@@ -14,12 +14,12 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, TypeAdapter, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
 
 from shared.errors import ConfigError
 from shared.units import Bytes, parse_bytes
 from workers.agent.memory.reading import Pressure, Reading
-from workers.footprint import measure
+from workers.agent.memory.sources.trees import footprint
 
 Size = Annotated[Bytes, BeforeValidator(parse_bytes)]
 
@@ -38,7 +38,7 @@ class Scene(BaseModel):
     swap_used: Size | None = Bytes(0)
 
 
-_SCRIPT: TypeAdapter[Scene | list[Scene]] = TypeAdapter(Scene | list[Scene])
+_SCRIPT: TypeAdapter[Scene | list[Scene]] = TypeAdapter(Scene | Annotated[list[Scene], Field(min_length=1)])
 
 
 class Scripted:
@@ -51,18 +51,15 @@ class Scripted:
         self._path = path
         self._read_at: tuple[int, int] | None = None
         self._scenes: list[Scene] = []
-        self._next()
+        self._read_again()
 
     def read(self, pids: Collection[int]) -> Reading:
         scene = self._next()
-        if scene.own is None:
-            own = sum(usage.current for pid in pids if (usage := measure(pid)) is not None)
-        else:
-            own = scene.own
+        own = footprint(pids) if scene.own is None else scene.own
         return Reading(
             total=scene.total,
-            own=Bytes(own),
-            own_kept=Bytes(own),
+            own=own,
+            own_kept=own,
             idle=Bytes(max(0, scene.total - scene.others - own - scene.active)),
             active=scene.active,
             metal_cap=scene.metal_cap,
