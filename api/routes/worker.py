@@ -23,6 +23,7 @@ from shared.runs import service as runs
 from shared.runs import state as run_state
 from shared.runtimes import RunSpec
 from shared.units import MIB
+from shared.vocabulary import Guard
 
 router = APIRouter(prefix="/worker/v1", tags=["worker protocol"])
 
@@ -51,8 +52,8 @@ def register(said: protocol.Register, door: Door, host: WorkerHost) -> Response:
 
 @router.post("/sync", response_model=protocol.Synced)
 def sync(said: protocol.Sync, door: Door, host: WorkerHost) -> Response:
-    frees = bool(said.dead_runs or said.dead_workers)
-    with door.write(wake=frees) as session:
+    urgent = bool(said.dead_runs or said.dead_workers or said.guard == Guard.SHEDDING)
+    with door.write(wake=urgent) as session:
         answer = hosts.sync(session, host, said, door.settings)
     return as_json(answer)
 
