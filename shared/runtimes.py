@@ -39,6 +39,21 @@ class ModelShape(_Frozen):
     hidden: int | None = None
     #: Tokens the model was trained for.
     context: int | None = None
+    #: Attention heads that ask; as many as `kv_heads` or a multiple.
+    query_heads: int | None = None
+    #: Elements between the two halves of one feed-forward block, and how many blocks a token goes through.
+    feed_forward: int | None = None
+    experts: int = 1
+    #: Elements that recurrent layers keep for each sequence, whatever its length: state, and inputs of convolutions.
+    state: int = 0
+    convolution: int = 0
+    #: Bytes of an element the model computes with; MLX caches in the same.
+    element: int = 2
+    #: Layers of an encoder, and the positions of its output that every decoder layer keeps keys and values of.
+    encoder_layers: int = 0
+    encoder_context: int = 0
+    #: It makes embeddings and nothing else, so that an input is worked through whole.
+    embeds: bool = False
 
 
 class RunSpec(_Frozen):
@@ -70,6 +85,8 @@ class RuntimeInfo(_Frozen):
     default_context: int = 4096
     #: Memory the engine takes before any weights, in bytes.
     base_memory: Bytes = Bytes(0)
+    #: It computes on a GPU that shares the host's memory (Metal).
+    gpu: bool = False
     #: Jobs of this runtime that need no run (downloads) and may run side by side.
     lane_slots: int = 1
 

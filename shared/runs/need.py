@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from shared.errors import InvalidParameters
-from shared.memory import Need, estimate
+from shared.memory import Need, engine_of, estimate
 from shared.runs.learned import LearnedPeak, Load, correct, params_digest, version_key
 from shared.runtimes import ModelShape, RunSpec, RuntimeInfo
 from shared.units import Bytes, parse_bytes
@@ -50,7 +50,8 @@ def size_run(model: Loadable, runtime: RuntimeInfo, spec: RunSpec, learned: Sequ
     if model.format == Format.ECHO:
         need = Need(Bytes(0), Bytes(0), Bytes(runtime.base_memory + _scripted(spec)), Bytes(0))
     else:
-        need = estimate(model.shape, model.size, context, slots, runtime.base_memory)
+        engine = engine_of(model.format, model.shape, spec.params, context=context, gpu=runtime.gpu)
+        need = estimate(model.shape, model.size, context, slots, runtime.base_memory, engine)
     load = Load(runtime.name, version_key(runtime.version), context, slots, params_digest(spec.params))
     return RunSize(context, slots, correct(need, load, learned))
 

@@ -31,7 +31,7 @@ def test_the_runtime_decides_what_the_spec_leaves_open() -> None:
     size = size_run(QWEN, LLAMA, RunSpec())
     assert (size.context, size.slots) == (4096, 4)
     assert size.need.kv_cache == 4 * 4096 * 128 * 1024
-    assert size.need.total == 4 * GIB + size.need.kv_cache + 200 * MIB + size.need.margin
+    assert size.need.total == 4 * GIB + size.need.kv_cache + size.need.prefill + 200 * MIB + size.need.margin
 
 
 def test_what_is_asked_counts_up_to_what_model_and_runtime_can() -> None:

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, Field
 
 from shared.errors import OutOfMemory, Problem, UnsupportedModel
-from shared.memory import estimate
+from shared.memory import engine_of, estimate
 from shared.runtimes import InstalledModel, LaunchPlan, RunSpec, RuntimeInfo
 from shared.settings import load_settings
 from shared.units import MIB, Bytes, parse_bytes
@@ -85,8 +85,7 @@ class MlxLm:
             "slots": slots,
             "context": context,
             "wired": load_settings().wired_memory,
-            # What requests leave behind to be reused lives in the memory that was reserved for them.
-            "prompt_cache": estimate(model.shape, model.size, context, slots, Bytes(0)).kv_cache,
+            "prompt_cache": _caches(model, context, slots, spec.params),
             **params.model_dump(),
         }
         return LaunchPlan(
@@ -100,6 +99,13 @@ class MlxLm:
 
     def diagnose(self, exit_code: int | None, stderr_tail: str) -> Problem:
         return diagnose(self.name, _SYMPTOMS, exit_code, stderr_tail)
+
+
+def _caches(model: InstalledModel, context: int, slots: int, params: dict[str, Any]) -> Bytes:
+    """Bytes for the caches of all requests, running and finished ones."""
+    engine = engine_of(model.format, model.shape, params)
+    need = estimate(model.shape, model.size, context, slots, Bytes(0), engine)
+    return Bytes(need.kv_cache + need.state + need.kept)
 
 
 RUNTIME = MlxLm()

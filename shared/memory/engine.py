@@ -1,0 +1,81 @@
+"""How an engine holds a model, as far as memory goes: read from a model's format and a run's parameters.
+
+The format tells the engine's kind wherever it runs: GGUF is loaded by llama.cpp (also inside Ollama and LM Studio),
+safetensors by MLX, CTranslate2 by itself. So the scheduler needs to know no runtime.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from fractions import Fraction
+from typing import Any
+
+from shared.memory.element import CACHE_TYPES, packed
+from shared.runtimes import ModelShape
+from shared.units import MIB, parse_bytes
+from shared.vocabulary import Format
+
+#: Tokens of a prompt that are worked through at once when a run does not say.
+MLX_STEP, LLAMA_STEP = 2048, 512
+#: Bytes of freed buffers that MLX keeps on a GPU when a run does not say.
+SPARE = 256 * MIB
+BEAMS = 5
+
+
+class Family(StrEnum):
+    MLX = "mlx"
+    LLAMA = "llama.cpp"
+    CTRANSLATE2 = "ctranslate2"
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """What the estimate reads of an engine and of the parameters of a run."""
+
+    family: Family = Family.LLAMA
+    #: Tokens of each prompt that are worked through at once.
+    step: int = LLAMA_STEP
+    #: Bytes of a cached element of keys and of values; `None`: of the element the model computes with.
+    key: Fraction | None = None
+    value: Fraction | None = None
+    #: llama.cpp only: flash attention, which never holds a whole matrix of scores.
+    flash: bool = True
+    #: It computes on a GPU that shares the host's memory (Metal).
+    gpu: bool = False
+    #: MLX on a GPU: bytes of freed buffers it keeps.
+    spare: int = SPARE
+    #: Whisper: hypotheses followed at once.
+    beams: int = BEAMS
+
+
+def engine_of(
+    form: Format, shape: ModelShape, params: Mapping[str, Any], *, context: int = 0, gpu: bool = False
+) -> Engine:
+    """The engine that loads `form`, as `params` sets it; what makes no sense in them counts as not said.
+
+    `context` is that of a slot: models that only embed take an input of that length whole.
+    """
+    if form is Format.GGUF:
+        step = max(_count(params, "ubatch_size", LLAMA_STEP), context if shape.embeds else 0)
+        key, value = (CACHE_TYPES.get(str(params.get(f"cache_type_{name}")), Fraction(2)) for name in "kv")
+        return Engine(Family.LLAMA, step, key, value, flash=params.get("flash_attention") != "off", gpu=gpu)
+    if form is Format.CTRANSLATE2:
+        return Engine(Family.CTRANSLATE2, beams=_count(params, "beam_size", BEAMS), gpu=gpu)
+    step, bits = _count(params, "prefill_step", MLX_STEP), _count(params, "kv_bits", 0)
+    cached = packed(bits, _count(params, "kv_group_size", 64), shape.element) if bits else None
+    return Engine(Family.MLX, step, cached, cached, gpu=gpu, spare=_size(params, "cache_limit", SPARE))
+
+
+def _count(params: Mapping[str, Any], name: str, otherwise: int) -> int:
+    value = params.get(name)
+    return value if isinstance(value, int) and not isinstance(value, bool) and 0 < value < 2**31 else otherwise
+
+
+def _size(params: Mapping[str, Any], name: str, otherwise: int) -> int:
+    value = params.get(name)
+    try:
+        return max(0, parse_bytes(value)) if isinstance(value, int | str) else otherwise
+    except ValueError:
+        return otherwise
