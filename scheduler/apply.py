@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
+from dataclasses import asdict
 
 from sqlalchemy.orm import Session
 
@@ -84,7 +85,7 @@ def _run_placement(session: Session, start: Start) -> RunPlacement:
         start.size.slots,
         start.size.context,
         need.total,
-        {"weights": need.weights, "kv_cache": need.kv_cache, "base": need.base, "margin": need.margin},
+        {cause: size for cause, size in asdict(need).items() if size},
     )
 
 
