@@ -6,9 +6,14 @@ from collections import defaultdict
 from dataclasses import dataclass, field, replace
 
 from scheduler.budget import Budget
-from scheduler.decisions import Assign, NewRun, Plan, Reserve, Start, Stop
+from scheduler.decisions import Assign, NewRun, Plan, Preempt, Reserve, Start, Stop
+from scheduler.forecast import Forecast
+from scheduler.limits import Limits
+from scheduler.lines import Waiting
 from scheduler.reasons import Reason
-from scheduler.views import HostView, JobView, RunView, Shape, Snapshot
+from scheduler.seat import Seat
+from scheduler.shares import Shares
+from scheduler.views import AttemptView, HostView, JobView, RunView, Shape, Snapshot
 from shared.errors import Problem
 from shared.runs.need import RunSize
 from shared.vocabulary import Capability, RunState
@@ -17,34 +22,20 @@ from shared.vocabulary import Capability, RunState
 SERVING = frozenset({RunState.PENDING, RunState.STARTING, RunState.READY})
 
 
-@dataclass(slots=True, eq=False)
-class Seat:
-    """A run on a host: `free` slots now when it is ready, else as soon as it is."""
-
-    run: RunView
-    free: int
-    #: It was given work, or told to stop, by this plan.
-    taken: bool = False
-    stopped: bool = False
-
-    @property
-    def ready(self) -> bool:
-        return self.run.state == RunState.READY
-
-    @property
-    def evictable(self) -> bool:
-        return self.run.evictable and not self.taken and not self.stopped
-
-
 @dataclass
 class Draft:
     """Decisions so far and what they leave. Only the functions of the planner write to it."""
 
     snapshot: Snapshot
+    waiting: Waiting
+    shares: Shares = field(init=False)
+    forecast: Forecast = field(init=False)
     budgets: dict[str, Budget] = field(default_factory=dict)
+    largest: int = 0
     #: Every run that holds memory, by host; those that serve anyone, by model and capability.
     seats_on: dict[str, list[Seat]] = field(default_factory=lambda: defaultdict(list))
     serving: dict[tuple[str, Capability], list[Seat]] = field(default_factory=lambda: defaultdict(list))
+    attempts_by_run: dict[str, list[AttemptView]] = field(default_factory=lambda: defaultdict(list))
     attempts_on: dict[str, int] = field(default_factory=lambda: defaultdict(int))
     lane_used: dict[tuple[str, str], int] = field(default_factory=lambda: defaultdict(int))
     disk_taken: dict[str, int] = field(default_factory=lambda: defaultdict(int))
@@ -54,25 +45,33 @@ class Draft:
     claimed: set[str] = field(default_factory=set)
     #: What jobs of a shape are told once none of them can be helped any more.
     answers: dict[Shape, Reason] = field(default_factory=dict)
-    #: Runs that take no new work, so that somebody who has waited too long gets their memory.
-    yielding: set[str] = field(default_factory=set)
+    #: Hosts whose memory was given, promised or freed, in that order: what was thought of them is to be thought again.
+    changes: list[str] = field(default_factory=list)
 
     assigns: list[Assign] = field(default_factory=list)
     starts: list[Start] = field(default_factory=list)
     stops: list[Stop] = field(default_factory=list)
     reserves: list[Reserve] = field(default_factory=list)
+    preempts: list[Preempt] = field(default_factory=list)
     failures: dict[str, Problem] = field(default_factory=dict)
     blocked_jobs: dict[str, Reason] = field(default_factory=dict)
     blocked_runs: dict[str, Reason] = field(default_factory=dict)
+    _apart: dict[str, set[str]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        self.shares = Shares(self.snapshot.queues, contended=self.waiting.contended)
+        self.forecast = Forecast(self.snapshot.rates)
+        self.failures |= self.waiting.failures
         for name, host in self.snapshot.hosts.items():
             self.budgets[name] = Budget(host.budget)
+            self.largest = max(self.largest, host.budget)
             if host.reserved_by is not None:
                 self.reserved[name] = host.reserved_by
         for (name, runtime), lane in self.snapshot.lanes.items():
             self.attempts_on[name] += lane.attempts
             self.lane_used[name, runtime] = lane.without_run
+        for attempt in self.snapshot.attempts:
+            self.attempts_by_run[attempt.run_id].append(attempt)
         for run in self.snapshot.runs:
             if run.host in self.budgets:
                 self._sit(run)
@@ -83,19 +82,33 @@ class Draft:
         if run.state == RunState.STOPPING:
             self.budgets[host].leaving += run.held
         seat = Seat(run, free=run.slots - run.used)
+        seat.attempts = self.attempts_by_run.get(run.id, ())
+        seat.vacating = sum(attempt.slots for attempt in seat.attempts if attempt.giving_way)
         self.seats_on[host].append(seat)
         if run.state in SERVING and run.owner_job is None:
             self.serving[run.model_id, run.capability].append(seat)
         return seat
+
+    @property
+    def limits(self) -> Limits:
+        return self.waiting.limits
+
+    # --- asking --------------------------------------------------------------------------------
 
     def takes_work(self, host: HostView, owner: str | None = None) -> bool:
         """Open to everyone and not reserved; or reserved for `owner`, whose work goes on while a host drains."""
         reserved_by = self.reserved.get(host.name)
         if owner is not None and reserved_by == owner:
             return host.up
-        return host.open and reserved_by is None
+        return reserved_by is None and host.open
 
-    def assign(self, job: JobView, host: str, runtime: str, seat: Seat | None = None) -> None:
+    def kept_apart(self, host: HostView, word: str) -> bool:
+        """Work with this word is at work there already, or was sent there by this plan."""
+        return word in host.apart or word in self._apart.get(host.name, ())
+
+    # --- deciding ------------------------------------------------------------------------------
+
+    def assign(self, job: JobView, host: str, runtime: str, seat: Seat | None = None) -> int:
         """Give `job` as many slots as it wants and `seat` has; without a seat, its place on the lane."""
         slots = 1
         if seat is not None:
@@ -106,7 +119,11 @@ class Draft:
             self.lane_used[host, runtime] += 1
             self.disk_taken[host] += job.shape.disk
         self.attempts_on[host] += 1
+        if job.shape.avoid is not None:
+            self._apart.setdefault(host, set()).add(job.shape.avoid)
+        self.limits.begin(job.shape)
         self.assigns.append(Assign(job.id, host, runtime, seat.run.id if seat else None, slots))
+        return slots
 
     def start(self, wanted: RunView, host: str, runtime: str, size: RunSize, new: NewRun | None = None) -> Seat:
         """Place a run; its memory is held from now on, and its seat can be waited for."""
@@ -114,6 +131,7 @@ class Draft:
         placed = replace(
             wanted, host=host, runtime=runtime, slots=size.slots, context=size.context, held=size.need.total
         )
+        self.changes.append(host)
         return self._sit(placed)
 
     def stop(self, seat: Seat, reason: str) -> None:
@@ -122,11 +140,22 @@ class Draft:
             return
         seat.stopped = True
         seat.free = 0
-        self.budgets[seat.run.host or ""].leaving += seat.run.held
+        host = seat.run.host or ""
+        self.budgets[host].leaving += seat.run.held
+        self.changes.append(host)
         self.stops.append(Stop(seat.run.id, reason, placed=seat.run.state != RunState.PENDING))
+
+    def promise(self, host: str, need: int, expected: int = 0, due: float | None = None) -> None:
+        """Nobody behind takes `need` bytes of this host; see `Budget.promise`."""
+        self.budgets[host].promise(need, expected, due)
+        self.changes.append(host)
+
+    def preempt(self, attempt: AttemptView, reason: str) -> None:
+        self.preempts.append(Preempt(attempt.job_id, attempt.attempt, reason))
 
     def reserve(self, host: str, job_id: str) -> None:
         self.reserved[host] = job_id
+        self.changes.append(host)
         self.reserves.append(Reserve(host, job_id))
 
     def block(self, item: JobView | RunView, reason: Reason) -> None:
@@ -149,4 +178,6 @@ class Draft:
             self.failures,
             self.blocked_jobs,
             self.blocked_runs,
+            tuple(self.preempts),
+            self.shares.changed(),
         )

@@ -2,31 +2,34 @@
 
 from __future__ import annotations
 
-from scheduler.draft import SERVING, Draft, Seat
-from scheduler.options import Option, Wish, find_options, find_refusals, refusal
+from scheduler.draft import SERVING, Draft
+from scheduler.options import Option, find_options, find_refusals
 from scheduler.reasons import Code, HostFact, Reason, refused
+from scheduler.refusals import refusal
+from scheduler.seat import Seat
 from scheduler.views import HostView, JobView, ModelView, Shape
+from scheduler.wishes import Terms, Wish
 from shared.vocabulary import RunState
 
 
-def take_host(draft: Draft, job: JobView) -> None:
-    """Reserve a host for an exclusive job; assign the job once nobody else is at work there."""
+def take_host(draft: Draft, job: JobView) -> tuple[str, str] | None:
+    """Reserve a host for an exclusive job; host and lane for it once nobody else is at work there."""
     lanes, facts = _able(draft, job)
     host = next((name for name, owner in draft.reserved.items() if owner == job.id), None)
     if host is None:
         host = _choose(draft, lanes, facts)
         if host is None:
-            draft.block(job, refused(facts))
-            return
+            draft.answer(job, refused(facts))
+            return None
         draft.reserve(host, job.id)
     elif host not in lanes:
         draft.block(job, refused([fact for fact in facts if fact.host == host]))
-        return
+        return None
     busy = _empty(draft, host)
     if busy is None:
-        draft.assign(job, host, lanes[host])
-    else:
-        draft.block(job, busy)
+        return host, lanes[host]
+    draft.block(job, busy)
+    return None
 
 
 def _able(draft: Draft, job: JobView) -> tuple[dict[str, str], list[HostFact]]:
@@ -49,7 +52,7 @@ def _loading(draft: Draft, job: JobView, model_id: str, runtime: str | None) -> 
     model = draft.snapshot.models.get(model_id)
     if model is None:
         return [], [HostFact("", Code.NOT_INSTALLED, f"model {model_id} was removed from the catalog")]
-    wish = Wish(model, shape.capability, shape.spec, runtime, shape.host, job.id)
+    wish = Wish(model, shape.capability, shape.spec, runtime, Terms.of_shape(shape, job.id))
     everywhere = find_options(draft, wish)
     options = [option for option in everywhere if not _crowded(draft, option)]
     crowded = {option.host for option in everywhere} - {option.host for option in options}
@@ -73,7 +76,7 @@ def _able_without_run(draft: Draft, job: JobView) -> tuple[dict[str, str], list[
         if job.shape.host not in (None, host.name):
             continue
         lane = _lane(host, job.shape)
-        why = refusal(draft, host, job.id)
+        why = refusal(draft, host, Terms.of_shape(job.shape, job.id))
         if why is None and lane is None:
             why = HostFact(host.name, Code.NO_RUNTIME, f"{host.name} does not offer {job.shape.capability}")
         if why is not None:

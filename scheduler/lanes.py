@@ -3,36 +3,45 @@
 from __future__ import annotations
 
 from scheduler.draft import Draft
-from scheduler.options import refusal
-from scheduler.reasons import Code, HostFact, refused
+from scheduler.reasons import Code, HostFact, Reason, refused
+from scheduler.refusals import refusal
 from scheduler.views import HostView, JobView, Shape
+from scheduler.wishes import Terms
 from shared.runtimes import RuntimeInfo
 from shared.units import format_bytes
 
 
-def enlane(draft: Draft, job: JobView) -> None:
-    """Assign a job to the lane of the host with most disk free, or say why it waits."""
+def enlane(draft: Draft, job: JobView) -> tuple[str, str] | None:
+    """Host and lane for a job, where most disk is free; or `None`, and it is told why it waits."""
     shape = job.shape
-    known = draft.answers.get(shape)
-    if known is not None:
-        draft.block(job, known)
-        return
+    terms = Terms.of_shape(shape)
     facts: list[HostFact] = []
     places: list[tuple[int, str, str]] = []
-    for host in draft.snapshot.hosts.values():
-        if shape.host not in (None, host.name):
-            continue
-        found = refusal(draft, host) or _place(draft, host, shape)
+    for host in _asked(draft, terms):
+        found = refusal(draft, host, terms) or _place(draft, host, shape)
         if isinstance(found, HostFact):
             facts.append(found)
         else:
             places.append(found)
     if places:
         _, name, runtime = min(places)
-        draft.assign(job, name, runtime)
-    else:
-        draft.claimed.update(fact.host for fact in facts if fact.code == Code.LANE)
-        draft.answer(job, refused(facts, shape.disk or None))
+        return name, runtime
+    draft.claimed.update(fact.host for fact in facts if fact.code == Code.LANE)
+    draft.answer(job, _refused(facts, shape))
+    return None
+
+
+def _asked(draft: Draft, terms: Terms) -> list[HostView]:
+    hosts = draft.snapshot.hosts
+    if terms.host is None:
+        return list(hosts.values())
+    return [hosts[terms.host]] if terms.host in hosts else []
+
+
+def _refused(facts: list[HostFact], shape: Shape) -> Reason:
+    if shape.host is not None and not facts:
+        facts = [HostFact(shape.host, Code.NO_HOST, f"no host is called {shape.host}")]
+    return refused(facts, shape.disk or None)
 
 
 def _place(draft: Draft, host: HostView, shape: Shape) -> tuple[int, str, str] | HostFact:

@@ -4,36 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import islice
 
 from scheduler.draft import Draft
-from scheduler.reasons import Code, HostFact
-from scheduler.views import HostView, ModelView, RunView, Shape
+from scheduler.reasons import MOST_HOSTS, Code, HostFact
+from scheduler.refusals import no_new_runs, refusal
+from scheduler.views import HostView
+from scheduler.wishes import Wish
 from shared.errors import InvalidParameters
 from shared.runs.need import RunSize, size_run
-from shared.runtimes import RunSpec, RuntimeInfo
+from shared.runtimes import RuntimeInfo
 from shared.units import format_bytes
-from shared.vocabulary import Capability
-
-
-@dataclass(frozen=True, slots=True)
-class Wish:
-    """A run that somebody needs."""
-
-    model: ModelView
-    capability: Capability
-    spec: RunSpec
-    runtime: str | None = None
-    host: str | None = None
-    #: The exclusive job it is for.
-    owner: str | None = None
-
-    @classmethod
-    def of_shape(cls, shape: Shape, model: ModelView) -> Wish:
-        return cls(model, shape.capability, shape.spec, shape.runtime, shape.host)
-
-    @classmethod
-    def of_run(cls, run: RunView, model: ModelView) -> Wish:
-        return cls(model, run.capability, run.spec, run.wanted_runtime, run.wanted_host, run.owner_job)
+from shared.vocabulary import Format
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +25,7 @@ class Option:
     host: str
     runtime: str
     size: RunSize
-
-    @property
-    def need(self) -> int:
-        return self.size.need.total
+    need: int
 
 
 class _Sizes:
@@ -54,51 +33,49 @@ class _Sizes:
 
     def __init__(self, wish: Wish) -> None:
         self._wish = wish
-        self._known: dict[RuntimeInfo, RunSize | InvalidParameters] = {}
+        # By identity, which is quick; those known are kept, so that no other takes the place of one.
+        self._known: dict[int, tuple[RuntimeInfo, RunSize | InvalidParameters]] = {}
 
     def of(self, info: RuntimeInfo) -> RunSize | InvalidParameters:
-        size = self._known.get(info)
-        if size is None:
-            try:
-                size = size_run(self._wish.model, info, self._wish.spec, self._wish.model.learned)
-            except InvalidParameters as error:
-                size = error
-            self._known[info] = size
-        return size
+        known = self._known.get(id(info))
+        if known is None:
+            known = self._known[id(info)] = (info, self._size(info))
+        return known[1]
+
+    def _size(self, info: RuntimeInfo) -> RunSize | InvalidParameters:
+        try:
+            return size_run(self._wish.model, info, self._wish.spec, self._wish.model.learned)
+        except InvalidParameters as error:
+            return error
 
 
 def find_options(draft: Draft, wish: Wish) -> list[Option]:
     """Every place where it could be loaded, on all hosts or the one asked for."""
     sizes = _Sizes(wish)
     found: list[Option] = []
-    for host in _asked(draft, wish):
-        if wish.model.on(host.name) and draft.takes_work(host, wish.owner):
+    for host in _installed(draft, wish):
+        if refusal(draft, host, wish.terms) is None and no_new_runs(host, wish.model) is None:
             for info in _able(host, wish):
                 size = sizes.of(info)
-                if isinstance(size, RunSize) and size.need.total <= host.budget:
-                    found.append(Option(host.name, info.name, size))
+                if isinstance(size, RunSize):
+                    need = size.need.total
+                    if need <= host.budget:
+                        found.append(Option(host.name, info.name, size, need))
     return found
 
 
 def find_refusals(draft: Draft, wish: Wish) -> list[HostFact]:
-    """Why it could not be loaded, for every host that is no option."""
-    if wish.host is not None and wish.host not in draft.snapshot.hosts:
-        return [HostFact(wish.host, Code.NO_HOST, f"no host is called {wish.host}")]
-    facts = (refusal(draft, host, wish.owner) or _unable(host, wish) for host in _asked(draft, wish))
+    """Why it could not be loaded, for hosts that are no option: those that have the model, then a few others."""
+    hosts, asked = draft.snapshot.hosts, wish.terms.host
+    if asked is not None:
+        if asked not in hosts:
+            return [HostFact(asked, Code.NO_HOST, f"no host is called {asked}")]
+        looked_at: Iterable[HostView] = [hosts[asked]]
+    else:
+        others = (host for name, host in hosts.items() if not wish.model.on(name))
+        looked_at = [*_installed(draft, wish), *islice(others, MOST_HOSTS)]
+    facts = (refusal(draft, host, wish.terms) or _unable(host, wish) for host in looked_at)
     return [fact for fact in facts if fact is not None]
-
-
-def refusal(draft: Draft, host: HostView, owner: str | None = None) -> HostFact | None:
-    """Why a host takes no work now, whatever it is; `None` when it does."""
-    if draft.takes_work(host, owner):
-        return None
-    name = host.name
-    if not host.up:
-        return HostFact(name, Code.DOWN, f"{name} is down")
-    if host.draining or host.cordoned:
-        word = "draining" if host.draining else "cordoned"
-        return HostFact(name, Code.CLOSED, f"{name} is {word}")
-    return HostFact(name, Code.RESERVED, f"{name} is kept for exclusive job {draft.reserved[name]}")
 
 
 def _unable(host: HostView, wish: Wish) -> HostFact | None:
@@ -110,22 +87,31 @@ def _unable(host: HostView, wish: Wish) -> HostFact | None:
         return HostFact(name, Code.NO_RUNTIME, f"{name} does not run {wanted}")
     if not model.on(name):
         return HostFact(name, Code.NOT_INSTALLED, f"{model.name} is not installed on {name}")
-    sizes = [_Sizes(wish).of(info) for info in able]
-    needs = [size.need.total for size in sizes if isinstance(size, RunSize)]
-    invalid = next((size for size in sizes if isinstance(size, InvalidParameters)), None)
+    return _too_large(host, wish, able) or no_new_runs(host, model)
+
+
+def _too_large(host: HostView, wish: Wish, able: list[RuntimeInfo]) -> HostFact | None:
+    name, sizes = host.name, _Sizes(wish)
+    found = [sizes.of(info) for info in able]
+    needs = [size.need.total for size in found if isinstance(size, RunSize)]
+    invalid = next((size for size in found if isinstance(size, InvalidParameters)), None)
     if not needs and invalid is not None:
         return HostFact(name, Code.INVALID, invalid.problem.sentence())
     if min(needs) <= host.budget:
         return None
     most, need = format_bytes(host.budget), format_bytes(min(needs))
-    return HostFact(name, Code.TOO_SMALL, f"{name} holds {most} at most, {model.name} needs {need}")
+    return HostFact(name, Code.TOO_SMALL, f"{name} holds {most} at most, {wish.model.name} needs {need}")
 
 
-def _asked(draft: Draft, wish: Wish) -> Iterable[HostView]:
-    hosts = draft.snapshot.hosts
-    if wish.host is None:
+def _installed(draft: Draft, wish: Wish) -> Iterable[HostView]:
+    """Hosts that have the model, by name, or the one of them that is asked for; the echo model is everywhere."""
+    hosts, model = draft.snapshot.hosts, wish.model
+    if wish.terms.host is not None:
+        host = hosts.get(wish.terms.host)
+        return [host] if host is not None and model.on(host.name) else []
+    if model.format == Format.ECHO:
         return hosts.values()
-    return [hosts[wish.host]] if wish.host in hosts else []
+    return [hosts[name] for name in sorted(model.hosts) if name in hosts]
 
 
 def _able(host: HostView, wish: Wish) -> list[RuntimeInfo]:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from scheduler.draft import Draft
-from scheduler.options import Wish, find_options, find_refusals
-from scheduler.placing import fitting, make_room
+from scheduler.options import Option, find_refusals
+from scheduler.placing import Asker, find_place
 from scheduler.reasons import Code, Reason, refused
 from scheduler.views import RunView
+from scheduler.wants import Want
+from scheduler.wishes import Wish
 
 
 def place_pending(draft: Draft, run: RunView) -> None:
@@ -15,16 +17,12 @@ def place_pending(draft: Draft, run: RunView) -> None:
     if model is None:
         draft.block(run, Reason(Code.NOT_INSTALLED, f"{run.model} was removed from the catalog"))
         return
-    wish = Wish.of_run(run, model)
-    options = find_options(draft, wish)
-    if not options:
-        draft.block(run, refused(find_refusals(draft, wish)))
-        return
-    place = fitting(draft, options)
-    if place is not None:
-        draft.start(run, place.host, place.runtime, place.size)
+    want = Want(draft, Wish.of_run(run, model))
+    waited = draft.snapshot.now - run.created_at
+    found = find_place(draft, want.places, Asker(want.wish, run.rank, waited))
+    if isinstance(found, Option):
+        draft.start(run, found.host, found.runtime, found.size)
         return
     if run.owner_job is None:
-        draft.claimed.update(option.host for option in options)
-    waited = draft.snapshot.now - run.created_at
-    draft.block(run, make_room(draft, options, run.model, waited))
+        draft.claimed.update(want.places.hosts)
+    draft.block(run, found or refused(find_refusals(draft, want.wish)))

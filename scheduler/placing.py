@@ -1,125 +1,179 @@
-"""Finding memory for a run: where it fits, where it soon fits, whom it may displace."""
+"""Finding memory for a run: where it fits, where it soon fits, whom it may displace, whom it waits for."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
 
-from scheduler.draft import Draft, Seat
-from scheduler.evict import victims
+from scheduler.draft import Draft
+from scheduler.evict import eviction_cost, victims
+from scheduler.facts import memory_fact
 from scheduler.options import Option
-from scheduler.rank import fit_order
-from scheduler.reasons import Code, Holder, HostFact, Reason, memory_sentence, refused
+from scheduler.places import CLOSE_LOOK, Places, Tier
+from scheduler.preempt import clear, clearable
+from scheduler.reasons import MOST_HOSTS, Code, Reason, refused
+from scheduler.seat import Seat
+from scheduler.wishes import Wish
 from shared.units import format_bytes
-from shared.vocabulary import RunState
 
-#: Seconds that work waits for memory held by busy runs before those take no more work.
-PATIENCE = 30.0
-#: Runs named as holders of a host's memory.
-_NAMED_HOLDERS = 4
-
-
-def fitting(draft: Draft, options: Iterable[Option]) -> Option | None:
-    """The best place where it fits now."""
-    fits = [option for option in options if draft.budgets[option.host].fits(option.need)]
-    return min(fits, key=lambda option: _order(draft, option), default=None)
+#: Work waits for memory held by busy runs at least and at most so many seconds before those take no more work …
+_LEAST_PATIENCE, MOST_PATIENCE = 5.0, 120.0
+#: … in between so many times as long as its own load takes: changing models may cost a fifth of the time, no more.
+_LOADS_OF_PATIENCE = 4.0
 
 
-def make_room(draft: Draft, options: Sequence[Option], who: str, waited: float) -> Reason:
-    """Nothing fits now: wait for memory on its way back, or displace idle runs, or say who holds it.
+@dataclass(frozen=True, slots=True)
+class Asker:
+    """Who asks for memory."""
 
-    `who` is told to the runs that end; `waited` is in seconds.
+    wish: Wish
+    rank: int
+    #: Seconds it has waited.
+    waited: float
+    #: Runtimes that have failed to load it.
+    skip: Collection[str] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Way:
+    """A place, the runs that must go before, and what that costs."""
+
+    cost: float
+    option: Option
+    seats: list[Seat]
+    #: Seconds until they have finished; `None` when that is not known.
+    due: float | None = None
+
+
+def find_place(draft: Draft, places: Places, asker: Asker) -> Option | Reason | None:
+    """Where the run can be loaded at once; else why it waits, room being made where that is right.
+
+    `None` when there is no option at all.
     """
-    return (
-        _soon(draft, options)
-        or _displace(draft, options, who)
-        or (_drain(draft, options) if waited > PATIENCE else None)
-        or _held(draft, options)
-    )
-
-
-def _soon(draft: Draft, options: Iterable[Option]) -> Reason | None:
-    fits = [option for option in options if draft.budgets[option.host].fits_later(option.need)]
-    best = min(fits, key=lambda option: _order(draft, option), default=None)
-    return _promise(draft, best) if best else None
-
-
-def _displace(draft: Draft, options: Iterable[Option], who: str) -> Reason | None:
-    """End idle runs on the host where fewest, and those unused for longest, are in the way."""
-    found = []
-    for option in options:
-        idle = [seat for seat in draft.seats_on[option.host] if seat.evictable]
-        chosen = victims(idle, draft.budgets[option.host].missing(option.need))
-        if chosen:
-            newest = max(seat.run.last_used_at for seat in chosen)
-            found.append(((len(chosen), newest, option.host, option.runtime), option, chosen))
+    found = places.first(CLOSE_LOOK, asker.skip)
+    found = [(tier, option) for tier, option in found if tier != Tier.CLOSED]
     if not found:
         return None
-    _, option, chosen = min(found, key=lambda each: each[0])
-    for seat in chosen:
-        draft.stop(seat, f"makes room for {who}")
-    return _promise(draft, option)
+    tier, best = found[0]
+    if tier == Tier.FITS:
+        return best
+    if tier == Tier.SOON:
+        draft.promise(best.host, best.need)
+        return _freeing(draft, best)
+    return _make_room(draft, asker, found) or _held(draft, places, asker)
 
 
-def _drain(draft: Draft, options: Iterable[Option]) -> Reason | None:
-    """Let busy runs finish what they have and take no more, where fewest attempts are in the way."""
-    found = []
-    for option in options:
-        ready = [seat for seat in draft.seats_on[option.host] if _drainable(seat)]
-        chosen = victims(ready, draft.budgets[option.host].missing(option.need))
-        if chosen:
-            found.append(((sum(seat.run.attempts for seat in chosen), option.host, option.runtime), option, chosen))
-    if not found:
+def _make_room(draft: Draft, asker: Asker, found: Sequence[tuple[Tier, Option]]) -> Reason | None:
+    loads = min(draft.forecast.load_seconds(asker.wish.model.id, option.runtime, option.need) for _, option in found)
+    patience = min(MOST_PATIENCE, max(_LEAST_PATIENCE, _LOADS_OF_PATIENCE * loads))
+    impatient = asker.waited > patience
+    options = [option for tier, option in found if tier in (Tier.IDLE, Tier.BUSY)]
+    displacing = [way for option in options if (way := _displacing(draft, asker, option, impatient=impatient))]
+    if displacing:
+        way = min(displacing, key=_cheapest)
+        for seat in way.seats:
+            draft.stop(seat, f"makes room for {asker.wish.model.name}")
+        draft.promise(way.option.host, way.option.need)
+        return _freeing(draft, way.option)
+    draining = [way for option in options if (way := _draining(draft, option))]
+    if not draining:
         return None
-    _, option, chosen = min(found, key=lambda each: each[0])
-    draft.yielding.update(seat.run.id for seat in chosen)
-    draft.budgets[option.host].promised += option.need
-    fact = _fact(draft, option.host, Code.MEMORY)
-    names = ", ".join(seat.run.model for seat in chosen)
-    sentence = f"needs {format_bytes(option.need)}; {fact.sentence}; {names} takes no more work until it fits"
-    return Reason(Code.MEMORY, sentence, option.need, (fact,))
+    preempting = [way for way in draining if clearable(way.seats, asker.rank)]
+    way = min(preempting or draining, key=_cheapest)
+    others = dict.fromkeys(option.host for _, option in found)
+    return _wait_for(draft, asker, way, others, impatient=impatient, preempting=bool(preempting))
 
 
-def _drainable(seat: Seat) -> bool:
+def _cheapest(way: _Way) -> tuple[float, str, str]:
+    return way.cost, way.option.host, way.option.runtime
+
+
+def _displacing(draft: Draft, asker: Asker, option: Option, *, impatient: bool) -> _Way | None:
+    """Idle runs to end; one whose model is waited for as urgently stays until patience is over."""
+    idle = [
+        seat
+        for seat in draft.seats_on.get(option.host, ())
+        if seat.evictable and (impatient or not _wanted(draft, seat, asker))
+    ]
+
+    def cost(seat: Seat) -> float:
+        return eviction_cost(seat, draft.forecast, draft.snapshot.now)
+
+    chosen = victims(idle, draft.budgets[option.host].missing(option.need), cost)
+    return _Way(sum(map(cost, chosen)), option, chosen) if chosen else None
+
+
+def _wanted(draft: Draft, seat: Seat, asker: Asker) -> bool:
+    best = draft.waiting.wanted.get((seat.run.model_id, seat.run.capability))
+    return best is not None and best <= asker.rank and seat.run.model_id != asker.wish.model.id
+
+
+def _draining(draft: Draft, option: Option) -> _Way | None:
+    """Runs that would have to finish, those with least left to do."""
+    dry = [seat for seat in draft.seats_on.get(option.host, ()) if seat.drainable]
+    chosen = victims(dry, draft.budgets[option.host].missing(option.need), lambda seat: _left(draft, seat)[1])
+    if not chosen:
+        return None
+    times = [_left(draft, seat)[0] for seat in chosen]
+    due = None if None in times else max((time for time in times if time is not None), default=0.0)
+    return _Way(sum(_left(draft, seat)[1] for seat in chosen), option, chosen, due)
+
+
+def _left(draft: Draft, seat: Seat) -> tuple[float | None, float]:
+    """Seconds until a run has done what it does, if known, and a cost: those seconds, or one for each attempt."""
     run = seat.run
-    return run.state == RunState.READY and not (run.pinned or run.owner_job or seat.stopped)
+    at_work = max(run.attempts, int(run.busy or seat.taken))
+    if not at_work:
+        return 0.0, 0.0
+    seconds = draft.forecast.job_seconds(run.model_id, run.runtime)
+    if seconds is None or len(seat.attempts) < run.attempts or run.streaming or seat.taken:
+        return None, float(at_work)
+    since = [attempt.started_at for attempt in seat.attempts]
+    left = max((start + seconds - draft.snapshot.now for start in since), default=0.0)
+    return (left, left) if left > 0 else (None, float(at_work))
 
 
-def _promise(draft: Draft, option: Option) -> Reason:
-    """What is on its way back on that host is for this run; nobody behind it takes it."""
-    draft.budgets[option.host].promised += option.need
-    fact = _fact(draft, option.host, Code.FREEING)
+def _wait_for(
+    draft: Draft, asker: Asker, way: _Way, others: Iterable[str], *, impatient: bool, preempting: bool
+) -> Reason:
+    """Keep the memory of runs at work for whoever waits; out of patience, they take nothing new until then."""
+    host, need = way.option.host, way.option.need
+    draft.promise(host, need, sum(seat.run.held for seat in way.seats), way.due)
+    for seat in way.seats:
+        seat.promised = True
+        seat.yielding = impatient or preempting
+    if preempting:
+        clear(draft, way.seats, asker.wish.model.name)
+    fact = memory_fact(draft, host, Code.MEMORY)
+    facts = (fact, *(memory_fact(draft, other, Code.MEMORY) for other in others if other != host))
+    names = ", ".join(seat.run.model for seat in way.seats)
+    tail = "gives way" if preempting else "takes no more work until it fits" if impatient else "is to finish first"
+    code = Code.GIVING_WAY if preempting else Code.MEMORY
+    sentence = f"needs {format_bytes(need)}; {fact.sentence}; {names} {tail}"
+    return Reason(code, sentence, need, facts, (f"{names} on {host} ends",), _coarse(way.due))
+
+
+def _freeing(draft: Draft, option: Option) -> Reason:
+    """What is on its way back on that host is for this run."""
+    fact = memory_fact(draft, option.host, Code.FREEING)
     return Reason(Code.FREEING, f"needs {format_bytes(option.need)}; {fact.sentence}", option.need, (fact,))
 
 
-def _held(draft: Draft, options: Iterable[Option]) -> Reason:
-    hosts = sorted({option.host for option in options}, key=lambda host: (-draft.budgets[host].free, host))
-    need = min(option.need for option in options)
-    return refused([_fact(draft, host, Code.MEMORY) for host in hosts], need)
+def _held(draft: Draft, places: Places, asker: Asker) -> Reason:
+    found = places.first(MOST_HOSTS, asker.skip)
+    hosts = dict.fromkeys(option.host for _, option in found)
+    need = min(option.need for _, option in found)
+    unnamed = len(places.hosts) - len(hosts)
+    return refused([memory_fact(draft, host, Code.MEMORY) for host in hosts], need, unnamed=unnamed)
 
 
-def _fact(draft: Draft, host: str, code: Code) -> HostFact:
-    budget = draft.budgets[host]
-    holding = sorted((s for s in draft.seats_on[host] if s.run.held), key=lambda s: (-s.run.held, s.run.id))
-    holders = tuple(Holder(seat.run.model, seat.run.held, standing(seat)) for seat in holding[:_NAMED_HOLDERS])
-    return HostFact(host, code, memory_sentence(host, budget.free, holders), budget.free, budget.held, holders)
-
-
-def standing(seat: Seat) -> str:
-    """Why a run keeps its memory, in one word."""
-    run = seat.run
-    if seat.stopped or run.state == RunState.STOPPING:
-        return "stopping"
-    if run.state.final:
-        return "lost, its host has not cleaned up"
-    if run.state != RunState.READY:
-        return "starting"
-    if run.busy or seat.taken:
-        return "busy"
-    if run.owner_job:
-        return "held by a benchmark"
-    return "pinned" if run.pinned else "idle"
-
-
-def _order(draft: Draft, option: Option) -> tuple[int, int, str, str]:
-    left = draft.budgets[option.host].free - option.need
-    return fit_order(left, draft.attempts_on[option.host], option.host, option.runtime)
+def _coarse(seconds: float | None) -> float | None:
+    """To one of 1, 2, 5, 10, 20, 50 …: a number that changes each second would be written each second."""
+    if seconds is None:
+        return None
+    step = 1.0
+    for factor in (2.0, 2.5, 2.0) * 6:
+        if step >= seconds:
+            break
+        step *= factor
+    return step

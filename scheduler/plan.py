@@ -6,12 +6,19 @@ from scheduler.decisions import Plan
 from scheduler.draft import Draft
 from scheduler.evict import stop_idle, stop_orphans
 from scheduler.exclusive import take_host
+from scheduler.guard import shed
 from scheduler.lanes import enlane
+from scheduler.lines import line_up
 from scheduler.pending import place_pending
-from scheduler.rank import in_order
+from scheduler.reasons import Code
+from scheduler.seat import Seat
 from scheduler.seating import seat_job
+from scheduler.turns import Turn, Turns
 from scheduler.views import JobView, RunView, Snapshot
-from shared.vocabulary import RunState
+from scheduler.wants import Wants
+
+#: What whoever waits longest is told when it is the next to be helped: it keeps its turn until then.
+_NEXT = frozenset({Code.GIVING_WAY, Code.SLOTS, Code.STARTING, Code.FREEING, Code.MEMORY, Code.LANE, Code.OTHERS})
 
 
 def plan(snapshot: Snapshot) -> Plan:
@@ -19,24 +26,63 @@ def plan(snapshot: Snapshot) -> Plan:
 
     Who comes first in the order takes what is free; nobody behind takes what it waits for.
     """
-    draft = Draft(snapshot)
+    waiting = line_up(snapshot)
+    draft = Draft(snapshot, waiting)
+    turns = Turns(waiting.lines, draft.shares, snapshot.now)
+    wants = Wants(draft)
     stop_orphans(draft)
-    for item in in_order(snapshot.jobs, (run for run in snapshot.runs if _waits(run))):
-        _decide(draft, item)
+    shed(draft)
+    while (turn := turns.next()) is not None:
+        if isinstance(turn.item, RunView):
+            place_pending(draft, turn.item)
+        else:
+            _decide(draft, turns, wants, turn, turn.item)
     stop_idle(draft)
     return draft.plan()
 
 
-def _waits(run: RunView) -> bool:
-    return run.state == RunState.PENDING and run.host is None and run.owner_live
-
-
-def _decide(draft: Draft, item: JobView | RunView) -> None:
-    if isinstance(item, RunView):
-        place_pending(draft, item)
-    elif item.shape.exclusive:
-        take_host(draft, item)
-    elif item.shape.model_id is None:
-        enlane(draft, item)
+def _decide(draft: Draft, turns: Turns, wants: Wants, turn: Turn, job: JobView) -> None:
+    """Help a job, or tell it and all that are like it why not."""
+    answer = draft.answers.get(job.shape) if job.id not in draft.reserved.values() else None
+    reason = answer or draft.limits.hindrance(job.shape)
+    if reason is not None:
+        draft.answer(job, reason)
+    elif not _assign(draft, turns, wants, turn, job):
+        _blocked(draft, turns, turn, job)
+    reason = draft.answers.get(job.shape)
+    if reason is None:
+        turns.put_back(turn.line)
     else:
-        seat_job(draft, item)
+        draft.blocked_jobs.update((each.id, reason) for each in turn.line.items)
+
+
+def _assign(draft: Draft, turns: Turns, wants: Wants, turn: Turn, job: JobView) -> bool:
+    """Give the job its place, if there is one, and charge its share of the queue."""
+    seat: Seat | None = None
+    if job.shape.exclusive or job.shape.model_id is None:
+        lane = take_host(draft, job) if job.shape.exclusive else enlane(draft, job)
+        if lane is None:
+            return False
+        host, runtime = lane
+    else:
+        seat = seat_job(draft, wants, job)
+        if seat is None:
+            return False
+        host, runtime = seat.run.host or "", seat.run.runtime or ""
+    slots = draft.assign(job, host, runtime, seat)
+    cost = draft.forecast.cost(job.shape, runtime, slots)
+    draft.shares.charge(job.shape.queue, turn.place, cost, in_turn=turn.in_turn)
+    if turns.mixed:
+        draft.shares.count()
+    return True
+
+
+def _blocked(draft: Draft, turns: Turns, turn: Turn, job: JobView) -> None:
+    """Something may be made ready for it, which counts as its share while this plan is made."""
+    reason = draft.blocked_jobs.get(job.id)
+    if reason is None:
+        return
+    if reason.code in (Code.STARTING, Code.GIVING_WAY):
+        draft.shares.lend(job.shape.queue, float(job.slots))
+    if not turn.in_turn and reason.code in _NEXT:
+        turns.settle()

@@ -11,6 +11,8 @@ from shared.units import format_bytes
 
 #: Hosts named in one reason; a fleet can have hundreds.
 NAMED_HOSTS = 4
+#: Hosts whose numbers a reason carries.
+MOST_HOSTS = 16
 
 
 class Code(StrEnum):
@@ -48,6 +50,28 @@ class Code(StrEnum):
 _NEAREST = {code: place for place, code in enumerate(Code)}
 
 
+_JOIN = "a host joins that can run it: cidermill agent --join"
+#: What would have to happen, by what is missing; it says the same whoever waits.
+_HELP = {
+    Code.MEMORY: "runs on {host} end, or are unpinned",
+    Code.LANE: "a transfer on {host} ends",
+    Code.DISK: "room is made on the disk of {host}: cidermill models gc",
+    Code.APART: "the other work on {host} ends",
+    Code.RESERVED: "the exclusive job on {host} ends",
+    Code.GUARD: "memory comes free on {host}: its guard opens by itself",
+    Code.HOT: "{host} cools down",
+    Code.TOO_SMALL: "a smaller context or fewer slots, or a host with more memory",
+    Code.CLOSED: "{host} is opened: cidermill hosts uncordon {host}",
+    Code.TAINTED: "the job tolerates the taint of {host}, or it is taken off",
+    Code.QUARANTINED: "the model is let onto {host} again",
+    Code.SELECTOR: "a host gets the label that is asked for",
+    Code.DOWN: "{host} comes back",
+    Code.NOT_INSTALLED: "it is installed on {host}: cidermill models pull",
+    Code.NO_RUNTIME: "{host} gets a runtime for it",
+    Code.NO_HOST: _JOIN,
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Holder:
     """A run that holds memory, and why it keeps it: busy, pinned, idle, starting, stopping, lost."""
@@ -80,11 +104,13 @@ class Reason:
     hosts: tuple[HostFact, ...] = ()
     #: What would have to happen for it to go on; any one of these.
     would_help: tuple[str, ...] = ()
-    #: Seconds until it begins, from measured rates; `None` when they do not tell.
+    #: Seconds until the first who is told this begins, from measured rates, and more for each who is ahead of another
+    #: with the same wish; `None` when they do not tell.
     seconds: float | None = None
+    each: float | None = None
 
     def as_json(self) -> dict[str, Any]:
-        """`{code, needs, hosts: [{host, code, sentence, free, held, holders}], sentence, would_help, seconds}`."""
+        """`{code, needs, hosts: [{host, code, sentence, free, held, holders}], sentence, would_help, …}`."""
         return {
             "code": self.code,
             "needs": self.needs,
@@ -92,21 +118,28 @@ class Reason:
             "sentence": self.sentence,
             "would_help": list(self.would_help),
             "seconds": self.seconds,
+            "each": self.each,
         }
 
 
-def refused(facts: Iterable[HostFact], needs: int | None = None) -> Reason:
-    """No host takes it: the reason is that of the hosts that come nearest."""
+def refused(facts: Iterable[HostFact], needs: int | None = None, *, unnamed: int = 0) -> Reason:
+    """No host takes it: the reason is that of the hosts that come nearest.
+
+    `unnamed` hosts beyond those of `facts` do not help either.
+    """
     ranked = sorted(facts, key=lambda fact: (_NEAREST[fact.code], fact.host))
     if not ranked:
-        return Reason(Code.NO_HOST, "no host has joined that could run it", needs)
-    named = tuple(ranked[:NAMED_HOSTS])
-    sentences = [fact.sentence for fact in named]
-    if len(ranked) > len(named):
-        sentences.append(f"{len(ranked) - len(named)} more hosts do not help either")
+        return Reason(Code.NO_HOST, "no host has joined that could run it", needs, would_help=(_JOIN,))
+    sentences = [fact.sentence for fact in ranked[:NAMED_HOSTS]]
+    others = len(ranked) + unnamed - len(sentences)
+    if others:
+        sentences.append(f"{others} more hosts do not help either")
     if needs is not None:
         sentences.insert(0, f"needs {format_bytes(needs)}")
-    return Reason(named[0].code, "; ".join(sentences), needs, named)
+    helps = dict.fromkeys(
+        _HELP[fact.code].format(host=fact.host) for fact in ranked[:NAMED_HOSTS] if fact.code in _HELP
+    )
+    return Reason(ranked[0].code, "; ".join(sentences), needs, tuple(ranked[:MOST_HOSTS]), tuple(helps))
 
 
 def memory_sentence(host: str, free: int, holders: Sequence[Holder]) -> str:

@@ -1,0 +1,57 @@
+"""Parts of the queue that are paused, or have as many jobs at work as they may."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+
+from scheduler.reasons import Code, Reason
+from scheduler.views import QueueView, Shape
+from shared.vocabulary import Priority
+
+_PRIORITIES = tuple(Priority)
+
+
+class Limits:
+    """Jobs at work by part of the queue, while a plan is made."""
+
+    def __init__(self, queues: Mapping[str, QueueView]) -> None:
+        self._strict = {name: row for name, row in queues.items() if row.paused or row.max_running is not None}
+        self._given: defaultdict[str, int] = defaultdict(int)
+        self._coming: defaultdict[str, int] = defaultdict(int)
+        self._parts: dict[Shape, tuple[QueueView, ...]] = {}
+
+    def hindrance(self, shape: Shape, *, coming: bool = False) -> Reason | None:
+        """Why no job of this shape may begin now; with `coming`, why none may have a run loaded for it."""
+        for part in self._of(shape):
+            if part.paused:
+                help_ = (f"resume it: cidermill queues resume {part.name}",)
+                return Reason(Code.PAUSED, f"{part.name} is paused", would_help=help_)
+            most = part.max_running
+            running = part.running + self._given[part.name]
+            if most is not None and running + (self._coming[part.name] if coming else 0) >= most:
+                sentence = f"{running} of at most {most} jobs of {part.name} are at work"
+                help_ = (f"one of them ends, or the limit of {part.name} is raised",)
+                return Reason(Code.LIMIT, sentence, would_help=help_)
+        return None
+
+    def begin(self, shape: Shape) -> None:
+        """A job of this shape was assigned."""
+        for part in self._of(shape):
+            self._given[part.name] += 1
+
+    def expect(self, shape: Shape) -> None:
+        """A job of this shape has a run made ready for it."""
+        for part in self._of(shape):
+            self._coming[part.name] += 1
+
+    def _of(self, shape: Shape) -> tuple[QueueView, ...]:
+        """The parts it belongs to that could stop it."""
+        if not self._strict:
+            return ()
+        known = self._parts.get(shape)
+        if known is None:
+            names = ("all", f"kind:{shape.kind}", f"class:{_PRIORITIES[shape.rank]}", shape.queue, *shape.parts)
+            known = tuple(self._strict[name] for name in dict.fromkeys(names) if name in self._strict)
+            self._parts[shape] = known
+        return known
