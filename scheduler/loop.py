@@ -25,6 +25,7 @@ from scheduler.prune import Pruner
 from scheduler.reading.snapshot import Reader
 from scheduler.rescue import heal
 from scheduler.send import Sender
+from scheduler.timetable import Timetable
 from shared import leader
 from shared.broker import Dispatcher, Wake
 from shared.db import Database
@@ -56,6 +57,7 @@ class Scheduler:
         self._patience = Patience(settings.lease_seconds)
         self._reader = Reader()
         self._explainer = Explainer(database)
+        self._timetable = Timetable(database)
         self._pruner = Pruner(database, FileStore(settings.files), settings.retention_days * _DAY)
         self._holder = f"{settings.host_name[:24]}-{os.getpid()}-{new_id('s')[-8:]}"
         self._fence: Fence | None = None
@@ -75,6 +77,7 @@ class Scheduler:
                 self._outage(error)
             else:
                 self._recovered()
+        self._timetable.close()
         self._resign()
 
     def stop(self) -> None:
@@ -134,6 +137,7 @@ class Scheduler:
             self._reader.waiting.forget(settled)
             self._explainer.forget(settled)
         if whole:
+            self._timetable.tick(fence)
             self._explainer.explain(fence, decided, self._reader.waiting.overflow)
             self._prune(fence)
 

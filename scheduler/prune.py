@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
-from shared import leader
+from shared import leader, queues
 from shared.db import Database, clock_time
 from shared.files import FileStore
 from shared.leader import Fence
@@ -32,6 +32,9 @@ class Pruner:
 
     def prune(self, fence: Fence) -> bool:
         """Delete some of what is too old; is there more? Raises StaleTransition."""
+        with self._database.write() as session:
+            leader.check(session, fence)
+            queues.forget_idle(session)
         return any(self._prune(fence, step) for step in (_jobs, _runs, _events))
 
     def _prune(self, fence: Fence, step: _Step) -> bool:

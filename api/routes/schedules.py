@@ -1,0 +1,82 @@
+"""Schedules: jobs that are submitted again and again."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, status
+from starlette.responses import Response
+
+from api.answers import as_json
+from api.deps import Door, FrontDoor, Reader, Submitter
+from api.schemas import DeletedOut, JobOut, Page
+from api.schemas_queue import ScheduleIn, ScheduleOut
+from shared import schedules
+from shared.identifiers import new_id
+from shared.jobs import queries, service
+from shared.schedules import Wish
+
+router = APIRouter(prefix="/v1/schedules", tags=["schedules"])
+
+
+@router.get("")
+def list_schedules(door: Door, caller: Reader) -> Page[ScheduleOut]:
+    """All of them, by name."""
+    with door.read() as session:
+        return Page(data=[ScheduleOut.model_validate(row) for row in schedules.schedules(session)])
+
+
+@router.post("", status_code=status.HTTP_201_CREATED, response_model=ScheduleOut)
+def add(body: ScheduleIn, door: Door, caller: Submitter) -> Response:
+    """Keep a schedule; its job is checked now, as if it were submitted."""
+    job = body.job.model_dump(mode="json", exclude_unset=True)
+    with door.read() as session:
+        service.prepare(session, [schedules.read_job(job)], caller.id)
+    wish = Wish(body.name, body.cron, job, body.timezone, body.paused)
+    with door.write() as session:
+        shown = ScheduleOut.model_validate(schedules.add(session, wish, caller.id))
+    return as_json(shown, status.HTTP_201_CREATED, Location=f"/v1/schedules/{shown.id}")
+
+
+@router.get("/{name}")
+def show(name: str, door: Door, caller: Reader) -> ScheduleOut:
+    """One schedule, by name or id."""
+    return _shown(door, name)
+
+
+@router.delete("/{name}")
+def remove(name: str, door: Door, caller: Submitter) -> DeletedOut:
+    """Forget it; jobs that it has submitted go on."""
+    with door.write() as session:
+        return DeletedOut(id=schedules.remove(session, name), object="schedule", deleted=True)
+
+
+@router.post("/{name}/pause")
+def pause(name: str, door: Door, caller: Submitter) -> ScheduleOut:
+    """Submit nothing until it is resumed."""
+    with door.write() as session:
+        schedules.pause(session, name)
+    return _shown(door, name)
+
+
+@router.post("/{name}/resume")
+def resume(name: str, door: Door, caller: Submitter) -> ScheduleOut:
+    """Go on with the next time from now."""
+    with door.write() as session:
+        schedules.resume(session, name)
+    return _shown(door, name)
+
+
+@router.post("/{name}/run", status_code=status.HTTP_201_CREATED)
+def run(name: str, door: Door, caller: Submitter) -> JobOut:
+    """Submit its job now, out of turn."""
+    with door.read() as session:
+        row = schedules.find(session, name)
+        prepared = service.prepare(session, [schedules.submission(row, new_id("turn"))], row.owner)
+    with door.write(wake=True) as session:
+        submitted = service.queue(session, prepared)[0]
+        schedules.note_run(session, row, submitted.id)
+        return JobOut.model_validate(queries.find(session, submitted.id))
+
+
+def _shown(door: FrontDoor, name: str) -> ScheduleOut:
+    with door.read() as session:
+        return ScheduleOut.model_validate(schedules.find(session, name))

@@ -1,0 +1,94 @@
+"""Submits the jobs of schedules whose time has come, each once.
+
+On a thread of its own: to check a job may mean to ask the hub, and nobody's work waits for that.
+"""
+
+from __future__ import annotations
+
+from concurrent.futures import Future, ThreadPoolExecutor
+
+import structlog
+from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+from shared import leader, schedules
+from shared.db import Database, clock_time
+from shared.errors import CidermillError, StaleTransition
+from shared.jobs import service
+from shared.jobs.intake import Submission
+from shared.leader import Fence
+from shared.tables import Schedule
+
+_log = structlog.get_logger(__name__)
+
+#: Seconds after which one that failed for a while, say because the hub did not answer, is tried again.
+_AGAIN = 30.0
+
+
+class Timetable:
+    """Looks when told to; looks that take longer than a tick are not doubled."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="timetable")
+        self._look: Future[int] | None = None
+        self._not_before: dict[str, float] = {}
+
+    def tick(self, fence: Fence) -> None:
+        """Begin to look at what is due, unless a look is under way."""
+        if self._look is None or self._look.done():
+            self._look = self._thread.submit(self.fire, fence)
+
+    def close(self) -> None:
+        """Wait for the look under way."""
+        self._thread.shutdown()
+
+    def fire(self, fence: Fence) -> int:
+        """Submit everything that is due; how much that was."""
+        try:
+            with self._database.read() as session:
+                moment = clock_time(session)
+                rows = [row for row in schedules.due(session) if self._not_before.get(row.id, 0.0) <= moment]
+            return sum(self._fire(fence, row, moment) for row in rows)
+        except (StaleTransition, DBAPIError, PoolTimeout) as error:
+            _log.warning("schedules wait for the next tick", reason=str(error).splitlines()[0])
+            return 0
+
+    def _fire(self, fence: Fence, row: Schedule, moment: float) -> bool:
+        at = schedules.occasion(row, moment)
+        try:
+            job_id = self._submit(fence, row, at)
+        except StaleTransition:
+            raise
+        except CidermillError as error:
+            return self._failed(fence, row, at, error, moment)
+        _log.info("schedule submitted its job", schedule=row.name, job=job_id)
+        return True
+
+    def _submit(self, fence: Fence, row: Schedule, at: float) -> str:
+        """Job and note are one transaction; where another leader was faster, its job is found."""
+        wanted = schedules.submission(row, f"{at:.0f}")
+        try:
+            return self._queue(fence, row, at, wanted)
+        except IntegrityError:
+            return self._queue(fence, row, at, wanted)
+
+    def _queue(self, fence: Fence, row: Schedule, at: float, wanted: Submission) -> str:
+        with self._database.read() as session:
+            prepared = service.prepare(session, [wanted], row.owner)
+        with self._database.write() as session:
+            leader.check(session, fence)
+            job_id = service.queue(session, prepared)[0].id
+            schedules.note(session, row, at, job_id, None)
+        return job_id
+
+    def _failed(self, fence: Fence, row: Schedule, at: float, error: CidermillError, moment: float) -> bool:
+        """What may work later is tried again; anything else is told, and the next time is waited for."""
+        _log.warning("schedule could not submit its job", schedule=row.name, reason=str(error))
+        if error.retryable:
+            self._not_before[row.id] = moment + _AGAIN
+            return False
+        with self._database.write() as session:
+            leader.check(session, fence)
+            schedules.note(session, row, at, None, error.problem)
+        return False

@@ -1,0 +1,166 @@
+"""Jobs that are submitted again and again, at times that a cron expression names in a time zone.
+
+Each due time is submitted once: its job carries an idempotency key of the schedule and that time. Of times that passed
+while nobody scheduled, only the last is made up for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from pydantic import ValidationError
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+
+from shared import events
+from shared.cron import last_time, next_time
+from shared.db import clock_time
+from shared.errors import Conflict, InvalidParameters, NotFound, Problem
+from shared.identifiers import new_id
+from shared.jobs.intake import Submission, read_submission
+from shared.nearest import did_you_mean, nearest
+from shared.tables import Schedule
+
+
+@dataclass(frozen=True)
+class Wish:
+    """A schedule as somebody asked for it; `job` is the body of `POST /v1/jobs`."""
+
+    name: str
+    cron: str
+    job: Mapping[str, Any]
+    timezone: str = "UTC"
+    paused: bool = False
+
+
+# --- people ------------------------------------------------------------------------------------
+
+
+def add(session: Session, wish: Wish, owner: str) -> Schedule:
+    """Keep a schedule; its job is checked before, as for every submit. Raises Conflict, InvalidParameters."""
+    moment = clock_time(session)
+    if session.scalar(select(Schedule.id).where(Schedule.name == wish.name)) is not None:
+        raise Conflict(
+            f"There is a schedule {wish.name!r} already", "a name is given once", "choose another name, or remove it"
+        )
+    first = next_time(wish.cron, wish.timezone, moment)
+    if first is None:
+        raise InvalidParameters(
+            f"{wish.cron!r} names no time", "no such day comes for fifty years", "correct day and month", field="cron"
+        )
+    row = Schedule(
+        id=new_id("schedule"), name=wish.name, cron=wish.cron, timezone=wish.timezone, job=dict(wish.job),
+        owner=owner, paused=wish.paused, created_at=moment, next_at=first,
+    )  # fmt: skip
+    session.add(row)
+    session.flush()
+    _tell(session, "schedule.added", row)
+    return row
+
+
+def find(session: Session, name: str) -> Schedule:
+    """By id or name. Raises NotFound with the nearest names."""
+    row = session.scalar(select(Schedule).where((Schedule.id == name) | (Schedule.name == name)))
+    if row is None:
+        names = session.scalars(select(Schedule.name)).all()
+        raise NotFound(
+            f"There is no schedule {name!r}",
+            did_you_mean(name, names),
+            "list them: cidermill schedules ls",
+            nearest=nearest(name, names),
+        )
+    return row
+
+
+def schedules(session: Session) -> list[Schedule]:
+    """All of them, by name."""
+    return list(session.scalars(select(Schedule).order_by(Schedule.name)))
+
+
+def remove(session: Session, name: str) -> str:
+    """Forget a schedule; jobs that it has submitted go on. Its id. Raises NotFound."""
+    row = find(session, name)
+    session.delete(row)
+    session.flush()
+    _tell(session, "schedule.removed", row)
+    return row.id
+
+
+def pause(session: Session, name: str) -> None:
+    """Submit nothing until it is resumed. Raises NotFound."""
+    row = find(session, name)
+    row.paused = True
+    session.flush()
+    _tell(session, "schedule.paused", row)
+
+
+def resume(session: Session, name: str) -> None:
+    """Go on with the next time from now; what passed meanwhile is not made up for. Raises NotFound."""
+    row = find(session, name)
+    if row.paused:
+        row.paused, row.next_at = False, next_time(row.cron, row.timezone, clock_time(session))
+        session.flush()
+    _tell(session, "schedule.resumed", row)
+
+
+# --- what it submits ---------------------------------------------------------------------------
+
+
+def submission(row: Schedule, key: str) -> Submission:
+    """The job of a schedule, under an idempotency key of its own. Raises InvalidParameters."""
+    return replace(read_job(row.job), idempotency_key=f"schedule:{row.id}:{key}", schedule=row.id)
+
+
+def read_job(job: Mapping[str, Any]) -> Submission:
+    """The body of `POST /v1/jobs` that a schedule keeps. Raises InvalidParameters."""
+    try:
+        return read_submission(dict(job))
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        place = ".".join(["job", *(str(part) for part in first["loc"])])
+        raise InvalidParameters(f"{place} is wrong", str(first["msg"]).lower(), "correct it", field=place) from error
+
+
+# --- the scheduler -----------------------------------------------------------------------------
+
+
+def due(session: Session, limit: int = 50) -> list[Schedule]:
+    """Schedules whose time has come, the longest overdue first."""
+    wanted = select(Schedule).where(Schedule.paused.is_(False), Schedule.next_at <= clock_time(session))
+    return list(session.scalars(wanted.order_by(Schedule.next_at).limit(limit)))
+
+
+def occasion(row: Schedule, moment: float) -> float:
+    """The last time of a due schedule that has passed by `moment`."""
+    return max(row.next_at or 0.0, last_time(row.cron, row.timezone, moment) or 0.0)
+
+
+def note(session: Session, row: Schedule, occasion_at: float, job_id: str | None, error: Problem | None) -> None:
+    """What became of an occasion, and when the next one is; only while nobody has changed the schedule since."""
+    changed = session.scalar(
+        update(Schedule)
+        .where(Schedule.id == row.id, Schedule.next_at == row.next_at)
+        .values(
+            next_at=next_time(row.cron, row.timezone, occasion_at),
+            last_at=occasion_at,
+            last_job=job_id or Schedule.last_job,
+            error=error.model_dump() if error else None,
+        )
+        .returning(Schedule.id)
+        .execution_options(synchronize_session=False)
+    )
+    if changed is not None:
+        told = {"job": job_id} if error is None else {"error": error.sentence()}
+        _tell(session, "schedule.failed" if error else "schedule.fired", row, **told)
+
+
+def note_run(session: Session, row: Schedule, job_id: str) -> None:
+    """Somebody had it submit its job out of turn."""
+    session.execute(update(Schedule).where(Schedule.id == row.id).values(last_job=job_id))
+    _tell(session, "schedule.fired", row, job=job_id)
+
+
+def _tell(session: Session, type_: str, row: Schedule, **more: Any) -> None:
+    events.record(session, [{"type": type_, "data": {"schedule": row.id, "name": row.name, **more}}])
