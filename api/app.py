@@ -19,7 +19,21 @@ from api.gateway.proxy import Proxy
 from api.gateway.seats import Seats
 from api.metrics import Counted, Metrics
 from api.pulse import Pulse
-from api.routes import events, files, health, hosts, jobs, keys, models, quarantines, runs, worker, worker_models
+from api.routes import (
+    events,
+    files,
+    health,
+    hosts,
+    jobs,
+    keys,
+    models,
+    quarantines,
+    queues,
+    runs,
+    schedules,
+    worker,
+    worker_models,
+)
 from api.schemas import ErrorOut
 from shared.broker import Wake
 from shared.db import Database
@@ -55,7 +69,8 @@ def create_app(settings: Settings, database: Database) -> FastAPI:
     app.state.door = door
     app.state.seats = Seats(door)
     # Routes are tried in this order: the busiest first.
-    for module in (worker, worker_models, jobs, events, models, runs, hosts, quarantines, files, keys, health, openai):
+    busy = (worker, worker_models, jobs, events, models, runs, hosts)
+    for module in (*busy, queues, schedules, quarantines, files, keys, health, openai):
         app.include_router(module.router)
     errors.install(app)
     openapi.describe(app)
