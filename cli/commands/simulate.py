@@ -9,6 +9,7 @@ import typer
 
 from cli import options
 from cli.app import command
+from cli.client import connect
 from cli.output import Column, Json, emit, show_list
 
 if TYPE_CHECKING:
@@ -27,6 +28,13 @@ def simulate(
         list[str] | None, typer.Option("--generate", metavar="NAME", help="Draw a trace instead; may be repeated.")
     ] = None,
     seed: Annotated[int, typer.Option(help="Where the chance of --generate begins.")] = 1,
+    history: Annotated[
+        bool, typer.Option("--from-history", help="Replay the newest jobs of the front door instead.")
+    ] = False,
+    by: Annotated[
+        str | None, typer.Option(metavar="LABEL", help="With --from-history: the label that says whose a job was.")
+    ] = None,
+    limit: Annotated[int, typer.Option(min=1, help="With --from-history: jobs at most.")] = 1000,
     policy: Annotated[
         list[str] | None, typer.Option("--policy", metavar="NAME", help="Only this policy; may be repeated.")
     ] = None,
@@ -37,7 +45,7 @@ def simulate(
     from scheduler.simulate.compare import compare
     from scheduler.simulate.trace import write_trace
 
-    for trace in _wanted(traces or [], generate or [], seed):
+    for trace in [_past(limit, by)] if history else _wanted(traces or [], generate or [], seed):
         if show:
             typer.echo(write_trace(trace), nl=False)
             continue
@@ -51,6 +59,14 @@ def _wanted(traces: list[str], generated: list[str], seed: int) -> list[Trace]:
 
     names = traces if traces or generated else shipped()
     return [open_trace(name) for name in names] + [generate(name, seed) for name in generated]
+
+
+def _past(limit: int, label: str | None) -> Trace:
+    from cli.history import past
+    from scheduler.simulate.trace import trace_of
+
+    with connect() as client:
+        return trace_of(past(client, limit, label), "the history")
 
 
 def _show(found: Json) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
 
@@ -113,16 +113,23 @@ class Trace(_Part):
 def read_trace(path: Path) -> Trace:
     """The trace in a JSON file. Raises InvalidParameters when there is none, saying where it is wrong."""
     try:
-        return Trace.model_validate_json(path.read_bytes())
-    except OSError as error:
+        content = json.loads(path.read_bytes())
+    except (OSError, ValueError) as error:
         raise InvalidParameters(
-            f"The trace {path} cannot be read", str(error), "name a file that you can read, or a trace that ships"
+            f"The trace {path} cannot be read", str(error), "name a file of JSON, or a trace that ships"
         ) from error
+    return trace_of(content, str(path))
+
+
+def trace_of(content: Any, source: str) -> Trace:
+    """The trace that JSON holds. Raises InvalidParameters, naming `source` and where it is wrong."""
+    try:
+        return Trace.model_validate(content)
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"]) or "the trace"
         raise InvalidParameters(
-            f"{path} is not a trace",
+            f"{source} is not a trace",
             f"{where}: {first['msg']}",
             "compare it with a shipped one: cidermill simulate steady --print",
         ) from error
