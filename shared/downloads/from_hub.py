@@ -12,6 +12,7 @@ import httpx2
 
 from shared.downloads import digest
 from shared.downloads.from_peer import Peers
+from shared.downloads.from_xet import locate, receive_xet
 from shared.downloads.hub_cache import HubCache
 from shared.downloads.meter import Counted, Meter
 from shared.downloads.partial import Partial, opened
@@ -20,7 +21,7 @@ from shared.downloads.record import described, install
 from shared.downloads.room import Claim, Lookout
 from shared.downloads.transfer import TIMEOUT, Remote, receive
 from shared.downloads.watch import Watch
-from shared.errors import InvalidInput
+from shared.errors import DiskFull, DownloadFailed, InvalidInput
 from shared.hub import Hub, HubFile, Snapshot, offline
 from shared.hub_choice import choose, groups
 from shared.protocol import InstallRecord
@@ -109,6 +110,19 @@ class _Fetcher:
     def _from_hub(self, file: HubFile, client: httpx2.Client, growing: Partial) -> None:
         step = bind(receive, client, self._remote(file), growing, self._meter, self._watch.interrupt)
         persist(step, self._watch.interrupt, self._patience, lambda: growing.position, self._watch.note)
+
+    def _receive(self, client: httpx2.Client, remote: Remote, growing: Partial) -> None:
+        """Through Xet where the hub has the file there; when that fails, plainly from where it stopped."""
+        interrupt, note = self._watch.interrupt, self._watch.note
+        if growing.position != remote.size and (xet := locate(client, remote)) is not None:
+            try:
+                receive_xet(xet, remote, growing, self._meter, interrupt)
+            except DiskFull:
+                raise
+            except DownloadFailed as error:
+                note(f"{error.problem.what}: {error.problem.why.rstrip('.')}; going on by plain HTTP")
+        step = bind(receive, client, remote, growing, self._meter, interrupt)
+        persist(step, interrupt, self._patience, lambda: growing.position, note)
 
     def _remote(self, file: HubFile) -> Remote:
         return Remote(

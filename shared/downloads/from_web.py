@@ -40,7 +40,7 @@ def fetch(
 
     A file that is here stays as it is until it is removed, or another checksum is asked for.
     """
-    target = _place(reference.repo, Path(watch.context.store().models_dir))
+    target = place(reference.repo, Path(watch.context.store().models_dir))
     watch.context.phase("downloading")
     if not _is_here(target, checksum):
         _WebFile(reference.repo, target, checksum, watch, patience).fetch()
@@ -124,7 +124,7 @@ class _WebFile:
         return Forbidden(f"{self._target.name} was refused", "The server wants to know who asks.", _FIX)
 
 
-def _place(url: str, folder: Path) -> Path:
+def place(url: str, folder: Path) -> Path:
     """Where the file of an address goes: a folder of its own, so that equal names do not meet."""
     name = _UNSAFE.sub("_", PurePosixPath(unquote(urlsplit(url).path)).name).lstrip(".")[-120:] or "model.gguf"
     return folder / "url" / hashlib.sha256(url.encode()).hexdigest()[:32] / name

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -22,13 +22,13 @@ class Interrupt:
     def __init__(self) -> None:
         self._set = threading.Event()
         self._lock = threading.Lock()
-        self._sockets: set[socket.socket] = set()
+        self._ends: dict[object, Callable[[], None]] = {}
 
     def set(self) -> None:
         self._set.set()
         with self._lock:
-            for connection in self._sockets:
-                _shut(connection)
+            for end in self._ends.values():
+                end()
 
     def check(self) -> None:
         """Raises Interrupted once it is set."""
@@ -41,20 +41,27 @@ class Interrupt:
             raise Interrupted
 
     @contextlib.contextmanager
-    def guarding(self, response: httpx2.Response) -> Iterator[None]:
-        """Within, an interrupt ends the response's connection, so that a read of it returns."""
-        connection = response.extensions["network_stream"].get_extra_info("socket")
-        if connection is None:
-            yield
-            return
+    def ending(self, end: Callable[[], None]) -> Iterator[None]:
+        """Within, an interrupt calls `end`, so that a read that waits returns. Raises Interrupted when it came before.
+
+        `end` must not block or raise.
+        """
+        key = object()
         with self._lock:
-            self._sockets.add(connection)
+            self._ends[key] = end
         try:
             self.check()
             yield
         finally:
             with self._lock:
-                self._sockets.discard(connection)
+                del self._ends[key]
+
+    @contextlib.contextmanager
+    def guarding(self, response: httpx2.Response) -> Iterator[None]:
+        """Within, an interrupt ends the response's connection."""
+        connection = response.extensions["network_stream"].get_extra_info("socket")
+        with contextlib.nullcontext() if connection is None else self.ending(lambda: _shut(connection)):
+            yield
 
 
 def _shut(connection: socket.socket) -> None:

@@ -83,18 +83,18 @@ def receive(client: httpx2.Client, remote: Remote, partial: Partial, meter: Mete
                 _pour(response, remote, partial, meter, interrupt)
         except (httpx2.TransportError, httpx2.InvalidURL) as error:
             interrupt.check()
-            raise _dropped(remote, str(error) or type(error).__name__) from error
+            raise dropped(remote, str(error) or type(error).__name__) from error
         interrupt.check()
         if end is None:
             return
         if partial.position < end:
-            raise _dropped(remote, f"the answer ended at {partial.position} of {remote.size} bytes")
+            raise dropped(remote, f"the answer ended at {partial.position} of {remote.size} bytes")
 
 
 def _pour(response: httpx2.Response, remote: Remote, partial: Partial, meter: Meter, interrupt: Interrupt) -> None:
     for piece in response.iter_raw():
         interrupt.check()
-        _append(piece, remote, partial, meter)
+        append(piece, remote, partial, meter)
         meter.pace(len(piece), interrupt)
 
 
@@ -134,7 +134,7 @@ def _judge(response: httpx2.Response, remote: Remote) -> None:
     if status in (401, 403) and _same_origin(str(response.url), remote.url):
         raise remote.forbidden(response)
     if status in (401, 403):
-        raise _dropped(remote, f"the address it was redirected to answered {status}, as when it is used too late")
+        raise dropped(remote, f"the address it was redirected to answered {status}, as when it is used too late")
     if status in (404, 410):
         raise NotFound(f"There is no {remote.name}", f"The server answered {status}.", "correct the name")
     if status in _BUSY or status >= 500:
@@ -180,14 +180,15 @@ def _align(response: httpx2.Response, remote: Remote, partial: Partial, meter: M
         meter.found(-partial.position)
         partial.clear()
     if response.status_code != 200:
-        raise _dropped(remote, "the server could not go on where it stopped")
+        raise dropped(remote, "the server could not go on where it stopped")
 
 
-def _append(piece: bytes, remote: Remote, partial: Partial, meter: Meter) -> None:
+def append(piece: bytes, remote: Remote, partial: Partial, meter: Meter) -> None:
+    """Keep a piece. Raises DownloadFailed when it is more than was promised, DiskFull."""
     if remote.size is not None and partial.position + len(piece) > remote.size:
         meter.found(-partial.position)
         partial.clear()
-        raise _dropped(remote, f"more than the promised {format_bytes(remote.size)} came")
+        raise dropped(remote, f"more than the promised {format_bytes(remote.size)} came")
     partial.write(piece)
     meter.received(len(piece))
     remote.grown(partial)
@@ -203,7 +204,8 @@ def _same_origin(one: str, other: str) -> bool:
     return (left.scheme, left.hostname, left.port) == (right.scheme, right.hostname, right.port)
 
 
-def _dropped(remote: Remote, why: str) -> DownloadFailed:
+def dropped(remote: Remote, why: str) -> DownloadFailed:
+    """The error of a try that ended early; what came is kept."""
     return DownloadFailed(
         f"The download of {remote.name} broke off",
         why[:1].upper() + why[1:],
