@@ -13,7 +13,7 @@ from pathlib import Path
 from shared.binary import Reader
 from shared.errors import InvalidInput
 from shared.runtimes import ModelShape
-from shared.transformers_config import WHISPER_CONTEXT
+from shared.transformers_config import WHISPER_CONTEXT, WHISPER_POSITIONS
 from shared.units import MIB
 
 _LARGEST_HEADER = 16 * MIB
@@ -76,8 +76,9 @@ def _shape(variables: dict[str, tuple[int, ...]]) -> ModelShape:
     words = variables.get("decoder/embeddings/weight", ())
     if len(words) != 2:
         raise InvalidInput("The Whisper model has no word embeddings", "It is incomplete.", "convert it again")
-    found = (_LAYER.match(name) for name in variables)
-    layers = len({match[2] for match in found if match and match[1] == "decoder"})
+    found = [match for name in variables if (match := _LAYER.match(name))]
+    encoder, layers = (len({match[2] for match in found if match[1] == part}) for part in ("encoder", "decoder"))
+    positions = variables.get("encoder/position_encodings/encodings", (WHISPER_POSITIONS,))
     vocabulary, hidden = words
     return ModelShape(
         architecture="whisper",
@@ -89,4 +90,8 @@ def _shape(variables: dict[str, tuple[int, ...]]) -> ModelShape:
         vocabulary=vocabulary,
         hidden=hidden,
         context=WHISPER_CONTEXT,
+        query_heads=hidden // _HEAD,
+        feed_forward=4 * hidden,
+        encoder_layers=encoder,
+        encoder_context=positions[0],
     )

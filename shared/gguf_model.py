@@ -26,9 +26,7 @@ def capabilities(header: Header) -> tuple[Capability, ...]:
             "It only works beside the model's own file.",
             "name the file that holds the model",
         )
-    if header.architecture in _ENCODERS or _number(header.of_architecture("pooling_type")):
-        return (Capability.EMBED,)
-    return (Capability.GENERATE,)
+    return (Capability.EMBED,) if _only_embeds(header) else (Capability.GENERATE,)
 
 
 def context(header: Header) -> int | None:
@@ -40,6 +38,7 @@ def shape(header: Header) -> ModelShape:
     """The architecture in numbers; what the file does not say stays `None`."""
     layers = _number(header.of_architecture("block_count"))
     full, windowed = _layers(header, layers)
+    attending = (full or 0) + windowed
     heads, per_layer = _kv_heads(header)
     key, value = _dimensions(header)
     if _is_latent(header):
@@ -57,6 +56,12 @@ def shape(header: Header) -> ModelShape:
         vocabulary=_vocabulary(header),
         hidden=_number(header.of_architecture("embedding_length")),
         context=context(header),
+        query_heads=_most(header.of_architecture("attention.head_count")),
+        feed_forward=_feed_forward(header),
+        experts=_number(header.of_architecture("expert_used_count")) or 1,
+        state=_state(header) * _recurring(header, layers or 0, attending),
+        convolution=_convolution(header) * _recurring(header, layers or 0, attending),
+        embeds=_only_embeds(header),
     )
 
 
@@ -64,9 +69,14 @@ def _layers(header: Header, layers: int | None) -> tuple[int | None, int]:
     """Layers that cache the whole context, and those that cache a window."""
     if layers is None:
         return None, 0
+    if header.architecture in _ENCODERS:
+        # Every token sees all others at once, so that there is nothing to remember.
+        return 0, 0
     interval = _number(header.of_architecture("full_attention_interval"))
     if interval:
         return layers // interval, 0
+    if _number(header.of_architecture("ssm.state_size")) and not _most(header.of_architecture("attention.head_count")):
+        return 0, 0
     per_layer = header.of_architecture("attention.head_count_kv")
     caching = sum(bool(heads) for heads in per_layer) if isinstance(per_layer, tuple) else layers
     if not _number(header.of_architecture("attention.sliding_window")):
@@ -76,6 +86,53 @@ def _layers(header: Header, layers: int | None) -> tuple[int | None, int]:
         windowed = min(sum(bool(item) for item in pattern), caching)
         return caching - windowed, windowed
     return split_by_period(header.architecture, caching, _number(pattern))
+
+
+def _state(header: Header) -> int:
+    """Elements of state that a recurrent layer keeps for a sequence (`llama_hparams::n_embd_s`)."""
+    inner, width = (_number(header.of_architecture(f"ssm.{key}")) or 0 for key in ("inner_size", "state_size"))
+    head = _number(header.of_architecture("wkv.head_size")) or 0
+    delta = _number(header.of_architecture("kda.head_dim")) or 0
+    queries = _most(header.of_architecture("attention.head_count")) or 0
+    hidden = _number(header.of_architecture("embedding_length")) or 0
+    return inner * width or hidden * head or queries * delta * delta
+
+
+def _convolution(header: Header) -> int:
+    """Elements of inputs that its convolution keeps (`llama_hparams::n_embd_r`)."""
+    hidden = _number(header.of_architecture("embedding_length")) or 0
+    short = _number(header.of_architecture("shortconv.l_cache"))
+    if short:
+        return (short - 1) * hidden
+    if _number(header.of_architecture("wkv.head_size")):
+        return 2 * hidden
+    remembered = max(0, (_number(header.of_architecture("ssm.conv_kernel")) or 1) - 1)
+    inner, width = (_number(header.of_architecture(f"ssm.{key}")) or 0 for key in ("inner_size", "state_size"))
+    delta = _number(header.of_architecture("kda.head_dim"))
+    if delta:
+        return 3 * remembered * delta * (_most(header.of_architecture("attention.head_count")) or 0)
+    groups = _number(header.of_architecture("ssm.group_count")) or 0
+    return remembered * (inner + 2 * groups * width)
+
+
+def _recurring(header: Header, layers: int, attending: int) -> int:
+    """Layers with a state: those that do not attend; of Falcon H1, which does both in each, all."""
+    return layers if header.architecture == "falcon-h1" else max(0, layers - attending)
+
+
+def _feed_forward(header: Header) -> int | None:
+    """Width of the feed-forward block that a token goes through."""
+    expert = _number(header.of_architecture("expert_feed_forward_length"))
+    return expert or _most(header.of_architecture("feed_forward_length"))
+
+
+def _only_embeds(header: Header) -> bool:
+    return header.architecture in _ENCODERS or bool(_number(header.of_architecture("pooling_type")))
+
+
+def _most(value: Any) -> int | None:
+    """The largest of counts that are given for each layer, or the one that is given for all."""
+    return max((_number(item) or 0 for item in value), default=0) if isinstance(value, tuple) else _number(value)
 
 
 def _kv_heads(header: Header) -> tuple[int | None, tuple[int, ...]]:
@@ -98,8 +155,7 @@ def _dimensions(header: Header) -> tuple[int | None, int | None]:
     key = _number(header.of_architecture("attention.key_length"))
     value = _number(header.of_architecture("attention.value_length"))
     hidden = _number(header.of_architecture("embedding_length"))
-    heads = header.of_architecture("attention.head_count")
-    heads = max((_number(item) or 0 for item in heads), default=0) if isinstance(heads, tuple) else _number(heads)
+    heads = _most(header.of_architecture("attention.head_count"))
     even = hidden // heads if hidden and heads else None
     return key or even, value or even
 

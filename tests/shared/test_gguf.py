@@ -41,7 +41,7 @@ def test_a_real_model_is_read_to_its_last_byte() -> None:
     assert gguf_model.capabilities(real) == (Capability.GENERATE,)
     assert gguf_model.shape(real) == ModelShape(
         architecture="llama", layers=30, attention_layers=30, kv_heads=3, key_dim=64, value_dim=64,
-        vocabulary=49152, hidden=576, context=8192,
+        vocabulary=49152, hidden=576, context=8192, query_heads=9, feed_forward=1536,
     )  # fmt: skip
 
 
