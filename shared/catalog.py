@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import bindparam, delete, func, or_, select, update
+from sqlalchemy import bindparam, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from shared.db import now
-from shared.errors import Conflict, InvalidParameters, NotFound
+from shared.errors import InvalidParameters, NotFound
 from shared.identifiers import new_id
 from shared.nearest import did_you_mean, nearest
 from shared.protocol import InstallRecord
@@ -19,7 +19,7 @@ from shared.store.manifest import content_digest, manifest
 from shared.tables import Install, Model, Run
 from shared.units import Bytes
 from shared.upsert import insert_for
-from shared.vocabulary import FINAL_RUN_STATES, Capability, Format, Provider, RunState
+from shared.vocabulary import Capability, Format, Provider, RunState
 
 ECHO = "echo"
 #: The source of installs that Cidermill downloaded, and may delete.
@@ -210,23 +210,16 @@ def _free_name(session: Session, name: str) -> str:
     return next(candidate for candidate in candidates if candidate not in taken)
 
 
-def remove(session: Session, name: str) -> Model:
-    """Forget a model; its files stay in the hosts' caches. Raises NotFound, or Conflict while runs use it."""
-    model = find(session, name)
-    if model.format == Format.ECHO:
-        raise Conflict("The echo model cannot be removed", "it ships with Cidermill", "nothing to do")
-    users = session.scalars(
-        select(Run.id).where(Run.model_id == model.id, Run.state.not_in([RunState(s) for s in FINAL_RUN_STATES]))
-    ).all()
-    if users:
-        raise Conflict(
-            f"Model {model.name} is in use",
-            f"{len(users)} runs have it loaded: {', '.join(users[:3])}",
-            "stop them first: cidermill runs stop " + users[0],
-            runs=list(users),
-        )
-    session.execute(delete(Model).where(Model.id == model.id))
-    return model
+def note_use(session: Session, model_id: str, host: str, moment: float) -> None:
+    """A run of the model ended on the host: when it was last used outlives the run's row."""
+    session.execute(
+        update(Install).where(Install.model_id == model_id, Install.host == host).values(last_used_at=moment),
+        execution_options={"synchronize_session": False},
+    )
+    session.execute(
+        update(Model).where(Model.id == model_id).values(last_used_at=moment),
+        execution_options={"synchronize_session": False},
+    )
 
 
 # --- lists -------------------------------------------------------------------------------------

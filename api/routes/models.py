@@ -12,6 +12,7 @@ from api.schemas import DeletedOut, InstallIn, JobOut, ModelDetail, ModelOut, Pa
 from shared import catalog
 from shared.jobs import queries, service
 from shared.jobs.intake import Submission
+from shared.store import leaving
 
 router = APIRouter(prefix="/v1/models", tags=["models"])
 
@@ -46,7 +47,8 @@ def show(name: str, door: Door, caller: Reader) -> ModelDetail:
 
 @router.delete("/{name:path}")
 def remove(name: str, door: Door, caller: Admin) -> DeletedOut:
-    """Forget a model; refused while runs use it. Its files stay in the hosts' caches."""
-    with door.write() as session:
-        model = catalog.remove(session, name)
+    """Forget a model; refused while runs or jobs use it. Files that only it uses are deleted from the hosts."""
+    with door.write(wake=True) as session:
+        model, discards = leaving.remove(session, name)
+        service.queue(session, service.prepare(session, discards, caller.id))
         return DeletedOut(id=model.name, object="model")

@@ -17,7 +17,7 @@ from typing import Any
 from sqlalchemy import BigInteger, ColumnElement, and_, bindparam, case, func, insert, select, tuple_, update
 from sqlalchemy.orm import Session
 
-from shared import events, guards, leader
+from shared import catalog, events, guards, leader
 from shared.db import clock_time, now
 from shared.errors import Conflict, NotFound, Problem
 from shared.events import NewEvent
@@ -259,6 +259,7 @@ def report(session: Session, host: str, said: RunReport, lease: float) -> bool:
     state = RunState.STOPPED if stopped else RunState.FAILED
     _over(session, run, state, moment, gone=True, error=None if stopped else said.error)
     session.flush()
+    catalog.note_use(session, run.model_id, host, run.last_used_at or moment)
     if state == RunState.FAILED:
         quarantine.after_crash(session, run)
     return True
@@ -286,6 +287,7 @@ def _ready(session: Session, run: Run, said: RunReport, moment: float, lease: fl
             run.slots, run.context = said.endpoint.slots, said.endpoint.context
         events.record(session, [_event("run.ready", run.id, host=run.host, seconds=said.load_seconds)])
     session.flush()
+    catalog.note_use(session, run.model_id, run.host or "", moment)
     return True
 
 

@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from shared.errors import Forbidden
 
 #: Seconds a grant is good for: a transfer asks again when it is over.
-LIFETIME = 900.0
+LIFETIME = 3600.0
 #: Seconds by which the clocks of two machines may differ.
 _SKEW = 120.0
 _PURPOSE = b"cidermill model grant v1"

@@ -8,6 +8,7 @@ from shared import catalog, hosts
 from shared.db import Database
 from shared.errors import Conflict, NotFound
 from shared.protocol import InstallRecord
+from shared.store import leaving
 from shared.vocabulary import Capability, Format, Provider
 
 TINY = InstallRecord(
@@ -93,7 +94,7 @@ def test_another_model_of_the_same_name_gets_a_number(database: Database) -> Non
 def test_a_removed_model_is_gone_from_all_hosts(database: Database) -> None:
     enter(database, TINY)
     with database.write() as session:
-        model = catalog.remove(session, "tiny")
+        model, _ = leaving.remove(session, "tiny")
         assert catalog.installs(session, [model.id]) == {}
     assert names(database) == ["echo"]
 
@@ -103,4 +104,4 @@ def test_the_echo_model_is_there_once_and_stays(database: Database) -> None:
         catalog.add_builtin(session)
     assert names(database) == ["echo"]
     with database.write() as session, pytest.raises(Conflict):
-        catalog.remove(session, "echo")
+        leaving.remove(session, "echo")
