@@ -83,9 +83,9 @@ def _show(found: Json) -> None:
 def _columns(classes: list[str]) -> list[Column]:
     return [
         Column("POLICY", lambda score: score["policy"]),
-        Column("MAKESPAN", lambda score: f"{score['makespan']:.0f} s", right=True),
+        Column("MAKESPAN", lambda score: _seconds(score["makespan"]), right=True),
         Column("OF BOUND", lambda score: f"{score['over_bound']:.2f} ×", right=True),
-        *(Column(f"{name.upper()} MEAN/P99", _wait(name), right=True) for name in classes),
+        *(Column(f"{name.upper()} MEAN, P99", _wait(name), right=True) for name in classes),
         _count("USED", lambda score: f"{score['utilisation']:.0%}"),
         _count("EVICTED", lambda score: str(score["evictions"])),
         _count("RELOADED", lambda score: str(score["reloads"])),
@@ -95,10 +95,14 @@ def _columns(classes: list[str]) -> list[Column]:
     ]
 
 
+def _seconds(count: float) -> str:
+    return f"{count:.1f} s" if count < 100 else f"{count:.0f} s"
+
+
 def _wait(priority: str) -> Callable[[Json], str]:
     def cell(score: Json) -> str:
         waits = score.get("waits", {}).get(priority)
-        return f"{waits['mean']:.1f}/{waits['p99']:.0f} s" if waits else ""
+        return f"{_seconds(waits['mean'])} {_seconds(waits['p99'])}" if waits else ""
 
     return cell
 

@@ -22,7 +22,7 @@ def test_a_table_has_every_policy_under_the_lower_bound(tmp_path: Path) -> None:
     assert done.returncode == Exit.OK, done.stderr
     rows = [line.split() for line in done.stdout.splitlines()]
     assert [row[0] for row in rows[1:7]] == ["POLICY", "lower", "cidermill", "fifo", "gpustack-like", "ollama-like"]
-    assert rows[2][2:] == ["15", "s", "1.00", "×"]
+    assert rows[2][2:] == ["15.0", "s", "1.00", "×"]
 
 
 def test_json_is_one_object_for_each_trace(tmp_path: Path) -> None:
