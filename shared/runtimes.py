@@ -121,6 +121,8 @@ class LaunchPlan(_Frozen):
     slots: int
     context: int
     ready_timeout: float = 600.0
+    #: Bytes of weights that the engine would keep in wired memory; 0: it wires nothing by itself.
+    weights: Bytes = Bytes(0)
 
 
 class Endpoint(_Frozen):

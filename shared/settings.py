@@ -84,8 +84,10 @@ class Settings(BaseSettings):
     find_models: bool = Field(default=True, description="Look for models of other programs when the agent starts.")
     whisper_threads: int | None = Field(default=None, ge=1, description="CPU threads of a Whisper run.")
     llama_threads: int | None = Field(default=None, ge=1, description="CPU threads of a llama.cpp run.")
-    wired_memory: Literal["off", "weights", "full"] = Field(
-        default="off", description="How much an MLX run may wire; one owner a host."
+    wired_memory: Literal["safe", "off", "weights", "full"] = Field(
+        default="safe",
+        description="What MLX runs may keep from being paged out: `safe`: weights over half of the memory; `full`: one "
+        "run all that the GPU may.",
     )
 
     lease_seconds: float = Field(default=10.0, ge=1, description="How long an attempt lives without a sign of life.")

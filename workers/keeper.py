@@ -23,6 +23,7 @@ from workers.outbox import Outbox
 from workers.pipe import RunProcessRecord
 from workers.port import free_port
 from workers.process import RunProcess
+from workers.wiring import WiringDesk
 
 log = structlog.get_logger()
 
@@ -57,6 +58,7 @@ class Keeper:
     ) -> None:
         self._runtime, self._front_door, self._outbox, self._worker = runtime, front_door, outbox, worker
         self._on_change = on_change
+        self.wiring = WiringDesk(on_change)
         self._kept: dict[Key, _Kept] = {}
         self._lock = threading.Lock()
         self._logs: deque[LogLine] = deque(maxlen=_LOG_LINES)
@@ -130,7 +132,7 @@ class Keeper:
         """Until the run ends; why it ended by itself."""
         if order.model is None:
             raise RunDied("The front door named no model for the run", "the order was incomplete", "start it again")
-        plan = self._runtime.plan(order.spec, order.model, free_port())
+        plan = self.wiring.allowed(self._runtime.plan(order.spec, order.model, free_port()), kept.ref)
         process = RunProcess.start(plan, lambda line: self._log(order.run_id, line))
         kept.process = process
         self._on_change()

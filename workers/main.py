@@ -21,7 +21,7 @@ from workers.execute import Executor
 from workers.frontdoor import FrontDoor
 from workers.keeper import Keeper
 from workers.outbox import Outbox
-from workers.pipe import Line, Start, Status, Stop, Synced, orders
+from workers.pipe import Line, Start, Status, Stop, Synced, Wired, orders
 from workers.runtimes import discover
 
 log = structlog.get_logger()
@@ -83,6 +83,8 @@ class Worker:
                 self.stop()
             elif isinstance(order, Synced):
                 self._hear(order)
+            elif isinstance(order, Wired):
+                self._keeper.wiring.answer(order)
         # The agent is gone: nothing may outlive it. The run processes see our end the same way.
         os._exit(1)
 
@@ -110,6 +112,7 @@ class Worker:
             attempts=self._executor.statuses(),
             runs=self._keeper.statuses(),
             processes=self._keeper.processes(),
+            wiring=self._keeper.wiring.wishes(),
             logs=self._keeper.take_logs(),
         )
         try:

@@ -60,6 +60,20 @@ class Stop(BaseModel):
     type: Literal["stop"] = "stop"
 
 
+class WiringWish(RunRef):
+    """A run that is about to start asks how much it may wire."""
+
+    #: Bytes of its weights.
+    weights: int
+
+
+class Wired(RunRef):
+    """How many bytes a run may wire."""
+
+    type: Literal["wired"] = "wired"
+    wired: int
+
+
 class RunProcessRecord(RunRef):
     """A process that holds a model: what the agent needs to end it and to be sure that it ended."""
 
@@ -76,11 +90,12 @@ class Status(BaseModel):
     attempts: list[AttemptStatus] = []
     runs: list[RunStatus] = []
     processes: list[RunProcessRecord] = []
+    wiring: list[WiringWish] = []
     logs: list[LogLine] = []
 
 
-ToWorker = Annotated[Start | Synced | Stop, Field(discriminator="type")]
-_TO_WORKER: TypeAdapter[Start | Synced | Stop] = TypeAdapter(ToWorker)
+ToWorker = Annotated[Start | Synced | Wired | Stop, Field(discriminator="type")]
+_TO_WORKER: TypeAdapter[Start | Synced | Wired | Stop] = TypeAdapter(ToWorker)
 
 
 class Line:
@@ -97,7 +112,7 @@ class Line:
             self._stream.flush()
 
 
-def orders(stream: IO[bytes] | None = None) -> Iterator[Start | Synced | Stop]:
+def orders(stream: IO[bytes] | None = None) -> Iterator[Start | Synced | Wired | Stop]:
     """What the agent says, until it is gone."""
     for line in stream or sys.stdin.buffer:
         yield _TO_WORKER.validate_json(line)

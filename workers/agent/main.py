@@ -29,15 +29,17 @@ from shared.runtimes import RuntimeInfo
 from shared.settings import Settings
 from shared.store.discovery import look
 from shared.store.wire import Found
+from shared.units import Bytes
 from workers.agent import machine, reaper
 from workers.agent.last_boot import BootMark, panic_reports
 from workers.agent.memory.watch import MemoryWatch
 from workers.agent.share import Sharing
 from workers.agent.supervisor import Death, Supervised
 from workers.agent.telemetry import collect
+from workers.agent.wiring import Wiring, WiringLedger
 from workers.frontdoor import FrontDoor
 from workers.outbox import deliver
-from workers.pipe import Start, Status, Stop, Synced
+from workers.pipe import Start, Status, Stop, Synced, Wired
 from workers.runtimes import discover
 from workers.spool import left_behind
 from workers.store import host_store
@@ -71,6 +73,7 @@ class Agent:
         self._dead_runs: list[RunRef] = []
         self._dead_workers: list[str] = []
         self._memory = MemoryWatch.of(settings)
+        self._wiring = WiringLedger(Wiring(settings.wired_memory))
 
     # --- life ---
 
@@ -100,6 +103,7 @@ class Agent:
         next_sync = 0.0
         while not self._stopping.is_set():
             self._look_after_workers(stopping=False)
+            self._grant_wiring()
             turned = self._look_at_memory()
             if time.monotonic() >= next_sync or turned or self._dead_runs or self._dead_workers:
                 next_sync = time.monotonic() + every
@@ -158,6 +162,17 @@ class Agent:
         self._register.write(
             [(life.process.pid, life.created) for life in lives], [p for life in lives for p in life.status.processes]
         )
+
+    def _grant_wiring(self) -> None:
+        """Tell runs that are about to start what they may wire; what gone ones had is free again."""
+        lives = [(w, w.life.status) for w in self._workers if w.life is not None]
+        self._wiring.keep({(r.run_id, r.generation) for _, s in lives for r in (*s.runs, *s.processes, *s.wiring)})
+        reading = self._memory.state.reading
+        for worker, status in lives:
+            for wish in status.wiring:
+                key = (wish.run_id, wish.generation)
+                wired = self._wiring.grant(key, Bytes(wish.weights), reading.total, reading.metal_cap)
+                worker.tell(Wired(run_id=wish.run_id, generation=wish.generation, wired=wired))
 
     def _look_at_memory(self) -> bool:
         """Whether the guard changed its mind, which the front door must hear at once."""

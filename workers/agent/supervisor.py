@@ -15,7 +15,7 @@ import structlog
 from shared.identifiers import new_id
 from shared.protocol import WorkerStatus
 from workers.agent import reaper
-from workers.pipe import Line, RunProcessRecord, Start, Status, Stop, Synced, statuses
+from workers.pipe import Line, RunProcessRecord, Start, Status, Stop, Synced, Wired, statuses
 
 log = structlog.get_logger()
 
@@ -90,11 +90,11 @@ class Supervised:
             news = processes != {(r.run_id, r.generation, r.ready) for r in life.status.processes}
             life.status = status.model_copy(update={"logs": logs[-1000:]})
             life.heard, life.spoke = time.monotonic(), True
-            if news:
+            if news or status.wiring:
                 self._on_news()
         self._on_news()
 
-    def tell(self, message: Start | Synced | Stop) -> None:
+    def tell(self, message: Start | Synced | Wired | Stop) -> None:
         """A worker that is gone hears nothing; `check` will find out."""
         if self.life is None:
             return

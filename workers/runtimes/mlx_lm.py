@@ -9,9 +9,8 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, Field
 
 from shared.errors import OutOfMemory, Problem, UnsupportedModel
-from shared.memory import engine_of, estimate
+from shared.memory import Need, engine_of, estimate
 from shared.runtimes import InstalledModel, LaunchPlan, RunSpec, RuntimeInfo
-from shared.settings import load_settings
 from shared.units import MIB, Bytes, parse_bytes
 from shared.vocabulary import Capability, Format
 from workers.launch.boot import OFFLINE, boot_command, check_model, installed
@@ -40,6 +39,10 @@ _SYMPTOMS = (
     ),
     *COMMON,
 )
+
+#: MLX gives freed buffers back, and works slower, rather than hold more than this times what was reserved for the run;
+#: what estimates miss must not cost speed.
+_SLACK = 1.1
 
 
 class MlxParams(EngineParams):
@@ -78,14 +81,15 @@ class MlxLm:
         info = installed(self.probe(), self.name)
         path = check_model(info, model, Capability.GENERATE)
         slots, context = slots_of(spec, info), context_of(spec, info, model)
+        need = _need(info, model, context, slots, spec.params)
         options: dict[str, Any] = {
             "model": str(path),
             "name": model.name,
             "port": port,
             "slots": slots,
             "context": context,
-            "wired": load_settings().wired_memory,
-            "prompt_cache": _caches(model, context, slots, spec.params),
+            "prompt_cache": need.kv_cache + need.state + need.kept,
+            "memory_limit": int(need.total * _SLACK),
             **params.model_dump(),
         }
         return LaunchPlan(
@@ -95,17 +99,17 @@ class MlxLm:
             served_name=model.name,
             slots=slots,
             context=context,
+            weights=model.size,
         )
 
     def diagnose(self, exit_code: int | None, stderr_tail: str) -> Problem:
         return diagnose(self.name, _SYMPTOMS, exit_code, stderr_tail)
 
 
-def _caches(model: InstalledModel, context: int, slots: int, params: dict[str, Any]) -> Bytes:
-    """Bytes for the caches of all requests, running and finished ones."""
+def _need(info: RuntimeInfo, model: InstalledModel, context: int, slots: int, params: dict[str, Any]) -> Need:
+    """What the run was expected to hold when it was placed, as far as it was not learned."""
     engine = engine_of(model.format, model.shape, params)
-    need = estimate(model.shape, model.size, context, slots, Bytes(0), engine)
-    return Bytes(need.kv_cache + need.state + need.kept)
+    return estimate(model.shape, model.size, context, slots, info.base_memory, engine)
 
 
 RUNTIME = MlxLm()

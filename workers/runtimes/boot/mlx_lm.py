@@ -31,14 +31,13 @@ def server_arguments(options: dict[str, Any]) -> list[str]:
 
 def serve(options: dict[str, Any]) -> None:
     """Serve until a signal ends the process. Raises OSError when the port is taken."""
-    import mlx.core as mx
     import mlx_lm.server as library
 
     from workers.runtimes.boot import mlx_server
-    from workers.runtimes.boot.mlx_wiring import own_wiring
+    from workers.runtimes.boot.mlx_wiring import bound_memory, own_wiring
 
-    own_wiring(options["wired"])
-    mx.set_cache_limit(options["cache_limit"])
+    own_wiring()
+    bound_memory(options["memory_limit"], options["cache_limit"])
     library.ModelProvider = mlx_server.OneModel
     library.run = partial(mlx_server.run, options["name"])
     sys.argv = ["mlx_lm.server", *server_arguments(options)]

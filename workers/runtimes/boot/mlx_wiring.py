@@ -1,37 +1,40 @@
-"""How much memory this process may wire, decided by us: each part of mlx-lm would wire all a Mac recommends.
+"""How much memory this process may wire: its host's agent decides, each part of mlx-lm would wire all a Mac can.
 
 Several processes that do so take more than the machine has, and it panics.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
 
 import mlx.core as mx
 import mlx_lm.generate
 import mlx_lm.server
 import mlx_lm.utils
 
+from workers.launch.wired import VARIABLE
 
-def own_wiring(mode: str) -> None:
-    """Replace mlx-lm's choice by `mode`: `off`, `weights` (what is in use once loaded) or `full` (its own)."""
-    wire = _MODES[mode]
+
+def own_wiring() -> None:
+    """Replace mlx-lm's choice by what the agent granted; without a grant nothing is wired."""
+    granted = int(os.environ.get(VARIABLE, "0"))
+
+    def wire() -> int | None:
+        """The earlier limit, or `None` when nothing is wired. Asked before each batch, given back after it."""
+        most = mx.device_info().get("max_recommended_working_set_size")
+        if not granted or most is None:
+            return None
+        # More than the device recommends is an error, and the owner may have lowered it since.
+        return int(mx.set_wired_limit(min(granted, int(most))))
+
     for module in (mlx_lm.utils, mlx_lm.generate, mlx_lm.server):
         module.maybe_set_recommended_wired_limit = wire
 
 
-def _wire_nothing() -> int | None:
-    return None
+def bound_memory(limit: int, cache: int) -> None:
+    """Give freed buffers back beyond `cache` bytes, and before the process holds `limit` bytes in all.
 
-
-def _wire_weights() -> int | None:
-    """Asked when the first batch is made, so that what is active are the weights; the growing cache stays pageable."""
-    most = mx.device_info().get("max_recommended_working_set_size")
-    return None if most is None else int(mx.set_wired_limit(min(mx.get_active_memory(), most)))
-
-
-_MODES: dict[str, Callable[[], int | None]] = {
-    "off": _wire_nothing,
-    "weights": _wire_weights,
-    "full": mlx_lm.utils.maybe_set_recommended_wired_limit,
-}
+    MLX's own limits are made for a machine with one process: half more than the GPU recommends, all of it as cache.
+    """
+    mx.set_memory_limit(limit)
+    mx.set_cache_limit(cache)
