@@ -10,7 +10,7 @@ from typing import Annotated, Any, Generic, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator
 
-from shared.jobs.where import LabelName, LabelValue, Where
+from shared.jobs.where import LabelName, LabelValue, Taint, Where
 from shared.moments import Moment
 from shared.runtimes import ModelShape, RunSpec
 from shared.vocabulary import AttemptState, Capability, Format, Guard, JobState, Priority, Provider, RunState
@@ -301,6 +301,19 @@ class JoinIn(In):
     labels: dict[LabelName, LabelValue] = Field(default={}, max_length=32)
 
 
+class HostMarksIn(In):
+    """What to change of a host; what is left out stays."""
+
+    #: Merged with those it has; null takes one away.
+    labels: dict[LabelName, LabelValue | None] | None = Field(default=None, max_length=32)
+    #: In place of those it has: `name=value`, or a name alone.
+    taints: list[Taint] | None = Field(default=None, max_length=32)
+
+
+class MaintenanceIn(In):
+    reason: str = Field(min_length=1, max_length=400)
+
+
 class JoinOut(Out):
     """`token` is shown this once; only its hash is kept."""
 
@@ -325,10 +338,14 @@ class HostOut(Out):
     state: Literal["up", "silent", "joined"]
     draining: bool
     cordoned: bool
+    #: Why it is under maintenance, which drains it; null when it is not.
+    maintenance: str | None
     reserved_by: str | None
     version: str | None
     platform: str | None
+    #: What jobs may select it by, and what keeps work away that does not tolerate it.
     labels: dict[str, Any]
+    taints: list[str]
     memory_total: int
     #: Bytes that its runs may hold together now, could if nothing else used the machine, and hold now.
     budget: int

@@ -43,6 +43,12 @@ class Client:
         """POST JSON; `key` is the Idempotency-Key."""
         return self._ask("POST", path, json=body or {}, headers={"Idempotency-Key": key} if key else {})
 
+    def put(self, path: str, body: Mapping[str, Any]) -> Json:
+        return self._ask("PUT", path, json=body)
+
+    def patch(self, path: str, body: Mapping[str, Any]) -> Json:
+        return self._ask("PATCH", path, json=body)
+
     def delete(self, path: str) -> Json:
         return self._ask("DELETE", path)
 

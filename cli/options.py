@@ -16,3 +16,17 @@ Host = Annotated[str | None, typer.Option(help="Only this host; default: any tha
 RuntimeOption = Annotated[str | None, typer.Option("--runtime", help="Only this runtime; default: any that can.")]
 Labels = Annotated[list[str] | None, typer.Option("--label", metavar="KEY=VALUE", help="A label; may be repeated.")]
 Detach = Annotated[bool, typer.Option("--detach", "-d", help="Do not follow: print the job's id and return.")]
+Select = Annotated[
+    list[str] | None, typer.Option("--select", metavar="KEY=VALUE", help="Only hosts with this label; may be repeated.")
+]
+Tolerate = Annotated[
+    list[str] | None, typer.Option("--tolerate", metavar="TAINT", help="Go to hosts with this taint too.")
+]
+Avoid = Annotated[str | None, typer.Option(metavar="LABEL", help="Keep off hosts with a job of the same value of it.")]
+QueueBy = Annotated[str | None, typer.Option(metavar="LABEL", help="Take turns by this label; default: by API key.")]
+NotBefore = Annotated[
+    str | None, typer.Option(metavar="WHEN", help="Not earlier: a time with its zone, or 2h from now.")
+]
+Deadline = Annotated[
+    str | None, typer.Option(metavar="WHEN", help="Fail unless begun by then: a time, or 2h from now.")
+]

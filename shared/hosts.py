@@ -74,13 +74,19 @@ def hosts(session: Session) -> list[Host]:
     return list(session.scalars(select(Host).order_by(Host.name)))
 
 
-def hold_back(session: Session, name: str, *, draining: bool = False, cordoned: bool = False) -> None:
-    """Draining: no new work, and idle runs stop. Cordoned: no new work. Neither: open. Raises NotFound."""
+def hold_back(
+    session: Session, name: str, *, draining: bool = False, cordoned: bool = False, maintenance: str | None = None
+) -> None:
+    """Draining: no new work, and idle runs stop. Cordoned: no new work. None of them: open. Raises NotFound.
+
+    Maintenance is a drain with a reason.
+    """
     row = find(session, name)
-    row.draining, row.cordoned = draining, cordoned
+    row.draining, row.cordoned, row.maintenance = draining, cordoned, maintenance
     session.flush()
-    word = "draining" if draining else "cordoned" if cordoned else "open"
-    events.record(session, [_event(f"host.{word}", name)])
+    words = {"maintenance": maintenance is not None, "draining": draining, "cordoned": cordoned, "open": True}
+    word = next(word for word, true in words.items() if true)
+    events.record(session, [_event(f"host.{word}", name, **({"reason": maintenance} if maintenance else {}))])
 
 
 def runtimes(session: Session) -> dict[str, list[HostRuntime]]:
@@ -161,7 +167,7 @@ def sync(session: Session, name: str, said: Sync, settings: Settings) -> Synced:
         drop_runs=list(dict.fromkeys(unwanted + runs.lingering(session, name))),
         wishes=wishes(session, name),
         lease_seconds=settings.lease_seconds,
-        draining=host.draining,
+        draining=host.draining or host.maintenance is not None,
         download_rate=download_share(session, name, settings.fleet_download_rate),
     )
 

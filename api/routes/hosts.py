@@ -8,8 +8,8 @@ from starlette.responses import Response
 from api import views
 from api.answers import as_json
 from api.deps import Admin, Door, FrontDoor, Reader
-from api.schemas import HostDetail, HostOut, JoinIn, JoinOut, Page
-from shared import hosts
+from api.schemas import HostDetail, HostMarksIn, HostOut, JoinIn, JoinOut, MaintenanceIn, Page
+from shared import host_marks, hosts
 
 router = APIRouter(prefix="/v1/hosts", tags=["hosts"])
 
@@ -33,6 +33,22 @@ def join(body: JoinIn, door: Door, caller: Admin) -> Response:
 @router.get("/{name}")
 def show(name: str, door: Door, caller: Reader) -> HostDetail:
     """One host with the runs on it."""
+    return _shown(door, name)
+
+
+@router.patch("/{name}")
+def mark(name: str, body: HostMarksIn, door: Door, caller: Admin) -> HostDetail:
+    """Change its labels or its taints."""
+    with door.write(wake=True) as session:
+        host_marks.mark(session, name, body.labels, body.taints)
+    return _shown(door, name)
+
+
+@router.post("/{name}/maintenance")
+def maintain(name: str, body: MaintenanceIn, door: Door, caller: Admin) -> HostDetail:
+    """Drain it, with a reason that people and waiting jobs are told; `uncordon` ends it."""
+    with door.write(wake=True) as session:
+        hosts.hold_back(session, name, maintenance=body.reason)
     return _shown(door, name)
 
 

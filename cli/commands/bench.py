@@ -12,6 +12,7 @@ from cli.client import connect
 from cli.exits import Exit
 from cli.output import emit
 from cli.see import see_through
+from cli.wishes import Wishes
 
 app = command()
 
@@ -33,6 +34,12 @@ def bench(
     context: Annotated[int | None, typer.Option(help="Tokens of context to load with.")] = None,
     host: options.Host = None,
     priority: options.PriorityOption = None,
+    label: options.Labels = None,
+    select: options.Select = None,
+    tolerate: options.Tolerate = None,
+    queue_by: options.QueueBy = None,
+    not_before: options.NotBefore = None,
+    deadline: options.Deadline = None,
     detach: options.Detach = False,
     timeout: options.Timeout = None,
     as_json: options.AsJson = False,
@@ -49,9 +56,9 @@ def bench(
         "host": host,
     }
     params = {name: value for name, value in wishes.items() if value}
-    urgency = {"priority": priority} if priority else {}
+    wanted = Wishes(priority, label, select, tolerate, None, queue_by, not_before, deadline)
     with connect() as client:
-        job = client.post("/v1/jobs", {"kind": "benchmark", "params": params, **urgency})
+        job = client.post("/v1/jobs", {"kind": "benchmark", "params": params, **wanted.fields()})
         if not detach:
             return see_through(client, job["id"], timeout=timeout, as_json=as_json)
     emit(job) if as_json else typer.echo(job["id"])

@@ -1,4 +1,4 @@
-"""Machines of the fleet: ls, show, join, drain, undrain, quarantine."""
+"""Machines of the fleet: ls, show, join, drain, undrain, label, taint, maintenance, quarantine."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Name = Annotated[str, typer.Argument(metavar="HOST", help="Its name.")]
 
 
 def _state(host: Json) -> str:
-    for mark in ("draining", "cordoned"):
+    for mark in ("maintenance", "draining", "cordoned"):
         if host[mark]:
             return f"{host['state']}, {mark}"
     if host["guard"] != "open":
@@ -39,6 +39,7 @@ _COLUMNS = (
     Column("BUDGET", lambda host: size(host["budget"]), right=True),
     Column("DISK FREE", lambda host: size(host["disk_free"]), right=True),
     Column("RUNTIMES", lambda host: ", ".join(one["name"] for one in host["runtimes"] if one["alive"])),
+    Column("LABELS", lambda host: ", ".join(f"{key}={value}" for key, value in host["labels"].items())),
     Column("SEEN", lambda host: "" if host["state"] == "up" else ago(host["seen_until"])),
 )
 
@@ -75,7 +76,9 @@ def show(name: Name, as_json: options.AsJson = False) -> None:
         ("runtimes", "\n".join(_runtime(one) for one in host["runtimes"])),
         ("runs", "\n".join(f"{run['id']} {run['model']} {run['state']}" for run in host["runs"])),
         ("telemetry", ", ".join(f"{key} {value}" for key, value in telemetry.items())),
+        ("maintenance", host["maintenance"] or ""),
         ("labels", ", ".join(f"{key}={value}" for key, value in host["labels"].items())),
+        ("taints", ", ".join(host["taints"])),
         ("registered", iso(host["registered_at"])),
     ]
     show_facts(facts)
@@ -118,9 +121,50 @@ def _from_elsewhere(url: str) -> str:
     return f"{parts.scheme}://{socket.gethostname()}:{parts.port or 80}"
 
 
-def _tell(name: str, what: str) -> None:
+Marks = Annotated[list[str], typer.Argument(metavar="MARK…", help="KEY=VALUE sets one, KEY- takes it away.")]
+
+
+@app.command()
+def label(name: Name, marks: Marks) -> None:
+    """Set or take away labels, by which jobs select hosts."""
+    gone, kept = _read_marks(marks)
     with connect() as client:
-        host = client.post(f"/v1/hosts/{name}/{what}")
+        host = client.patch(f"/v1/hosts/{name}", {"labels": dict.fromkeys(gone) | labels(kept)})
+    typer.echo(", ".join(f"{key}={value}" for key, value in host["labels"].items()) or f"{name} has no labels")
+
+
+@app.command()
+def taint(name: Name, marks: Marks) -> None:
+    """Set or take away taints: work that does not tolerate them stays away."""
+    gone, kept = _read_marks(marks)
+    with connect() as client:
+        have = client.get(f"/v1/hosts/{name}")["taints"]
+        stay = [one for one in have if one not in gone and one.partition("=")[0] not in gone]
+        host = client.patch(f"/v1/hosts/{name}", {"taints": [*stay, *kept]})
+    typer.echo(", ".join(host["taints"]) or f"{name} has no taints")
+
+
+@app.command()
+def maintenance(
+    name: Name,
+    reason: Annotated[str | None, typer.Option(help="Why; waiting jobs are told.")] = None,
+    off: Annotated[bool, typer.Option("--off", help="End it.")] = False,
+) -> None:
+    """Drain a host for a reason; with --off it takes work again."""
+    if off:
+        _tell(name, "uncordon")
+        return
+    _tell(name, "maintenance", {"reason": reason or "maintenance"})
+
+
+def _read_marks(marks: list[str]) -> tuple[list[str], list[str]]:
+    """Those to take away, without their sign, and those to set."""
+    return [mark[:-1] for mark in marks if mark.endswith("-")], [mark for mark in marks if not mark.endswith("-")]
+
+
+def _tell(name: str, what: str, body: Json | None = None) -> None:
+    with connect() as client:
+        host = client.post(f"/v1/hosts/{name}/{what}", body)
     typer.echo(f"{host['name']} {_state(host)}")
 
 

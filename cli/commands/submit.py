@@ -12,9 +12,10 @@ from cli.app import command
 from cli.client import connect
 from cli.exits import Exit
 from cli.output import Json, emit
-from cli.params import labels, pairs, read_params
+from cli.params import pairs, read_params
 from cli.see import see_through
 from cli.terminal import remark
+from cli.wishes import Wishes
 
 app = command()
 
@@ -37,6 +38,12 @@ def submit(
     runtime: options.RuntimeOption = None,
     priority: options.PriorityOption = None,
     label: options.Labels = None,
+    select: options.Select = None,
+    tolerate: options.Tolerate = None,
+    avoid: options.Avoid = None,
+    queue_by: options.QueueBy = None,
+    not_before: options.NotBefore = None,
+    deadline: options.Deadline = None,
     idempotency_key: Annotated[str | None, typer.Option(help="The same key twice submits one job.")] = None,
     follow_it: Annotated[bool, typer.Option("--follow", "-f", help="Show it to its end, then its result.")] = False,
     wait: Annotated[bool, typer.Option("--wait", help="Wait in silence for its end, then show its result.")] = False,
@@ -44,12 +51,13 @@ def submit(
     as_json: options.AsJson = False,
 ) -> int:
     """Submit a job and print its id; with --follow or --wait also its result, and its end as exit code."""
+    wishes = Wishes(priority, label, select, tolerate, avoid, queue_by, not_before, deadline)
     given = {"prompt": prompt, "model": model, "host": host, "runtime": runtime}
     with connect() as client:
         body: dict[str, Any] = {
             "kind": kind,
             "params": (read_params(params) if params else {}) | _given(given) | pairs(param or ()),
-            **_given({"priority": priority, "labels": labels(label) or None}),
+            **wishes.fields(),
         }
         if file is not None:
             body["params"]["file"] = client.upload(file, _PURPOSE.get(kind, "input"))["id"]

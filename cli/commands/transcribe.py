@@ -14,6 +14,7 @@ from cli.client import Client, connect
 from cli.follow import follow, show_end
 from cli.output import Json, emit
 from cli.terminal import remark
+from cli.wishes import Wishes
 from shared.errors import InvalidInput, NotFound
 from shared.vocabulary import Capability, JobState
 
@@ -40,25 +41,31 @@ def transcribe(
     translate: Annotated[bool, typer.Option("--translate", help="Into English.")] = False,
     host: options.Host = None,
     priority: options.PriorityOption = None,
+    label: options.Labels = None,
+    select: options.Select = None,
+    tolerate: options.Tolerate = None,
+    queue_by: options.QueueBy = None,
+    not_before: options.NotBefore = None,
+    deadline: options.Deadline = None,
     timeout: options.Timeout = None,
     as_json: options.AsJson = False,
 ) -> int:
     """Transcribe a recording and print its text, or write subtitles."""
-    wanted = "text" if form is Form.TEXT else form.value
+    form_name = "text" if form is Form.TEXT else form.value
+    wishes = Wishes(priority, label, select, tolerate, None, queue_by, not_before, deadline)
     with connect() as client:
         params: dict[str, Any] = {
             "model": model or _speech_model(client),
             "file": client.upload(recording, "audio")["id"],
-            "formats": [wanted],
+            "formats": [form_name],
             "task": "translate" if translate else "transcribe",
         }
         params |= {name: value for name, value in {"language": language, "host": host}.items() if value}
-        urgency = {"priority": priority} if priority else {}
-        job = client.post("/v1/jobs", {"kind": "transcription", "params": params, **urgency})
+        job = client.post("/v1/jobs", {"kind": "transcription", "params": params, **wishes.fields()})
         followed = follow(client, [job["id"]], timeout=timeout, quiet=as_json, speak=False)
         job = followed.jobs.get(job["id"], job)
         if job["state"] == JobState.SUCCEEDED:
-            _write(client.download(job["result"]["files"][wanted]), output)
+            _write(client.download(job["result"]["files"][form_name]), output)
     if as_json and output is not None:
         emit(job)
     elif JobState(job["state"]).final:

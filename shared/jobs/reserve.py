@@ -34,7 +34,7 @@ def release_stale(session: Session, fence: Fence) -> list[str]:
         select(Job.id).where(Job.id == Host.reserved_by, Job.state.in_([JobState.ASSIGNED, JobState.RUNNING]))
     )
     waits = exists(select(Job.id).where(Job.id == Host.reserved_by, Job.state == JobState.QUEUED))
-    usable = (Host.seen_until > moment) & ~Host.draining & ~Host.cordoned
+    usable = (Host.seen_until > moment) & ~Host.draining & ~Host.cordoned & Host.maintenance.is_(None)
     return list(
         session.scalars(
             update(Host)
