@@ -137,7 +137,8 @@ def learned_mark(connection: Connection) -> tuple[Any, ...]:
 
 def forget_versions(session: Session) -> int:
     """Delete what runtimes taught in versions that no host offers any more; how many rows."""
-    known = set(session.execute(select(Learned.runtime, Learned.version).distinct()).tuples())
+    rows = session.execute(select(Learned.runtime, Learned.version).distinct())
+    known = {(runtime, version) for runtime, version in rows}
     offers = session.execute(
         select(HostRuntime.name, HostRuntime.info).where(HostRuntime.name.in_({n for n, _ in known}))
     )
