@@ -80,6 +80,8 @@ class HubServer(ThreadingHTTPServer):
         self.asked: Callable[[], None] = lambda: None
         #: Bytes a second of one answer; `None`: as fast as it goes.
         self.speed: int | None = None
+        #: Where tokens for the Xet store are said to be; unset: here.
+        self.xet_tokens_at: str | None = None
         self.seen: list[Seen] = []
         self.sent = 0
         self.holding = threading.Event()
@@ -212,7 +214,9 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer(307, {"Location": place, "ETag": headers["X-Linked-ETag"], **headers})
             return
         if file in repository.xet:
-            token = f"{self.server.url}/api/models/{name}/xet-read-token/{repository.commit}"
+            token = (
+                f"{self.server.xet_tokens_at or self.server.url}/api/models/{name}/xet-read-token/{repository.commit}"
+            )
             headers |= {"X-Xet-Hash": repository.xet[file], "Link": f'<{token}>; rel="xet-auth"'}
         place = f"{self.server.cdn_url}/cdn/{name}/{quote(file)}?sign={SIGNATURE}"
         self._answer(302, {"Location": place, **headers})

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from shared.downloads.room import Room
+from shared.downloads.throttle import Throttle
 from shared.errors import Cancelled
 from shared.kinds.contract import Files, FleetStore, Items, ModelStore
 from shared.protocol import Acquired, Progress
@@ -74,6 +76,9 @@ class StoreContext:
     lines: list[str] = field(default_factory=list)
     phases: list[str] = field(default_factory=list)
     reports: list[Progress] = field(default_factory=list)
+    throttle: Throttle = field(default_factory=Throttle)
+    room: Room = field(default_factory=Room)
+    offline: bool = False
     cancelled: threading.Event = field(default_factory=threading.Event)
     #: Called at each progress report.
     reported: Callable[[], None] = lambda: None
@@ -111,5 +116,8 @@ class StoreContext:
             models_dir=str(self.folder / "models"),
             token=self.token,
             endpoint=self.hub,
+            offline=self.offline,
+            throttle=self.throttle,
+            room=self.room,
             free=self.free,
         )

@@ -108,13 +108,9 @@ class _Fetcher:
             self._from_hub(file, client, growing)
 
     def _from_hub(self, file: HubFile, client: httpx2.Client, growing: Partial) -> None:
-        step = bind(receive, client, self._remote(file), growing, self._meter, self._watch.interrupt)
-        persist(step, self._watch.interrupt, self._patience, lambda: growing.position, self._watch.note)
-
-    def _receive(self, client: httpx2.Client, remote: Remote, growing: Partial) -> None:
         """Through Xet where the hub has the file there; when that fails, plainly from where it stopped."""
-        interrupt, note = self._watch.interrupt, self._watch.note
-        if growing.position != remote.size and (xet := locate(client, remote)) is not None:
+        remote, interrupt, note = self._remote(file), self._watch.interrupt, self._watch.note
+        if growing.position != file.size and (xet := locate(client, remote)) is not None:
             try:
                 receive_xet(xet, remote, growing, self._meter, interrupt)
             except DiskFull:
