@@ -4,9 +4,17 @@ from __future__ import annotations
 
 import os
 import struct
-from typing import Any, BinaryIO
+from typing import Any, Protocol
 
 from shared.errors import InvalidInput
+
+
+class Stream(Protocol):
+    """What a header is read from: a file, or something that behaves like one."""
+
+    def seek(self, offset: int, whence: int = ..., /) -> int: ...
+
+    def read(self, size: int = ..., /) -> bytes: ...
 
 
 class Reader:
@@ -15,7 +23,7 @@ class Reader:
     Every failure is InvalidInput, so a hostile header costs neither memory nor time.
     """
 
-    def __init__(self, stream: BinaryIO, what: str, limit: int) -> None:
+    def __init__(self, stream: Stream, what: str, limit: int) -> None:
         self.what = what
         self.size = stream.seek(0, os.SEEK_END)
         stream.seek(0)

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from math import prod
-from typing import Any, BinaryIO
+from typing import Any
 
-from shared.binary import Reader
+from shared.binary import Reader, Stream
 from shared.errors import InvalidInput
 from shared.units import MIB
 
@@ -67,7 +67,7 @@ class Header:
         return self.metadata.get(f"{self.architecture}.{key}")
 
 
-def read_header(stream: BinaryIO, what: str = "The GGUF file") -> Header:
+def read_header(stream: Stream, what: str = "The GGUF file") -> Header:
     """The header of a whole GGUF file. Raises InvalidInput when it is damaged or cut short."""
     reader = Reader(stream, what, HEADER_LIMIT)
     if reader.size < 4 or reader.raw(4) != MAGIC:
