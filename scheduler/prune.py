@@ -1,4 +1,7 @@
-"""Forgetting what is over for longer than the retention: jobs with all that belongs to them, runs, events."""
+"""Forgetting what is over for longer than the retention: jobs with all that belongs to them, runs, events.
+
+What was learned of engines in versions that no host offers any more goes at once.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,7 @@ from shared import leader, queues
 from shared.db import Database, clock_time
 from shared.files import FileStore
 from shared.leader import Fence
+from shared.runs import learning
 from shared.tables import Event, File, Job, Run
 from shared.vocabulary import FINAL_JOB_STATES, FINAL_RUN_STATES
 
@@ -35,7 +39,7 @@ class Pruner:
         with self._database.write() as session:
             leader.check(session, fence)
             queues.forget_idle(session)
-        return any(self._prune(fence, step) for step in (_jobs, _runs, _events))
+        return any(self._prune(fence, step) for step in (_jobs, _runs, _events, _lessons))
 
     def _prune(self, fence: Fence, step: _Step) -> bool:
         with self._database.write() as session:
@@ -73,3 +77,9 @@ def _events(session: Session, before: float) -> tuple[int, Sequence[str]]:
     old = [seq for seq, at in oldest if at < before]
     session.execute(delete(Event).where(Event.seq.in_(old)))
     return len(old), ()
+
+
+def _lessons(session: Session, before: float) -> tuple[int, Sequence[str]]:
+    """All at once: there are few."""
+    learning.forget_versions(session)
+    return 0, ()

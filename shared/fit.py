@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 
 from shared.errors import CannotFit, InvalidParameters, NotFound
 from shared.nearest import did_you_mean, nearest
+from shared.runs.learning import read_peaks
 from shared.runs.need import RunSize, size_run
 from shared.runtimes import InstalledModel, RunSpec, RuntimeInfo
 from shared.tables import Host, HostRuntime
@@ -86,7 +87,8 @@ class Fleet:
             if asked:
                 raise _nobody_loads(model, capability, asked)
             return
-        sizes = [(offer, size_run(model, offer.runtime, spec)) for offer in able]
+        learned = read_peaks(self._session.connection(), [model.id]).get(model.id, ())
+        sizes = [(offer, size_run(model, offer.runtime, spec, learned)) for offer in able]
         if all(size.need.total > offer.budget for offer, size in sizes):
             raise _too_big(model, sizes)
 
