@@ -1,0 +1,57 @@
+"""The outlook of a model on every host of the fleet, read from the rows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sqlalchemy import exists, select
+from sqlalchemy.orm import Session
+
+from shared.db import now
+from shared.fit import loads
+from shared.runs.learning import read_peaks
+from shared.runtimes import InstalledModel, RunSpec, RuntimeInfo
+from shared.store.outlook import IdleRun, Outlook, Room, outlook
+from shared.tables import Attempt, Host, HostRuntime, Run, is_live_attempt
+from shared.vocabulary import Capability, RunState
+
+
+def outlooks(session: Session, model: InstalledModel, spec: RunSpec) -> list[Outlook]:
+    """For each living host and runtime that loads the model, the most hopeful first; none when nobody can load it."""
+    capability = model.capabilities[0] if model.capabilities else Capability.GENERATE
+    learned = read_peaks(session.connection(), [model.id]).get(model.id, ()) if model.id else ()
+    rows = session.execute(
+        select(Host, HostRuntime.info)
+        .join(HostRuntime, HostRuntime.host == Host.name)
+        .where(Host.seen_until > now(session))
+    )
+    offers = [(host, RuntimeInfo.model_validate(info)) for host, info in rows]
+    held = _held(session)
+    found = [
+        outlook(model, runtime, spec, _room(host, held.get(host.name, ())), learned)
+        for host, runtime in offers
+        if loads(runtime, model, capability)
+    ]
+    order = list(type(found[0].fits)) if found else []
+    return sorted(found, key=lambda one: (order.index(one.fits), -one.room.free, one.host, one.runtime))
+
+
+def _room(host: Host, runs: Sequence[tuple[Run, bool]]) -> Room:
+    idle = sorted((run.last_used_at or run.created_at, run.id, run) for run, may_go in runs if may_go)
+    return Room(
+        host=host.name,
+        budget=host.budget,
+        capacity=max(host.capacity, host.budget),
+        held=sum(run.memory_held for run, _ in runs),
+        idle=tuple(IdleRun(run.id, run.model, run.memory_held, moment) for moment, _, run in idle),
+    )
+
+
+def _held(session: Session) -> dict[str, list[tuple[Run, bool]]]:
+    """Runs that hold memory, by host, and whether each may be ended to make room."""
+    busy = exists().where(Attempt.run_id == Run.id, is_live_attempt)
+    found: dict[str, list[tuple[Run, bool]]] = {}
+    for run, at_work in session.execute(select(Run, busy).where(Run.memory_held > 0, Run.host.is_not(None))):
+        may_go = run.state == RunState.READY and not (run.pinned or at_work or run.owner_job)
+        found.setdefault(run.host or "", []).append((run, may_go))
+    return found
