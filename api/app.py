@@ -14,7 +14,7 @@ from api.auth import Auth
 from api.deps import Alarm, FrontDoor, NoAlarm
 from api.events import Feed
 from api.gate import Gate
-from api.gateway import openai
+from api.gateway import dialects
 from api.gateway.proxy import Proxy
 from api.gateway.seats import Seats
 from api.metrics import Counted, Metrics
@@ -70,8 +70,10 @@ def create_app(settings: Settings, database: Database) -> FastAPI:
     app.state.seats = Seats(door)
     # Routes are tried in this order: the busiest first.
     busy = (worker, worker_models, jobs, events, models, runs, hosts)
-    for module in (*busy, queues, schedules, quarantines, files, keys, health, openai):
+    for module in (*busy, queues, schedules, quarantines, files, keys, health):
         app.include_router(module.router)
+    for router in dialects.routers():
+        app.include_router(router)
     errors.install(app)
     openapi.describe(app)
     app.add_middleware(Gate, settings=settings)

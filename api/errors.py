@@ -1,12 +1,13 @@
 """Every error as an answer: one shape, also for what the framework refuses, and never a traceback.
 
 `{"error": {code, what, why, fix, details, message, type, param}}` is Cidermill's three parts and what OpenAI's clients
-read; under `/v1/chat/` it is exactly OpenAI's `{message, type, param, code}`.
+read; paths of another system's dialect answer in that system's shape (`api.shapes`).
 """
 
 from __future__ import annotations
 
 import errno
+from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
@@ -19,6 +20,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from api import shapes
 from shared.errors import (
     BadRequest,
     CidermillError,
@@ -34,34 +36,19 @@ from shared.nearest import did_you_mean
 
 _log = structlog.get_logger(__name__)
 
-_TYPES = {401: "authentication_error", 403: "permission_error", 404: "not_found_error", 429: "rate_limit_error"}
-_OPENAI = "/v1/chat/"
-
 
 def answer(path: str, error: CidermillError) -> JSONResponse:
     """The error as the caller of `path` reads errors."""
     headers = {"Retry-After": "1"} if isinstance(error, NoCapacity) else {}
     if error.status == HTTPStatus.UNAUTHORIZED:
         headers["WWW-Authenticate"] = "Bearer"
-    status = error.status
-    if path.startswith(_OPENAI) and status == HTTPStatus.UNPROCESSABLE_ENTITY:
-        status = HTTPStatus.BAD_REQUEST
+    status = shapes.of(path).status(error.status)
     return JSONResponse(body(path, error.problem, status), status, headers)
 
 
-def body(path: str, problem: Problem, status: int) -> dict[str, Any]:
+def body(path: str, problem: Problem, status: int) -> Mapping[str, Any]:
     """The answer's JSON."""
-    kind = "server_error" if status >= HTTPStatus.INTERNAL_SERVER_ERROR else _TYPES.get(status, "invalid_request_error")
-    openai = {
-        "message": problem.sentence(),
-        "type": kind,
-        "param": problem.details.get("field"),
-        "code": problem.code,
-    }
-    if path.startswith(_OPENAI):
-        return {"error": openai}
-    said = problem.model_dump(mode="json", include={"code", "what", "why", "fix", "details"})
-    return {"error": said | openai}
+    return shapes.of(path).body(problem, status)
 
 
 def install(app: FastAPI) -> None:

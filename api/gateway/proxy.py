@@ -1,39 +1,35 @@
-"""Passing a request on to an engine, and its answer back as it comes."""
+"""Carrying requests to engines, and their answers back as they come."""
 
 from __future__ import annotations
 
 import asyncio
 import json
-import re
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncGenerator, AsyncIterator, Coroutine
 from contextlib import AsyncExitStack, aclosing
-from typing import Any, TypeVar
+from typing import Any
 
 import httpx2
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api.errors import body as error_body
+from api.gateway.client import ClientGone, while_connected
+from api.gateway.engine_events import EngineEvents
+from api.gateway.exchange import Exchange, Writer
+from api.gateway.names import Names
+from api.gateway.refusal import refusal, went_away
 from api.gateway.seats import Seat, Seats, Waiting
-from api.sse import KEEP_ALIVE, MEDIA_TYPE, LiveResponse, frame
+from api.sse import LiveResponse
 from shared.errors import CidermillError, Unavailable
-from shared.vocabulary import Capability
-
-T = TypeVar("T")
 
 _TIMEOUT = httpx2.Timeout(600.0, connect=5.0)
 #: Seconds that a stream waits in silence, so that what fails at once fails with its own status.
 _QUIET = 2.0
-#: Seconds between comments while a run is being loaded.
-_COMMENT = 5.0
-
-
-class ClientGone(Exception):
-    """Nobody waits for the answer any more."""
+#: Seconds between signs of life while a run is being loaded.
+_SIGN = 5.0
 
 
 class Proxy:
-    """One HTTP client for all engines of this machine."""
+    """One HTTP client for all engines."""
 
     def __init__(self, seats: Seats) -> None:
         self._seats = seats
@@ -43,100 +39,89 @@ class Proxy:
     async def close(self) -> None:
         await self._http.aclose()
 
-    async def whole(self, request: Request, path: str, asked: dict[str, Any], capability: Capability) -> Response:
-        """Ask and answer in one piece; the engine stops when the client goes away."""
+    async def carry(self, request: Request, exchange: Exchange) -> Response:
+        """Ask and answer; the engine stops when the client goes away. Raises CidermillError before anything is sent."""
         try:
-            return await _while_connected(request, self._whole(path, asked, capability))
+            if exchange.writer is None:
+                return await while_connected(request, self._whole(exchange))
+            return await self._streamed(request, exchange, exchange.writer())
         except ClientGone:
             return Response(status_code=499)
 
-    async def _whole(self, path: str, asked: dict[str, Any], capability: Capability) -> Response:
-        seat = await _last(self._seats.find(asked["model"], capability))
+    async def _whole(self, exchange: Exchange) -> Response:
+        seat = await _last(self._seats.find(exchange))
         with self._seats.taken(seat):
-            reply = await _reached(self._http.send(self._request(seat, path, asked)))
-            content = _Names(seat, asked["model"]).restore(reply.content)
-            return Response(content, reply.status_code, media_type=reply.headers.get("content-type"))
+            reply = await _reached(self._http.send(self._request(seat, exchange)))
+        if reply.status_code != httpx2.codes.OK:
+            raise refusal(reply.status_code, reply.content)
+        said = exchange.whole(json.loads(Names(seat.endpoint.served_name, exchange.model).restore(reply.content)))
+        content = said if isinstance(said, bytes) else json.dumps(said, ensure_ascii=False).encode(errors="replace")
+        return Response(content, media_type=exchange.media_type)
 
-    async def streamed(self, request: Request, path: str, asked: dict[str, Any], capability: Capability) -> Response:
-        """Ask and pass the answer on as it comes; while a model loads, comments keep the connection open."""
-        search = self._seats.find(asked["model"], capability)
-        try:
-            seat = await _while_connected(request, _within(search, _QUIET))
-            if seat is None:
-                return LiveResponse(self._after_loading(search, path, asked), MEDIA_TYPE)
-            return await _while_connected(request, self._begin(seat, path, asked))
-        except ClientGone:
-            return Response(status_code=499)
+    async def _streamed(self, request: Request, exchange: Exchange, writer: Writer) -> Response:
+        """While a model loads, signs of life keep the connection open."""
+        search = self._seats.find(exchange)
+        seat = await while_connected(request, _within(search, _QUIET))
+        if seat is None:
+            return LiveResponse(self._after_loading(search, exchange, writer), writer.media_type)
+        return await while_connected(request, self._begin(seat, exchange, writer))
 
-    async def _begin(self, seat: Seat, path: str, asked: dict[str, Any]) -> Response:
-        """The engine's own status decides: a refusal is passed on as it is."""
+    async def _begin(self, seat: Seat, exchange: Exchange, writer: Writer) -> Response:
+        """The engine's own status decides, because nothing was sent yet."""
         async with AsyncExitStack() as stack:
-            stack.enter_context(self._seats.taken(seat))
-            reply = await _reached(self._http.send(self._request(seat, path, asked), stream=True))
-            stack.push_async_callback(reply.aclose)
-            media_type = reply.headers.get("content-type", MEDIA_TYPE)
-            names = _Names(seat, asked["model"])
-            if reply.status_code != httpx2.codes.OK:
-                return Response(names.restore(await reply.aread()), reply.status_code, media_type=media_type)
-            return LiveResponse(_pieces(reply, names, path), media_type, closing=stack.pop_all())
+            reply = await self._ask(seat, exchange, stack)
+            return LiveResponse(_written(reply, seat, exchange, writer), writer.media_type, closing=stack.pop_all())
+
+    async def _ask(self, seat: Seat, exchange: Exchange, stack: AsyncExitStack) -> httpx2.Response:
+        """The engine's reply, open as long as `stack`. Raises what the engine refuses."""
+        stack.enter_context(self._seats.taken(seat))
+        reply = await _reached(self._http.send(self._request(seat, exchange), stream=True))
+        stack.push_async_callback(reply.aclose)
+        if reply.status_code != httpx2.codes.OK:
+            raise refusal(reply.status_code, await reply.aread())
+        return reply
 
     async def _after_loading(
-        self, search: AsyncIterator[Seat | Waiting], path: str, asked: dict[str, Any]
+        self, search: AsyncIterator[Seat | Waiting], exchange: Exchange, writer: Writer
     ) -> AsyncIterator[bytes]:
-        """The status is sent: from here on what goes wrong is an event of the stream."""
+        """The status is sent: from here on what goes wrong is a part of the stream."""
         try:
             seat = None
             while seat is None:
-                yield KEEP_ALIVE
-                seat = await _within(search, _COMMENT)
-            with self._seats.taken(seat):
-                reply = await _reached(self._http.send(self._request(seat, path, asked), stream=True))
-                async with aclosing(reply):
-                    if reply.status_code != httpx2.codes.OK:
-                        refusal = await reply.aread()
-                        yield b"data: " + refusal.replace(b"\n", b" ") + b"\n\n"
-                        return
-                    async for piece in _pieces(reply, _Names(seat, asked["model"]), path):
+                yield writer.waiting()
+                seat = await _within(search, _SIGN)
+            async with AsyncExitStack() as stack:
+                reply = await self._ask(seat, exchange, stack)
+                async with aclosing(_written(reply, seat, exchange, writer)) as pieces:
+                    async for piece in pieces:
                         yield piece
         except CidermillError as error:
-            yield frame(error_body(path, error.problem, error.status))
+            yield writer.failed(error.problem, error.status)
 
-    def _request(self, seat: Seat, path: str, asked: dict[str, Any]) -> httpx2.Request:
-        said = json.dumps(asked | {"model": seat.endpoint.served_name}, ensure_ascii=False).encode(errors="replace")
+    def _request(self, seat: Seat, exchange: Exchange) -> httpx2.Request:
+        asked = exchange.body | {"model": seat.endpoint.served_name}
+        if exchange.writer is not None:
+            # How many tokens it took is asked for always: who pays attention to it is the writer's business.
+            asked |= {"stream": True, "stream_options": {"include_usage": True}}
+        content = json.dumps(asked, ensure_ascii=False).encode(errors="replace")
         headers = {"Content-Type": "application/json"}
-        return self._http.build_request("POST", seat.endpoint.url + path, content=said, headers=headers)
+        return self._http.build_request("POST", seat.endpoint.url + exchange.path, content=content, headers=headers)
 
 
-class _Names:
-    """The engine calls the model by its own name; the client hears the name it used."""
-
-    def __init__(self, seat: Seat, asked: str) -> None:
-        served = json.dumps(seat.endpoint.served_name).encode()
-        # Inside a string the quotes would be escaped, so this only ever matches the field itself.
-        self._field = re.compile(rb'"model"(\s*):(\s*)' + re.escape(served))
-        self._asked = b'"model"\\1:\\2' + json.dumps(asked).encode().replace(b"\\", b"\\\\")
-        self.same = seat.endpoint.served_name == asked
-
-    def restore(self, said: bytes) -> bytes:
-        return said if self.same else self._field.sub(self._asked, said)
-
-
-async def _pieces(reply: httpx2.Response, names: _Names, path: str) -> AsyncIterator[bytes]:
-    """The stream line by line, unchanged but for the model's name."""
-    rest = b""
+async def _written(
+    reply: httpx2.Response, seat: Seat, exchange: Exchange, writer: Writer
+) -> AsyncGenerator[bytes, None]:
+    """The stream as the client reads it, a piece for each that came."""
+    names, events = Names(seat.endpoint.served_name, exchange.model), EngineEvents()
     try:
-        async for piece in reply.aiter_bytes():
-            if names.same:
+        async for data in reply.aiter_bytes():
+            if piece := writer.feed([names.restore(event) for event in events.feed(data)]):
                 yield piece
-                continue
-            whole, newline, rest = (rest + piece).rpartition(b"\n")
-            if newline:
-                yield names.restore(whole + newline)
-        if rest:
-            yield names.restore(rest)
+        rest = writer.feed([names.restore(event) for event in events.flush()])
+        yield rest + writer.end()
     except httpx2.TransportError as error:
-        broken = _went_away(error)
-        yield frame(error_body(path, broken.problem, broken.status))
+        broken = went_away(error)
+        yield writer.failed(broken.problem, broken.status)
 
 
 async def _last(search: AsyncIterator[Seat | Waiting]) -> Seat:
@@ -161,31 +146,7 @@ async def _reached(sending: Coroutine[Any, Any, httpx2.Response]) -> httpx2.Resp
     try:
         return await sending
     except httpx2.TransportError as error:
-        raise _went_away(error) from error
-
-
-async def _while_connected(request: Request, work: Coroutine[Any, Any, T]) -> T:
-    """Do `work` unless the client goes away first. Raises ClientGone."""
-    doing = asyncio.ensure_future(work)
-    leaving = asyncio.ensure_future(_gone(request))
-    try:
-        await asyncio.wait({doing, leaving}, return_when=asyncio.FIRST_COMPLETED)
-        if doing.done():
-            return doing.result()
-        raise ClientGone
-    finally:
-        for task in (doing, leaving):
-            task.cancel()
-        await asyncio.gather(doing, leaving, return_exceptions=True)
-
-
-async def _gone(request: Request) -> None:
-    while (await request.receive())["type"] != "http.disconnect":
-        """The body was read; what else may come is of no interest."""
-
-
-def _went_away(error: httpx2.TransportError) -> Unavailable:
-    return Unavailable("The run went away while it was asked", f"{type(error).__name__}: {error}", "ask again")
+        raise went_away(error) from error
 
 
 def _nothing_found() -> Unavailable:

@@ -22,6 +22,7 @@ from starlette.concurrency import run_in_threadpool
 
 from api.deps import FrontDoor
 from api.gate import host_of
+from api.gateway.exchange import Exchange
 from shared import catalog
 from shared.errors import CidermillError, Problem, Unavailable, revive
 from shared.runs import queries, service
@@ -63,11 +64,12 @@ class Seats:
         self._door = door
         self._in_flight: Counter[str] = Counter()
 
-    async def find(self, name: str, capability: Capability) -> AsyncIterator[Seat | Waiting]:
+    async def find(self, exchange: Exchange) -> AsyncIterator[Seat | Waiting]:
         """Yields what it waits for, again and again, then the seat as its last.
 
         Raises NotFound, InvalidParameters, CannotFit, Unavailable, and what a run that failed to load said.
         """
+        name, capability = exchange.model, exchange.capability
         pause, deadline, last = _FIRST_PAUSE, time.monotonic() + _PATIENCE, None
         while True:
             found = await run_in_threadpool(self._look, name, capability, last)

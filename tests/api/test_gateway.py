@@ -77,11 +77,14 @@ def test_a_name_in_the_answer_that_is_no_field_stays(door: Served, fleet: Fleet,
         assert text.split() == said.split()
 
 
-def test_what_the_engine_refuses_is_passed_on(door: Served, fleet: Fleet, engine: str) -> None:
+@pytest.mark.parametrize(("engine_says", "client_reads"), [(422, 400), (418, 400), (503, 503), (500, 500)])
+def test_what_the_engine_refuses_is_told(
+    door: Served, fleet: Fleet, engine: str, engine_says: int, client_reads: int
+) -> None:
     fleet.ready_run(engine)
     for stream in (False, True):
-        answer = door.post(_CHAT, chat("x", stream=stream, echo={"fail": "error", "status": 418}))
-        assert (answer.status_code, set(answer.json())) == (418, {"error"})
+        answer = door.post(_CHAT, chat("x", stream=stream, echo={"fail": "error", "status": engine_says}))
+        assert (answer.status_code, set(answer.json()["error"])) == (client_reads, {"message", "type", "param", "code"})
 
 
 def test_an_engine_that_dies_is_a_503(door: Served, fleet: Fleet) -> None:

@@ -1,0 +1,120 @@
+"""OpenAI's chat completions: `POST /v1/chat/completions`.
+
+Source: OpenAI's API reference, "Chat" and "Chat streaming", and what its clients break on when it is otherwise.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from fastapi import APIRouter, Request
+from starlette.responses import Response
+
+from api import shapes
+from api.deps import Submitter
+from api.gateway.exchange import CHAT, Exchange
+from api.gateway.proxy import Proxy
+from api.gateway.reading import need, read_object, want
+from api.sse import KEEP_ALIVE, MEDIA_TYPE, frame
+from shared.errors import NotFound, Problem
+from shared.vocabulary import Capability
+
+router = APIRouter(tags=["openai"])
+shapes.register(shapes.OPENAI, "/v1/chat/")
+
+
+@router.post(CHAT, response_class=Response)
+async def chat(request: Request, caller: Submitter) -> Response:
+    """Answer a chat on a ready run of `model`, or on one that is started for it; `stream` streams."""
+    exchange = read(await read_object(request))
+    proxy: Proxy = request.app.state.proxy
+    try:
+        return await proxy.carry(request, exchange)
+    except NotFound as error:
+        error.problem = error.problem.model_copy(update={"code": "model_not_found"})
+        raise
+
+
+def read(asked: dict[str, Any]) -> Exchange:
+    """The request; what is not named here is the engine's to judge. Raises InvalidParameters."""
+    model = need(asked, "model", str, "it names what answers; see GET /v1/models")
+    need(asked, "messages", list, "a chat has at least one message")
+    body = dict(asked)
+    usage = bool((want(body, "stream_options", dict) or {}).get("include_usage"))
+    stream = bool(want(body, "stream", bool))
+    for ours in ("model", "stream", "stream_options"):
+        body.pop(ours, None)
+    return Exchange(model, Capability.GENERATE, CHAT, body, _whole, (lambda: ChunkWriter(usage)) if stream else None)
+
+
+def _whole(said: dict[str, Any]) -> dict[str, Any]:
+    """Engines differ in what they leave out; strict clients want it there."""
+    said.setdefault("object", "chat.completion")
+    if said.get("system_fingerprint", "") is None:
+        del said["system_fingerprint"]
+    for index, choice in enumerate(said.get("choices") or ()):
+        choice.setdefault("index", index)
+        choice["message"].setdefault("content", None)
+    return said
+
+
+class ChunkWriter:
+    """Chunks as the engine wrote them, but for what clients break on: the role comes once, usage only if asked for."""
+
+    media_type = MEDIA_TYPE
+
+    def __init__(self, usage: bool) -> None:
+        self._usage = usage
+        self._began = False
+
+    def waiting(self) -> bytes:
+        return KEEP_ALIVE
+
+    def feed(self, events: Sequence[bytes]) -> bytes:
+        return b"".join([self._event(event) for event in events])
+
+    def end(self) -> bytes:
+        return b"data: [DONE]\n\n"
+
+    def failed(self, problem: Problem, status: int) -> bytes:
+        return frame(shapes.OPENAI.body(problem, status))
+
+    def _event(self, event: bytes) -> bytes:
+        if self._plain(event):
+            return b"data: " + event + b"\n\n"
+        chunk = json.loads(event)
+        if "error" in chunk:
+            return frame(chunk)
+        mended = self._mend(chunk)
+        return frame(mended) if mended is not None else b""
+
+    def _plain(self, event: bytes) -> bool:
+        """Most chunks are a piece of text and go through unread: reading each would cost more than all the rest.
+
+        The names are quoted here, which inside a text they could only be with backslashes.
+        """
+        return self._began and b'"finish_reason":null' in event and not any(mark in event for mark in _MARKS)
+
+    def _mend(self, chunk: dict[str, Any]) -> dict[str, Any] | None:
+        chunk.setdefault("object", "chat.completion.chunk")
+        if chunk.get("system_fingerprint", "") is None:
+            del chunk["system_fingerprint"]
+        if not chunk.get("choices"):
+            return chunk | {"choices": []} if self._usage and chunk.get("usage") else None
+        if not self._usage:
+            chunk.pop("usage", None)
+        for index, choice in enumerate(chunk["choices"]):
+            choice.setdefault("index", index)
+            delta = choice["delta"] = choice.get("delta") or {}
+            delta.pop("role", None)
+            if not self._began:
+                choice["delta"] = {"role": "assistant"} | delta
+            for position, call in enumerate(delta.get("tool_calls") or ()):
+                call.setdefault("index", position)
+        self._began = True
+        return chunk
+
+
+_MARKS = (b'"role"', b'"tool_calls"', b'"usage"', b'"error"', b'"system_fingerprint":null')

@@ -1,0 +1,62 @@
+"""What a dialect hands to the proxy: one request to an engine, and how the answer goes back to the client.
+
+Every engine speaks OpenAI's chat completions, completions and embeddings, so those bodies are the neutral form: a
+dialect translates its request into one of them (`Exchange.body`), and the engine's answer out of it again, in one piece
+(`Exchange.whole`) or as it comes (`Writer`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from shared.errors import Problem
+from shared.runtimes import RunSpec
+from shared.vocabulary import Capability
+
+CHAT = "/v1/chat/completions"
+COMPLETION = "/v1/completions"
+EMBEDDING = "/v1/embeddings"
+
+#: A JSON object of an engine.
+Said = Mapping[str, Any]
+
+
+class Writer(Protocol):
+    """One streamed answer in one dialect. What it returns is sent as it is; empty bytes send nothing."""
+
+    media_type: str
+
+    def waiting(self) -> bytes:
+        """Keeps the connection open while there is no run yet."""
+
+    def feed(self, events: Sequence[bytes]) -> bytes:
+        """The engine's events, each the JSON of one chunk, as the client reads them."""
+
+    def end(self) -> bytes:
+        """The engine has said everything."""
+
+    def failed(self, problem: Problem, status: int) -> bytes:
+        """Something went wrong after the status line was sent; nothing follows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """One request to an engine; made by a dialect, carried out by the proxy."""
+
+    #: The model as the client called it; what the client reads calls it so again.
+    model: str
+    capability: Capability
+    #: At the engine: one of the three above.
+    path: str
+    #: The engine's request, but for `model`, `stream` and `stream_options`, which the proxy sets.
+    body: dict[str, Any]
+    #: The engine's whole answer as the client's; bytes are sent as they are.
+    whole: Callable[[dict[str, Any]], Said | bytes]
+    #: Makes the writer of a streamed answer; `None` asks for the answer in one piece.
+    writer: Callable[[], Writer] | None = None
+    #: How to load the model, if it must be loaded.
+    spec: RunSpec = field(default_factory=RunSpec)
+    #: Of a whole answer.
+    media_type: str = "application/json"

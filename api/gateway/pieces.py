@@ -1,0 +1,90 @@
+"""What a model says, in pieces: the neutral form of every chat answer, whole or streamed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """Of the answer."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Thought:
+    """Of what the model thinks before it answers."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """Of a tool call: the first piece of each `index` has id and name, all have a piece of the arguments' JSON."""
+
+    index: int
+    id: str | None
+    name: str | None
+    arguments: str
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """Why the model stopped: `stop`, `length`, `tool_calls` or `content_filter`."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens: of the prompt, how many of those were still in the cache, and of the answer."""
+
+    prompt: int = 0
+    cached: int = 0
+    completion: int = 0
+
+
+Piece = Text | Thought | Call | End | Usage
+
+
+def pieces_of(said: Mapping[str, Any]) -> Iterator[Piece]:
+    """The pieces of an engine's chunk, or of its whole answer, of which only the first choice counts."""
+    for choice in (said.get("choices") or ())[:1]:
+        yield from _spoken(choice.get("delta") or choice.get("message") or {})
+        if choice.get("finish_reason"):
+            yield End(_reason(choice["finish_reason"]))
+    if said.get("usage"):
+        yield usage_of(said["usage"])
+
+
+def usage_of(counts: Mapping[str, Any]) -> Usage:
+    """OpenAI's `usage`."""
+    details = counts.get("prompt_tokens_details") or {}
+    return Usage(
+        prompt=counts.get("prompt_tokens") or 0,
+        cached=details.get("cached_tokens") or 0,
+        completion=counts.get("completion_tokens") or 0,
+    )
+
+
+def _spoken(delta: Mapping[str, Any]) -> Iterator[Piece]:
+    # llama.cpp calls it `reasoning_content`, mlx-lm `reasoning`.
+    thought = delta.get("reasoning_content") or delta.get("reasoning")
+    if thought:
+        yield Thought(thought)
+    if delta.get("content"):
+        yield Text(delta["content"])
+    for position, call in enumerate(delta.get("tool_calls") or ()):
+        function = call.get("function") or {}
+        index = call.get("index")
+        yield Call(
+            position if index is None else index, call.get("id"), function.get("name"), function.get("arguments") or ""
+        )
+
+
+def _reason(word: str) -> str:
+    """Some engines say `tool_call` or `eos`."""
+    return {"tool_call": "tool_calls", "function_call": "tool_calls", "eos": "stop"}.get(word, word)

@@ -1,0 +1,40 @@
+"""What an engine refuses, and an engine that goes away, as errors of ours: each dialect has its own shape for them."""
+
+from __future__ import annotations
+
+import json
+from http import HTTPStatus
+
+import httpx2
+
+from shared.errors import BadRequest, CidermillError, EngineFailed, Unavailable
+
+_LONGEST = 500
+
+
+def refusal(status: int, content: bytes) -> CidermillError:
+    """The engine's error: a mistake of the asker's stays one, everything else is the engine's."""
+    why = _message(content)
+    if HTTPStatus.BAD_REQUEST <= status < HTTPStatus.INTERNAL_SERVER_ERROR:
+        error: CidermillError = BadRequest("The engine refuses the request", why, "correct the request")
+        if "context" in why and ("exceed" in why or "larger" in why or "too long" in why):
+            # OpenAI's word; clients shorten their history when they read it.
+            error.problem = error.problem.model_copy(update={"code": "context_length_exceeded"})
+        return error
+    if status == HTTPStatus.SERVICE_UNAVAILABLE:
+        return Unavailable("The engine is busy", why, "ask again in a moment")
+    return EngineFailed("The engine failed at the request", why, "ask again; if it stays, see `cidermill runs logs`")
+
+
+def went_away(error: httpx2.TransportError) -> Unavailable:
+    return Unavailable("The run went away while it was asked", f"{type(error).__name__}: {error}", "ask again")
+
+
+def _message(content: bytes) -> str:
+    """Engines write `{"error": {"message": …}}`, `{"error": "…"}`, or nothing in particular."""
+    try:
+        said = json.loads(content)
+    except ValueError:
+        return content.decode(errors="replace")[:_LONGEST]
+    error = said.get("error", said) if isinstance(said, dict) else said
+    return str(error.get("message") or error if isinstance(error, dict) else error)[:_LONGEST]
