@@ -27,6 +27,8 @@ from api.routes import (
     jobs,
     keys,
     models,
+    models_hub,
+    models_store,
     quarantines,
     queues,
     runs,
@@ -69,7 +71,7 @@ def create_app(settings: Settings, database: Database) -> FastAPI:
     app.state.door = door
     app.state.seats = Seats(door)
     # Routes are tried in this order: the busiest first.
-    busy = (worker, worker_models, jobs, events, models, runs, hosts)
+    busy = (worker, worker_models, jobs, events, models_hub, models_store, models, runs, hosts)
     for module in (*busy, queues, schedules, quarantines, files, keys, health):
         app.include_router(module.router)
     for router in dialects.routers():

@@ -1,0 +1,132 @@
+"""Models before they are here: found on the hub, weighed against each host, recommended."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import asdict
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+
+from api.deps import Door, FrontDoor, Reader
+from api.model_schemas import EvictOut, FitOut, HostFitOut, HubPage, RecommendedOut, RecommendedPage
+from shared import catalog
+from shared.errors import NotFound
+from shared.fit import Fleet
+from shared.hub import DEFAULT_ENDPOINT, Hub
+from shared.references import ModelRef
+from shared.runtimes import InstalledModel, RunSpec
+from shared.store import hub_search
+from shared.store.outlook import Outlook, Room, outlook
+from shared.store.prospect import prospect
+from shared.store.recommended import ANY_HOST, Recommended, recommended
+from shared.store.rooms import outlooks
+from shared.units import parse_bytes
+from shared.vocabulary import Format
+
+router = APIRouter(prefix="/v1/models", tags=["models"])
+
+#: Seconds that the hub is given to answer while somebody waits.
+_TIMEOUT = 10.0
+
+Words = Annotated[str, Query(min_length=1, max_length=200, description="Words of its name.")]
+Many = Annotated[int, Query(ge=1, le=100, description="At most so many.")]
+
+
+@router.get("/search")
+def search(door: Door, caller: Reader, q: Words, limit: Many = 20, format: Format | None = None) -> HubPage:  # noqa: A002
+    """Repositories of the hub, the most downloaded first."""
+    return HubPage(data=hub_search.search(_endpoint(), os.environ.get("HF_TOKEN"), q, limit=limit, kind=format))
+
+
+@router.get("/fit")
+def fit(
+    door: Door,
+    caller: Reader,
+    model: Annotated[str, Query(description="Name of an installed model, or what to install.", max_length=2048)],
+    context: Annotated[int | None, Query(ge=16, description="Tokens per slot.")] = None,
+    slots: Annotated[int | None, Query(ge=1, le=1024)] = None,
+    host: str | None = None,
+) -> FitOut:
+    """Whether and how large a model would run on each host; nothing but its metadata is fetched."""
+    weighed, there = _weighed(door, model)
+    with door.read() as session:
+        Fleet(session).check_named(host, None)
+        found = outlooks(session, weighed, RunSpec(context=context, slots=slots))
+    shown = [_host_fit(one, one.host in there) for one in found if host in (None, one.host)]
+    return FitOut(
+        model=weighed.name,
+        format=weighed.format,
+        size=weighed.size,
+        capabilities=list(weighed.capabilities),
+        hosts=shown,
+    )
+
+
+@router.get("/recommended")
+def recommend(
+    door: Door,
+    caller: Reader,
+    memory: Annotated[
+        str | None, Query(description="Memory for models, such as 8GiB; unset: what the hosts have.")
+    ] = None,
+) -> RecommendedPage:
+    """Small models of free licences, the largest that fit first."""
+    with door.read() as session:
+        if memory is None:
+            found = [(one, next(iter(outlooks(session, one.prospect(), RunSpec())), None)) for one in recommended()]
+        else:
+            found = [(one, _in_memory(one, parse_bytes(memory))) for one in recommended()]
+    shown = [_recommended(one, best) for one, best in found]
+    return RecommendedPage(data=sorted(shown, key=lambda one: (one.fits is None or one.fits == "never", -one.size)))
+
+
+def _weighed(door: FrontDoor, name: str) -> tuple[InstalledModel, set[str]]:
+    """The model, and the hosts that have it. Raises NotFound that knows the nearest names of the catalog."""
+    try:
+        with door.read() as session:
+            row = catalog.find(session, name)
+            there = {install.host for install in catalog.installs(session, [row.id]).get(row.id, [])}
+            return catalog.installed(row, None), there
+    except NotFound:
+        if "/" not in name:
+            raise
+    return prospect(ModelRef.parse(name), Hub(_endpoint(), os.environ.get("HF_TOKEN"), _TIMEOUT)), set()
+
+
+def _endpoint() -> str:
+    return os.environ.get("HF_ENDPOINT") or DEFAULT_ENDPOINT
+
+
+def _host_fit(one: Outlook, installed: bool) -> HostFitOut:
+    return HostFitOut(
+        host=one.host,
+        runtime=one.runtime,
+        fits=one.fits,
+        sentence=one.reason,
+        needs=one.size.need.total,
+        parts={cause: size for cause, size in asdict(one.size.need).items() if size},
+        free=one.room.free,
+        budget=one.room.budget,
+        context=one.size.context,
+        slots=one.size.slots,
+        largest_context_now=one.largest_now,
+        largest_context=one.largest,
+        evicts=[EvictOut(run_id=run.id, model=run.model, memory_held=run.held) for run in one.evicts],
+        installed=installed,
+    )
+
+
+def _in_memory(one: Recommended, budget: int) -> Outlook:
+    room = Room(host="such a host", budget=budget, capacity=budget, held=0)
+    return outlook(one.prospect(), ANY_HOST, RunSpec(), room)
+
+
+def _recommended(one: Recommended, best: Outlook | None) -> RecommendedOut:
+    return RecommendedOut(
+        **one.model_dump(include={"model", "title", "use", "licence", "parameters", "size", "capability"}),
+        fits=best.fits if best else None,
+        host=best.host if best else None,
+        needs=best.size.need.total if best else None,
+        sentence=best.reason if best else "no living host has a runtime that loads GGUF files",
+    )
