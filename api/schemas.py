@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_vali
 from shared.jobs.where import LabelName, LabelValue, Taint, Where
 from shared.moments import Moment
 from shared.runtimes import ModelShape, RunSpec
+from shared.store.manifest import Artifact
 from shared.vocabulary import AttemptState, Capability, Format, Guard, JobState, Priority, Provider, RunState
 
 HostNameText = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")]
@@ -170,15 +171,6 @@ class BulkOut(Out):
     data: list[SubmittedOut]
 
 
-class ExplainOut(Out):
-    id: str
-    state: JobState
-    #: What it does or waits for, as a sentence.
-    sentence: str
-    position: int | None = None
-    blocked_by: dict[str, Any] | None = None
-
-
 class EventOut(Out):
     seq: int
     at: float
@@ -207,7 +199,12 @@ class InstallOut(Out):
     host: str
     path: str
     size: int
+    #: Who put it there: `cidermill`, or the program whose store it was found in.
+    source: str
     installed_at: float
+    last_used_at: float | None
+    #: When all its files were last read and found right.
+    verified_at: float | None
 
 
 class ModelOut(Out):
@@ -231,10 +228,18 @@ class ModelOut(Out):
     #: Hosts where a run of it is ready.
     ready_on: list[str]
     last_used_at: float | None
+    #: Of the content: models with the same one are the same bytes under two names.
+    digest: str | None
 
 
 class ModelDetail(ModelOut):
     shape: ModelShape
+    #: The manifest.
+    artifacts: list[Artifact] = []
+    #: Other names of the same content.
+    same_content: list[str] = []
+    #: Runs that have it loaded, or are about to.
+    runs: list[str] = []
     installs: list[InstallOut] = []
 
 

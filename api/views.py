@@ -62,7 +62,14 @@ def model_detail(session: Session, row: Model) -> ModelDetail:
     found = catalog.installs(session, [row.id]).get(row.id, [])
     shown = _model(row, found, catalog.ready_hosts(session).get(row.id, [])).model_dump()
     installs = [InstallOut.model_validate(install) for install in found]
-    return ModelDetail.model_validate(shown | {"shape": ModelShape.model_validate(row.shape), "installs": installs})
+    more = {
+        "shape": ModelShape.model_validate(row.shape),
+        "installs": installs,
+        "artifacts": row.artifacts,
+        "same_content": catalog.same_content(session, row),
+        "runs": catalog.users(session, row.id),
+    }
+    return ModelDetail.model_validate(shown | more)
 
 
 def _model(row: Model, installs: Sequence[Install], ready: list[str]) -> ModelOut:
@@ -84,6 +91,7 @@ def _model(row: Model, installs: Sequence[Install], ready: list[str]) -> ModelOu
             "hosts": [install.host for install in installs],
             "ready_on": ready,
             "last_used_at": row.last_used_at,
+            "digest": row.digest,
         }
     )
 

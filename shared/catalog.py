@@ -19,7 +19,7 @@ from shared.store.manifest import content_digest, manifest
 from shared.tables import Install, Model, Run
 from shared.units import Bytes
 from shared.upsert import insert_for
-from shared.vocabulary import Capability, Format, Provider, RunState
+from shared.vocabulary import FINAL_RUN_STATES, Capability, Format, Provider, RunState
 
 ECHO = "echo"
 #: The source of installs that Cidermill downloaded, and may delete.
@@ -245,3 +245,20 @@ def ready_hosts(session: Session) -> dict[str, list[str]]:
     for model_id, host in rows:
         found.setdefault(model_id, []).append(host or "")
     return {model_id: sorted(hosts) for model_id, hosts in found.items()}
+
+
+def same_content(session: Session, model: Model) -> list[str]:
+    """Other names of the very same bytes."""
+    if model.digest is None:
+        return []
+    others = select(Model.name).where(Model.digest == model.digest, Model.id != model.id).order_by(Model.name)
+    return list(session.scalars(others))
+
+
+def users(session: Session, model_id: str) -> list[str]:
+    """Runs that have the model loaded, or are about to."""
+    return list(
+        session.scalars(
+            select(Run.id).where(Run.model_id == model_id, Run.state.not_in(FINAL_RUN_STATES)).order_by(Run.id)
+        )
+    )

@@ -5,7 +5,7 @@ A row that is gone is never placed again, so the files are nobody's when their `
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 from sqlalchemy import ColumnElement, delete, func, select
 from sqlalchemy.orm import Session
@@ -17,7 +17,7 @@ from shared.jobs.intake import Submission
 from shared.references import ModelRef
 from shared.store.gc import Copy, Policy, Verdict, sweep
 from shared.tables import Host, Install, Job, Model, Run
-from shared.vocabulary import FINAL_JOB_STATES, FINAL_RUN_STATES, Format, JobState, Provider, RunState
+from shared.vocabulary import FINAL_JOB_STATES, FINAL_RUN_STATES, Format, Provider
 
 _DELETABLE = frozenset({Provider.HF, Provider.URL})
 
@@ -96,7 +96,7 @@ class _Busy:
     """Who uses which model now."""
 
     def __init__(self, session: Session) -> None:
-        runs = select(Run.model_id, Run.host, Run.id, Run.pinned).where(Run.state.not_in(_words(FINAL_RUN_STATES)))
+        runs = select(Run.model_id, Run.host, Run.id, Run.pinned).where(Run.state.not_in(FINAL_RUN_STATES))
         self._runs = session.execute(runs).all()
         self._jobs = _jobs_by_model(session)
 
@@ -110,29 +110,21 @@ class _Busy:
 
 def _jobs_by_model(session: Session) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
-    rows = session.execute(
-        select(Job.id, Job.model_id, Job.acquires).where(Job.state.not_in([JobState(s) for s in FINAL_JOB_STATES]))
-    )
+    rows = session.execute(select(Job.id, Job.model_id, Job.acquires).where(Job.state.not_in(FINAL_JOB_STATES)))
     for job_id, model_id, acquires in rows:
         for used in {model_id, *(pair[0] for pair in acquires or ())} - {None}:
             found.setdefault(used, []).append(job_id)
     return found
 
 
-def _words(states: Iterable[RunState]) -> Sequence[RunState]:
-    return [RunState(state) for state in states]
-
-
 def _check_unused(session: Session, model: Model) -> None:
-    runs = session.scalars(
-        select(Run.id).where(Run.model_id == model.id, Run.state.not_in(_words(FINAL_RUN_STATES)))
-    ).all()
+    runs = catalog.users(session, model.id)
     if runs:
         raise Conflict(
             f"Model {model.name} is in use",
             f"{len(runs)} runs have it loaded: {', '.join(runs[:3])}",
             "stop them first: cidermill runs stop " + runs[0],
-            runs=list(runs),
+            runs=runs,
         )
     jobs = _jobs_by_model(session).get(model.id, [])
     if jobs:
