@@ -53,6 +53,20 @@ def drift(thing: Mapping[str, Any]) -> str:
     return f"{size(thing['memory_used'])} used, {than}"
 
 
+#: What keeps a host's memory ceiling from being higher.
+_BOUNDS = {
+    "fixed": "set by `memory`",
+    "reserve": "the rest is reserved for everything else",
+    "others": "other applications use the rest now",
+    "metal": "all that the GPU may wire",
+}
+
+
+def bound(word: str | None) -> str:
+    """Why a ceiling is not higher; an unknown word is left as it is."""
+    return _BOUNDS.get(word or "", word or "")
+
+
 def amount(count: float, unit: str) -> str:
     """`3.1 MiB` for bytes, `12 items`, `44 s`."""
     if unit == "bytes":

@@ -14,6 +14,7 @@ from cli.doctor.database import check_database, has_database
 from cli.doctor.finding import Finding, Status
 from cli.doctor.fleet import check_fleet
 from cli.doctor.machine import check_machine
+from cli.doctor.memory import check_memory
 from cli.exits import Exit
 from cli.output import emit
 from cli.terminal import coloured
@@ -40,6 +41,7 @@ def doctor(as_json: options.AsJson = False) -> int:
 def _findings() -> Iterator[Finding]:
     settings = load_settings()
     yield from check_machine(settings)
+    yield from check_memory(settings)
     if has_database(settings):
         yield from check_database(settings)
     yield from check_fleet(settings)

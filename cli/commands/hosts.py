@@ -13,7 +13,7 @@ from cli.app import group
 from cli.client import connect
 from cli.output import Column, Json, emit, show_facts, show_list
 from cli.params import labels
-from cli.phrases import ago, drift, iso, size
+from cli.phrases import ago, bound, drift, iso, size
 from cli.terminal import remark
 from shared.settings import LOOPBACK
 
@@ -170,20 +170,12 @@ def _tell(name: str, what: str, body: Json | None = None) -> None:
 
 _SHOWN_ABOVE = {"ceiling", "ceiling_bound", "runs_memory", "guard_reason"}
 
-#: What keeps a ceiling from being higher.
-_BOUNDS = {
-    "fixed": "set by `memory`",
-    "reserve": "the rest is reserved for everything else",
-    "others": "other applications use the rest now",
-    "metal": "all that the GPU may wire",
-}
-
 
 def _ceiling(host: Json) -> str:
     if host["ceiling"] is None:
         return ""
-    bound = _BOUNDS.get(host["telemetry"].get("ceiling_bound", ""), "")
-    return f"{size(host['ceiling'])}: {bound}" if bound else size(host["ceiling"])
+    why = bound(host["telemetry"].get("ceiling_bound"))
+    return f"{size(host['ceiling'])}: {why}" if why else size(host["ceiling"])
 
 
 def _guard(host: Json) -> str:

@@ -46,6 +46,9 @@ def _hosts(client: Client) -> Iterator[Finding]:
             yield warn(name, str(host["state"]), "start its agent: cidermill agent")
         elif dead:
             yield warn(name, f"no worker for {', '.join(dead)}", "see the agent's log on that host")
+        elif host["guard"] != "open":
+            why = host["telemetry"].get("guard_reason") or "its runs use too much"
+            yield warn(name, f"its memory guard is {host['guard']}: {why}", "close applications there, or stop runs")
         else:
             yield ok(name, f"up with {', '.join(one['name'] for one in host['runtimes'])}")
     if not any(host["state"] == "up" for host in hosts):
