@@ -11,6 +11,8 @@ from scheduler.forecast import Forecast
 from scheduler.limits import Limits
 from scheduler.lines import Waiting
 from scheduler.reasons import Reason
+from scheduler.room import Room, room_of
+from scheduler.rooms import Rooms
 from scheduler.seat import Seat
 from scheduler.shares import Shares
 from scheduler.views import AttemptView, HostView, JobView, RunView, Shape, Snapshot
@@ -45,8 +47,15 @@ class Draft:
     claimed: set[str] = field(default_factory=set)
     #: What jobs of a shape are told once none of them can be helped any more.
     answers: dict[Shape, Reason] = field(default_factory=dict)
-    #: Hosts whose memory was given, promised or freed, in that order: what was thought of them is to be thought again.
-    changes: list[str] = field(default_factory=list)
+    #: Open hosts that refuse nobody for who he is, and admit any run.
+    plain: frozenset[str] = frozenset()
+    #: What hosts offer, as one value for all that offer the same; and a host for each.
+    kind_of: dict[str, tuple[int, ...]] = field(default_factory=dict)
+    kinds: dict[tuple[int, ...], HostView] = field(default_factory=dict)
+    #: Hosts may have been closed to somebody by this plan.
+    closing: bool = False
+    #: Hosts where it is known when promised memory comes free.
+    due_hosts: set[str] = field(default_factory=set)
 
     assigns: list[Assign] = field(default_factory=list)
     starts: list[Start] = field(default_factory=list)
@@ -57,6 +66,10 @@ class Draft:
     blocked_jobs: dict[str, Reason] = field(default_factory=dict)
     blocked_runs: dict[str, Reason] = field(default_factory=dict)
     _apart: dict[str, set[str]] = field(default_factory=dict)
+    _room: dict[str, Room] = field(default_factory=dict)
+    _rooms: Rooms | None = None
+    #: Hosts whose room is to be worked out again.
+    _changed: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self.shares = Shares(self.snapshot.queues, contended=self.waiting.contended)
@@ -65,8 +78,12 @@ class Draft:
         for name, host in self.snapshot.hosts.items():
             self.budgets[name] = Budget(host.budget)
             self.largest = max(self.largest, host.budget)
+            self.kind_of[name] = kind = tuple(map(id, host.runtimes.values()))
+            self.kinds.setdefault(kind, host)
             if host.reserved_by is not None:
                 self.reserved[name] = host.reserved_by
+        self.largest = max(self.largest, 1)
+        self.plain = frozenset(name for name, host in self.snapshot.hosts.items() if host.plain)
         for (name, runtime), lane in self.snapshot.lanes.items():
             self.attempts_on[name] += lane.attempts
             self.lane_used[name, runtime] = lane.without_run
@@ -106,6 +123,29 @@ class Draft:
         """Work with this word is at work there already, or was sent there by this plan."""
         return word in host.apart or word in self._apart.get(host.name, ())
 
+    def room(self, host: str) -> Room:
+        """What it has for a run."""
+        known = self._room.get(host)
+        if known is None:
+            view, seats = self.snapshot.hosts[host], self.seats_on.get(host, ())
+            known = self._room[host] = room_of(view, self.budgets[host], seats, self.attempts_on[host])
+        return known
+
+    @property
+    def rooms(self) -> Rooms:
+        """All hosts by their room."""
+        if self._rooms is None:
+            self._rooms = Rooms({name: self.room(name) for name in self.snapshot.hosts})
+        else:
+            for host in self._changed:
+                self._rooms.change(host, self.room(host))
+        self._changed.clear()
+        return self._rooms
+
+    def _change(self, host: str) -> None:
+        self._room.pop(host, None)
+        self._changed.add(host)
+
     # --- deciding ------------------------------------------------------------------------------
 
     def assign(self, job: JobView, host: str, runtime: str, seat: Seat | None = None) -> int:
@@ -121,6 +161,8 @@ class Draft:
         self.attempts_on[host] += 1
         if job.shape.avoid is not None:
             self._apart.setdefault(host, set()).add(job.shape.avoid)
+            self.closing = True
+        self._change(host)
         self.limits.begin(job.shape)
         self.assigns.append(Assign(job.id, host, runtime, seat.run.id if seat else None, slots))
         return slots
@@ -131,7 +173,7 @@ class Draft:
         placed = replace(
             wanted, host=host, runtime=runtime, slots=size.slots, context=size.context, held=size.need.total
         )
-        self.changes.append(host)
+        self._change(host)
         return self._sit(placed)
 
     def stop(self, seat: Seat, reason: str) -> None:
@@ -142,20 +184,25 @@ class Draft:
         seat.free = 0
         host = seat.run.host or ""
         self.budgets[host].leaving += seat.run.held
-        self.changes.append(host)
+        self._change(host)
         self.stops.append(Stop(seat.run.id, reason, placed=seat.run.state != RunState.PENDING))
 
     def promise(self, host: str, need: int, expected: int = 0, due: float | None = None) -> None:
         """Nobody behind takes `need` bytes of this host; see `Budget.promise`."""
         self.budgets[host].promise(need, expected, due)
-        self.changes.append(host)
+        if self.budgets[host].due is None:
+            self.due_hosts.discard(host)
+        else:
+            self.due_hosts.add(host)
+        self._change(host)
 
     def preempt(self, attempt: AttemptView, reason: str) -> None:
         self.preempts.append(Preempt(attempt.job_id, attempt.attempt, reason))
 
     def reserve(self, host: str, job_id: str) -> None:
         self.reserved[host] = job_id
-        self.changes.append(host)
+        self.closing = True
+        self._change(host)
         self.reserves.append(Reserve(host, job_id))
 
     def block(self, item: JobView | RunView, reason: Reason) -> None:

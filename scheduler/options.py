@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable
 from itertools import islice
+from typing import NamedTuple
 
 from scheduler.draft import Draft
 from scheduler.reasons import MOST_HOSTS, Code, HostFact
@@ -18,8 +18,7 @@ from shared.units import format_bytes
 from shared.vocabulary import Format
 
 
-@dataclass(frozen=True, slots=True)
-class Option:
+class Option(NamedTuple):
     """One place where a run could be loaded, were its memory free."""
 
     host: str
@@ -49,19 +48,64 @@ class _Sizes:
             return error
 
 
+class Offers:
+    """The options of one wish by host, looked at when they are first asked for."""
+
+    def __init__(self, draft: Draft, wish: Wish) -> None:
+        self._draft, self._wish, self._sizes = draft, wish, _Sizes(wish)
+        self._known: dict[str, tuple[Option, ...]] = {}
+        #: Runtimes that load it, with what each needs; hosts that offer the same ones share the answer.
+        self._kinds: dict[tuple[int, ...], tuple[tuple[str, RunSize, int], ...]] = {}
+        #: Hosts that have the model, by name.
+        self.hosts = _installed(draft, wish)
+        self._everyone_welcome = wish.terms.simple and not wish.model.quarantined
+        self.least = self._least()
+
+    def of(self, host: str) -> tuple[Option, ...]:
+        """Places on this host, were its memory free; none when it does not take the run."""
+        if host not in self.hosts or (self._draft.closing and self._refused(self._draft.snapshot.hosts[host])):
+            return ()
+        known = self._known.get(host)
+        if known is None:
+            known = self._known[host] = self._find(self._draft.snapshot.hosts[host])
+        return known
+
+    def runtimes(self) -> set[str]:
+        """Of all places."""
+        return {option.runtime for host in self.hosts for option in self.of(host)}
+
+    def _find(self, host: HostView) -> tuple[Option, ...]:
+        if self._refused(host):
+            return ()
+        return tuple(
+            Option(host.name, name, size, need) for name, size, need in self._offered(host) if need <= host.budget
+        )
+
+    def _refused(self, host: HostView) -> bool:
+        draft = self._draft
+        if self._everyone_welcome and host.name in draft.plain and host.name not in draft.reserved:
+            return False
+        return bool(refusal(draft, host, self._wish.terms) or no_new_runs(host, self._wish.model))
+
+    def _offered(self, host: HostView) -> tuple[tuple[str, RunSize, int], ...]:
+        key = self._draft.kind_of[host.name]
+        known = self._kinds.get(key)
+        if known is None:
+            sizes = [(info.name, self._sizes.of(info)) for info in _able(host, self._wish)]
+            known = tuple((name, size, size.need.total) for name, size in sizes if isinstance(size, RunSize))
+            self._kinds[key] = known
+        return known
+
+    def _least(self) -> int:
+        """The least that any runtime of the fleet needs for it."""
+        needs = [need for host in self._draft.kinds.values() for _, _, need in self._offered(host)]
+        return min(needs, default=0)
+
+
 def find_options(draft: Draft, wish: Wish) -> list[Option]:
     """Every place where it could be loaded, on all hosts or the one asked for."""
-    sizes = _Sizes(wish)
-    found: list[Option] = []
-    for host in _installed(draft, wish):
-        if refusal(draft, host, wish.terms) is None and no_new_runs(host, wish.model) is None:
-            for info in _able(host, wish):
-                size = sizes.of(info)
-                if isinstance(size, RunSize):
-                    need = size.need.total
-                    if need <= host.budget:
-                        found.append(Option(host.name, info.name, size, need))
-    return found
+    offers = Offers(draft, wish)
+    return [option for host in offers.hosts for option in offers.of(host)]
 
 
 def find_refusals(draft: Draft, wish: Wish) -> list[HostFact]:
@@ -73,7 +117,7 @@ def find_refusals(draft: Draft, wish: Wish) -> list[HostFact]:
         looked_at: Iterable[HostView] = [hosts[asked]]
     else:
         others = (host for name, host in hosts.items() if not wish.model.on(name))
-        looked_at = [*_installed(draft, wish), *islice(others, MOST_HOSTS)]
+        looked_at = [*(hosts[name] for name in sorted(_installed(draft, wish))), *islice(others, MOST_HOSTS)]
     facts = (refusal(draft, host, wish.terms) or _unable(host, wish) for host in looked_at)
     return [fact for fact in facts if fact is not None]
 
@@ -103,15 +147,14 @@ def _too_large(host: HostView, wish: Wish, able: list[RuntimeInfo]) -> HostFact 
     return HostFact(name, Code.TOO_SMALL, f"{name} holds {most} at most, {wish.model.name} needs {need}")
 
 
-def _installed(draft: Draft, wish: Wish) -> Iterable[HostView]:
-    """Hosts that have the model, by name, or the one of them that is asked for; the echo model is everywhere."""
-    hosts, model = draft.snapshot.hosts, wish.model
-    if wish.terms.host is not None:
-        host = hosts.get(wish.terms.host)
-        return [host] if host is not None and model.on(host.name) else []
+def _installed(draft: Draft, wish: Wish) -> Collection[str]:
+    """Hosts that have the model, or the one of them that is asked for; the echo model is everywhere."""
+    hosts, model, asked = draft.snapshot.hosts, wish.model, wish.terms.host
+    if asked is not None:
+        return (asked,) if asked in hosts and model.on(asked) else ()
     if model.format == Format.ECHO:
-        return hosts.values()
-    return [hosts[name] for name in sorted(model.hosts) if name in hosts]
+        return hosts.keys()
+    return model.hosts & hosts.keys()
 
 
 def _able(host: HostView, wish: Wish) -> list[RuntimeInfo]:

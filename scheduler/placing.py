@@ -9,9 +9,10 @@ from scheduler.draft import Draft
 from scheduler.evict import eviction_cost, victims
 from scheduler.facts import memory_fact
 from scheduler.options import Option
-from scheduler.places import CLOSE_LOOK, Places, Tier
+from scheduler.places import Places
 from scheduler.preempt import clear, clearable
 from scheduler.reasons import MOST_HOSTS, Code, Reason, refused
+from scheduler.rooms import Tier
 from scheduler.seat import Seat
 from scheduler.wishes import Wish
 from shared.units import format_bytes
@@ -50,20 +51,18 @@ def find_place(draft: Draft, places: Places, asker: Asker) -> Option | Reason | 
 
     `None` when there is no option at all.
     """
-    found = places.first(CLOSE_LOOK, asker.skip)
-    found = [(tier, option) for tier, option in found if tier != Tier.CLOSED]
-    if not found:
-        return None
-    tier, best = found[0]
-    if tier == Tier.FITS:
+    best = places.fitting(asker.skip)
+    if best is not None:
         return best
-    if tier == Tier.SOON:
+    found = places.waiting(asker.skip)
+    if found and found[0][0] == Tier.SOON:
+        best = found[0][1]
         draft.promise(best.host, best.need)
         return _freeing(draft, best)
-    return _make_room(draft, asker, found) or _held(draft, places, asker)
+    return (_make_room(draft, places, asker, found) if found else None) or _held(draft, places, asker)
 
 
-def _make_room(draft: Draft, asker: Asker, found: Sequence[tuple[Tier, Option]]) -> Reason | None:
+def _make_room(draft: Draft, places: Places, asker: Asker, found: Sequence[tuple[Tier, Option]]) -> Reason | None:
     loads = min(draft.forecast.load_seconds(asker.wish.model.id, option.runtime, option.need) for _, option in found)
     patience = min(MOST_PATIENCE, max(_LEAST_PATIENCE, _LOADS_OF_PATIENCE * loads))
     impatient = asker.waited > patience
@@ -80,7 +79,7 @@ def _make_room(draft: Draft, asker: Asker, found: Sequence[tuple[Tier, Option]])
         return None
     preempting = [way for way in draining if clearable(way.seats, asker.rank)]
     way = min(preempting or draining, key=_cheapest)
-    others = dict.fromkeys(option.host for _, option in found)
+    others = dict.fromkeys(option.host for option in places.any(MOST_HOSTS, asker.skip))
     return _wait_for(draft, asker, way, others, impatient=impatient, preempting=bool(preempting))
 
 
@@ -138,10 +137,10 @@ def _wait_for(
 ) -> Reason:
     """Keep the memory of runs at work for whoever waits; out of patience, they take nothing new until then."""
     host, need = way.option.host, way.option.need
-    draft.promise(host, need, sum(seat.run.held for seat in way.seats), way.due)
     for seat in way.seats:
         seat.promised = True
         seat.yielding = impatient or preempting
+    draft.promise(host, need, sum(seat.run.held for seat in way.seats), way.due)
     if preempting:
         clear(draft, way.seats, asker.wish.model.name)
     fact = memory_fact(draft, host, Code.MEMORY)
@@ -159,12 +158,13 @@ def _freeing(draft: Draft, option: Option) -> Reason:
     return Reason(Code.FREEING, f"needs {format_bytes(option.need)}; {fact.sentence}", option.need, (fact,))
 
 
-def _held(draft: Draft, places: Places, asker: Asker) -> Reason:
-    found = places.first(MOST_HOSTS, asker.skip)
-    hosts = dict.fromkeys(option.host for _, option in found)
-    need = min(option.need for _, option in found)
-    unnamed = len(places.hosts) - len(hosts)
-    return refused([memory_fact(draft, host, Code.MEMORY) for host in hosts], need, unnamed=unnamed)
+def _held(draft: Draft, places: Places, asker: Asker) -> Reason | None:
+    options = places.any(MOST_HOSTS, asker.skip)
+    if not options:
+        return None
+    hosts = dict.fromkeys(option.host for option in options)
+    need = min(option.need for option in options)
+    return refused([memory_fact(draft, host, Code.MEMORY) for host in hosts], need)
 
 
 def _coarse(seconds: float | None) -> float | None:

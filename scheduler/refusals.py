@@ -11,6 +11,8 @@ from scheduler.wishes import Terms
 
 def refusal(draft: Draft, host: HostView, terms: Terms) -> HostFact | None:
     """Why the host takes no work of this kind now; `None` when it does."""
+    if terms.simple and host.name in draft.plain and host.name not in draft.reserved:
+        return None
     if draft.takes_work(host, terms.owner):
         return unsuited(host, terms) or _apart(draft, host, terms)
     name = host.name

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from scheduler.draft import Draft
 from scheduler.options import Option
-from scheduler.places import CLOSE_LOOK, Tier
 from scheduler.seat import Seat
 from scheduler.views import JobView
 from scheduler.wants import Want
@@ -18,9 +17,8 @@ def worth_another(draft: Draft, want: Want, job: JobView, seats: list[Seat]) -> 
 
     Who waits longer than a load takes wins by it. A copy displaces nobody: idle runs are left to those who have none.
     """
-    taken = {seat.run.host for seat in seats}
-    found = want.places.first(CLOSE_LOOK + len(taken))
-    place = next((o for tier, o in found if tier == Tier.FITS and o.host not in taken), None)
+    taken = {seat.run.host or "" for seat in seats}
+    place = want.places.fitting(taken=taken)
     if place is None:
         return None
     wait = _wait(draft, want, seats)

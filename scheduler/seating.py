@@ -73,7 +73,7 @@ def _another(draft: Draft, want: Want, job: JobView) -> None:
 def _replicate(draft: Draft, want: Want, job: JobView, seats: list[Seat]) -> None:
     """Load a copy where memory is free and no copy is yet, if the wait is worth it."""
     place = worth_another(draft, want, job, seats)
-    if place is None or _verdicts(draft, want, job, {place.runtime}):
+    if place is None or place.runtime in _verdicts(draft, want, job):
         _tell(draft, want, job, _full(draft, want, seats))
     else:
         _start(draft, want, job, place)
@@ -81,7 +81,7 @@ def _replicate(draft: Draft, want: Want, job: JobView, seats: list[Seat]) -> Non
 
 def _load(draft: Draft, want: Want, job: JobView) -> None:
     """The model is loaded nowhere that helps this job."""
-    verdicts = _verdicts(draft, want, job, want.places.runtimes)
+    verdicts = _verdicts(draft, want, job)
     waited = draft.snapshot.now - job.queued_at
     found = find_place(draft, want.places, Asker(want.wish, job.shape.rank, waited, verdicts.keys()))
     if isinstance(found, Option):
@@ -110,11 +110,11 @@ def _refuse(draft: Draft, want: Want, job: JobView, verdicts: list[Verdict]) -> 
         _tell(draft, want, job, refused(find_refusals(draft, want.wish), unnamed=0))
 
 
-def _verdicts(draft: Draft, want: Want, job: JobView, runtimes: set[str]) -> dict[str, Verdict]:
-    """What earlier loads say against these runtimes."""
+def _verdicts(draft: Draft, want: Want, job: JobView) -> dict[str, Verdict]:
+    """What earlier loads say against the runtimes that could load it."""
     loads = [load for load in draft.snapshot.loads if load.model_id == want.wish.model.id]
     verdicts: dict[str, Verdict] = {}
-    for runtime in sorted(runtimes) if loads else ():
+    for runtime in sorted(want.places.runtimes()) if loads else ():
         verdict = judge((load for load in loads if load.runtime == runtime), job.queued_at, draft.snapshot.now)
         if verdict is not None:
             verdicts[runtime] = verdict

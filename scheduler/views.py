@@ -51,6 +51,12 @@ class HostView:
         """Takes new work of anyone, reservations aside."""
         return self.up and not self.cordoned and not self.leaving
 
+    @property
+    def plain(self) -> bool:
+        """Takes any work and any run, whoever asks: what the planner can know of most hosts at once."""
+        quiet = self.guard == "open" and self.thermal != "critical" and not (self.taints or self.apart)
+        return quiet and self.reserved_by is None and self.open
+
 
 @dataclass(frozen=True, slots=True)
 class ModelView:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from heapq import heapify, heappop, heappush
 
 from scheduler.draft import Draft
-from scheduler.options import find_options
+from scheduler.options import Offers
 from scheduler.places import Places
 from scheduler.rank import strain
 from scheduler.reasons import Reason
@@ -28,6 +28,7 @@ class Want:
         self.answer: Reason | None = None
         self._places: Places | None = None
         self._seen = 0
+        self._granting: list[Seat] = []
         self._ready: list[tuple[_Key, Seat]] = []
         self._coming: list[Seat] = []
 
@@ -39,12 +40,14 @@ class Want:
     def places(self) -> Places:
         """Where it could be loaded; worked out when it is first asked for."""
         if self._places is None:
-            self._places = Places(self.draft, find_options(self.draft, self.wish), self._closed)
+            self._places = Places(self.draft, Offers(self.draft, self.wish))
+            self._places.seconds = self._lasting()
         return self._places
 
     def seats(self) -> list[Seat]:
         """Runs that grant it, ready or not, with free slots or without."""
-        return [seat for seat in self.draft.serving.get(self.key, ()) if self._grants(seat)]
+        self._look()
+        return [seat for seat in self._granting if self._takes(seat)]
 
     def free_seat(self) -> Seat | None:
         """The ready run with least strain on its host and most free slots."""
@@ -68,7 +71,11 @@ class Want:
     def _look(self) -> None:
         """Take note of runs that were added since."""
         serving = self.draft.serving.get(self.key, [])
-        new = [seat for seat in serving[self._seen :] if seat.free > 0 and self._grants(seat)]
+        if self._seen == len(serving):
+            return
+        granting = [seat for seat in serving[self._seen :] if serves(seat.run, self.wish)]
+        self._granting += granting
+        new = [seat for seat in granting if seat.free > 0 and self._takes(seat)]
         first, self._seen = self._seen == 0, len(serving)
         self._coming += [seat for seat in new if not seat.ready]
         ready = [(self._rank(seat), seat) for seat in new if seat.ready]
@@ -83,17 +90,20 @@ class Want:
         host = self.draft.snapshot.hosts[seat.run.host or ""]
         return round(strain(host.load, 0, host.thermal), 1), -seat.free, seat.run.id
 
-    def _grants(self, seat: Seat) -> bool:
-        return serves(seat.run, self.wish) and self._takes(seat)
-
     def _takes(self, seat: Seat) -> bool:
         host = self.draft.snapshot.hosts[seat.run.host or ""]
         if seat.stopped or seat.yielding or host.guard == "shedding" or seat.run.runtime not in host.runtimes:
             return False
         return refusal(self.draft, host, self.wish.terms) is None
 
-    def _closed(self, host: str) -> bool:
-        return refusal(self.draft, self.draft.snapshot.hosts[host], self.wish.terms) is not None
+    def _lasting(self) -> dict[str, float]:
+        """Seconds from the start of a load to the end of its first job, by runtime, as far as both were measured."""
+        model, rates = self.wish.model.id, self.draft.snapshot.rates
+        return {
+            runtime: rate.load + rate.job
+            for (of, runtime), rate in (rates.items() if self.draft.due_hosts else ())
+            if of == model and rate.load is not None and rate.job is not None
+        }
 
 
 class Wants:

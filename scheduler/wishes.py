@@ -20,6 +20,11 @@ class Terms:
     #: The exclusive job it is for, which may have a host reserved.
     owner: str | None = None
 
+    @property
+    def simple(self) -> bool:
+        """Any host that is open to all will do."""
+        return not (self.selector or self.avoid or self.owner)
+
     @classmethod
     def of_shape(cls, shape: Shape, owner: str | None = None) -> Terms:
         return cls(shape.host, shape.selector, shape.tolerations, shape.avoid, owner)
