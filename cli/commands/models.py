@@ -1,4 +1,4 @@
-"""Models of the fleet: ls, pull, info, rm."""
+"""Models of the fleet: ls, pull, info, rm, search, fit, recommend, verify, scan, gc."""
 
 from __future__ import annotations
 
@@ -11,12 +11,15 @@ from cli import options
 from cli.app import group
 from cli.client import connect
 from cli.exits import Exit
-from cli.output import Column, emit, show_facts, show_list
+from cli.models import hub, store
+from cli.output import Column, Json, emit, show_facts, show_list
 from cli.phrases import ago, iso, size
 from cli.see import see_through
 from cli.terminal import remark
 
 app = group("Models of the fleet.")
+for _command in (hub.search, hub.fit, hub.recommend, store.verify, store.scan, store.gc):
+    app.command()(_command)
 
 Name = Annotated[str, typer.Argument(metavar="MODEL", help="Its name or reference.")]
 
@@ -79,7 +82,10 @@ def info(name: Name, as_json: options.AsJson = False) -> None:
         ("can", ", ".join(model["capabilities"])),
         ("shape", ", ".join(f"{key} {value}" for key, value in shape.items())),
         ("ready on", ", ".join(model["ready_on"])),
-        ("installed", "\n".join(f"{one['host']}  {one['path']}" for one in model["installs"])),
+        ("in use by", ", ".join(model["runs"])),
+        ("also called", ", ".join(model["same_content"])),
+        ("files", "\n".join(_file(one) for one in model["artifacts"])),
+        ("installed", "\n".join(_install(one) for one in model["installs"])),
         ("last used", iso(model["last_used_at"])),
     ]
     show_facts(facts)
@@ -87,8 +93,18 @@ def info(name: Name, as_json: options.AsJson = False) -> None:
 
 @app.command()
 def rm(names: Annotated[list[str], typer.Argument(metavar="MODEL…", help="Their names or references.")]) -> None:
-    """Forget models; refused while runs use them."""
+    """Remove models and delete the files that only they use; refused while runs or jobs use them."""
     with connect() as client:
         for name in names:
             client.delete(f"/v1/models/{quote(name)}")
             remark(f"{name} removed")
+
+
+def _file(artifact: Json) -> str:
+    return f"{artifact['name']}  {size(artifact['size'])}  sha256 {(artifact['sha256'] or 'not read yet')[:12]}"
+
+
+def _install(install: Json) -> str:
+    whose = "" if install["source"] == "cidermill" else f"  (kept by {install['source']})"
+    checked = f"  verified {ago(install['verified_at'])}" if install["verified_at"] else ""
+    return f"{install['host']}  {install['path']}{whose}{checked}"

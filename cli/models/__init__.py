@@ -1,0 +1,1 @@
+"""Commands about models that need more than a line."""
