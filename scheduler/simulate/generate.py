@@ -88,8 +88,9 @@ def _poisson(chance: Random, rate: float, until: float, begin: float = 0.0) -> I
         at += chance.expovariate(rate)
 
 
-def _pick(chance: Random) -> str:
-    return chance.choices(_MODELS, _POPULARITY)[0].name
+def _pick(chance: Random, most: int = len(_MODELS)) -> str:
+    """One of the first `most` models."""
+    return chance.choices(_MODELS[:most], _POPULARITY[:most])[0].name
 
 
 def _in_order(jobs: list[TraceJob]) -> tuple[TraceJob, ...]:
@@ -118,14 +119,13 @@ def _bursty(chance: Random) -> Trace:
 
 
 def _greedy(chance: Random) -> Trace:
-    models = ("small-4b", "chat-8b")
-    jobs = [_job(chance, 0.0, chance.choice(models), "greedy", (Priority.NORMAL,)) for _ in range(900)]
+    jobs = [_job(chance, 0.0, _pick(chance, 8), "greedy", (Priority.NORMAL,)) for _ in range(900)]
     for key in "abc":
-        moments = _poisson(chance, 0.6, 500, 20)
-        jobs += [_job(chance, at, chance.choice(models), key, (Priority.NORMAL,)) for at in moments]
+        moments = _poisson(chance, 3.0, 120, 20)
+        jobs += [_job(chance, at, _pick(chance, 8), key, (Priority.NORMAL,)) for at in moments]
     return Trace(
-        name="greedy", about="One key sends 900 jobs at once; three others send theirs one by one afterwards.",
-        hosts=_FLEET[:2], models=tuple(model for model in _MODELS if model.name in models), jobs=_in_order(jobs),
+        name="greedy", about="One key sends 900 jobs at once; three others send as many together a little later.",
+        hosts=_FLEET, models=_MODELS[:8], jobs=_in_order(jobs),
     )  # fmt: skip
 
 

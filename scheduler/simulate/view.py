@@ -49,6 +49,7 @@ class View:
             lanes={(host, ENGINE): LaneView(used) for host, used in attempts.items()},
             attempts=tuple(_attempt(job, run) for run in world.runs.values() for job in run.jobs.values()),
             queues=self._queues(world),
+            rates={(model, ENGINE): rate for model, rate in world.meter.rates.items()},
         )
 
     def _shape(self, job: TraceJob) -> Shape:

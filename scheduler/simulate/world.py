@@ -9,6 +9,7 @@ from itertools import count
 from scheduler.decisions import Assign, NewRun, Plan, Preempt, Start, Stop
 from scheduler.simulate.agenda import Agenda
 from scheduler.simulate.ledger import Ledger, Party
+from scheduler.simulate.meter import Meter
 from scheduler.simulate.parts import SimHost, SimJob, SimRun
 from scheduler.simulate.trace import Trace, TraceModel
 from shared.vocabulary import RunState
@@ -20,6 +21,7 @@ class World:
     def __init__(self, trace: Trace, agenda: Agenda) -> None:
         self.trace, self.agenda = trace, agenda
         self.ledger = Ledger(trace.weights)
+        self.meter = Meter()
         self.hosts = {host.name: SimHost(host) for host in trace.hosts}
         self.models: dict[str, TraceModel] = {model.name: model for model in trace.models}
         self.runs: dict[str, SimRun] = {}
@@ -169,6 +171,7 @@ class World:
     def _ready(self, run: SimRun) -> None:
         if self.runs.get(run.id) is run and run.host.alive and run.state == RunState.STARTING:
             run.state = RunState.READY
+            self.meter.load(run.model.name, self.agenda.now - run.created_at)
             run.last_used_at = self.agenda.now
 
     def _gone(self, run: SimRun) -> None:
@@ -178,6 +181,7 @@ class World:
 
     def _finish(self, job: SimJob, attempt: int) -> None:
         if job.attempt == attempt:
+            self.meter.job(job.trace.model, self.agenda.now - job.began_at)
             self._leave(job)
             self._end(job, failed=False)
 

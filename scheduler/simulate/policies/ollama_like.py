@@ -39,7 +39,7 @@ class _Balancer:
         blocked: set[str] = set()
         for job in queue:
             host = snapshot.hosts.get(self._sent.get(job.id, ""))
-            if host is None or (host.name, job.shape.model_id) in full or board.seat(job, [host]):
+            if host is None or not host.open or (host.name, job.shape.model_id) in full or board.seat(job, [host]):
                 continue
             full.add((host.name, job.shape.model_id))
             if host.name not in blocked:
@@ -53,10 +53,13 @@ class _Balancer:
         for run in board.snapshot.runs:
             load[run.host or ""] += run.attempts
         for job in queue:
-            hosts = board.hosts(job)
-            if hosts and self._sent.get(job.id) not in {host.name for host in hosts}:
-                self._sent[job.id] = min(hosts, key=lambda host: (load[host.name], host.name)).name
-                load[self._sent[job.id]] += 1
+            sent = self._sent.get(job.id)
+            if sent is None or not board.snapshot.hosts[sent].open:
+                hosts = board.hosts(job)
+                if hosts:
+                    chosen = min(hosts, key=lambda host: (load[host.name], host.name)).name
+                    self._sent[job.id] = chosen
+                    load[chosen] += 1
 
 
 def _load(board: Board, job: JobView, host: HostView) -> None:
