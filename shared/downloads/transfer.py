@@ -78,6 +78,7 @@ def receive(client: httpx2.Client, remote: Remote, partial: Partial, meter: Mete
                 if _is_whole(response, partial):
                     return
                 _recognise(response, remote)
+                _measure(response, remote)
                 remote.accept(response)
                 _align(response, remote, partial, meter)
                 _pour(response, remote, partial, meter, interrupt)
@@ -163,6 +164,20 @@ def _recognise(response: httpx2.Response, remote: Remote) -> None:
         f"Its source now has {said.strip(chr(34))[:64]} where {remote.etag} was promised.",
         "retry the job: it asks anew what the repository holds",
     )
+
+
+def _measure(response: httpx2.Response, remote: Remote) -> None:
+    """Raises DownloadFailed when the answer speaks of another size: a sign-in page, or a damaged copy on the way."""
+    is_part = response.status_code == 206
+    said = response.headers.get("Content-Range", "").rpartition("/")[2] if is_part else _length(response)
+    if remote.size is not None and said.isdigit() and int(said) != remote.size:
+        raise dropped(remote, f"the server has {said} bytes where {remote.size} were promised")
+
+
+def _length(response: httpx2.Response) -> str:
+    """As announced; a body that is packed has another length than its content."""
+    packed = response.headers.get("Content-Encoding", "identity") != "identity"
+    return "" if packed else str(response.headers.get("Content-Length", ""))
 
 
 def _is_whole(response: httpx2.Response, partial: Partial) -> bool:

@@ -211,7 +211,7 @@ def test_a_small_file_is_checked_against_its_git_name(context: StoreContext, hub
 
 def test_more_bytes_than_promised_are_never_kept(context: StoreContext, hub: HubServer) -> None:
     hub.faults.extend([Fault(length_off=1)] * 4)
-    with pytest.raises(DownloadFailed, match="More than the promised"):
+    with pytest.raises(DownloadFailed, match="1000321 bytes where 1000320 were promised"):
         download(context)
 
 
