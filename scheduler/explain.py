@@ -10,20 +10,35 @@ from sqlalchemy.orm import Session
 
 from scheduler.decisions import Plan
 from scheduler.reasons import Code, Reason
-from shared import leader
+from shared import events, leader
 from shared.db import Database, now
+from shared.events import NewEvent
+from shared.explanation import waiting
 from shared.jobs import state as jobs
 from shared.leader import Fence
 from shared.runs import state as runs
 from shared.tables import Job, is_waiting_job
+from shared.vocabulary import JobState, RunState
 
 #: Rows in one transaction, so that nobody waits long for the database.
 _AT_ONCE = 500
 
+#: Makes the event that something waits for another reason than before.
+_Event = Callable[[str, Reason], NewEvent]
 _Write = Callable[[Session, Fence, dict[str, dict[str, Any] | None]], None]
 
 _LATER = Reason(Code.LATER, "it is not to start yet: see not_before")
 _BEHIND = Reason(Code.ORDER, "many jobs are ahead of it in the queue")
+
+
+def _job_blocked(job_id: str, reason: Reason) -> NewEvent:
+    said = waiting(job_id, JobState.QUEUED, reason.as_json())
+    return {"type": "job.blocked", "job_id": job_id, "data": said.model_dump(mode="json")}
+
+
+def _run_blocked(run_id: str, reason: Reason) -> NewEvent:
+    said = waiting(run_id, RunState.PENDING, reason.as_json())
+    return {"type": "run.blocked", "run_id": run_id, "data": said.model_dump(mode="json")}
 
 
 class Explainer:
@@ -45,18 +60,26 @@ class Explainer:
 
     def explain(self, fence: Fence, plan: Plan, overflow: tuple[int, float, str] | None) -> None:
         """Write the reasons of `plan`; `overflow` is the last job it has seen when more wait behind it."""
-        self._tell(fence, self._jobs, plan.blocked_jobs, jobs.block)
-        self._tell(fence, self._runs, plan.blocked_runs, runs.block)
+        self._tell(fence, self._jobs, plan.blocked_jobs, jobs.block, _job_blocked)
+        self._tell(fence, self._runs, plan.blocked_runs, runs.block, _run_blocked)
         self._jobs, self._runs = dict(plan.blocked_jobs), dict(plan.blocked_runs)
         with self._database.write() as session:
             leader.check(session, fence)
             _tell_unseen(session, overflow)
 
-    def _tell(self, fence: Fence, told: Mapping[str, Reason], reasons: Mapping[str, Reason], write: _Write) -> None:
+    def _tell(
+        self, fence: Fence, told: Mapping[str, Reason], reasons: Mapping[str, Reason], write: _Write, event: _Event
+    ) -> None:
         news = [(subject, reason) for subject, reason in reasons.items() if told.get(subject) != reason]
         for some in _batches(news):
             with self._database.write() as session:
                 write(session, fence, {subject: reason.as_json() for subject, reason in some})
+                events.record(session, [event(s, reason) for s, reason in some if _is_new(told.get(s), reason)])
+
+
+def _is_new(before: Reason | None, reason: Reason) -> bool:
+    """Worth an event: numbers that moved are not."""
+    return before is None or before.code != reason.code
 
 
 def _tell_unseen(session: Session, overflow: tuple[int, float, str] | None) -> None:

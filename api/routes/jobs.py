@@ -12,9 +12,11 @@ from starlette.responses import RedirectResponse, Response
 from api import views
 from api.answers import as_json, page
 from api.deps import After, Door, FrontDoor, Limit, Reader, Submitter
-from api.schemas import BulkIn, BulkOut, ExplainOut, JobDetail, JobIn, JobOut, Page, SubmittedOut
+from api.schemas import BulkIn, BulkOut, JobDetail, JobIn, JobOut, Page, SubmittedOut
 from shared.errors import Conflict, InvalidParameters
+from shared.explanation import Explanation
 from shared.jobs import queries, service, state
+from shared.jobs.explain import explain as explain_job
 from shared.jobs.intake import Submission
 from shared.jobs.service import Submitted
 from shared.tables import Job
@@ -144,17 +146,10 @@ def _shown(door: FrontDoor, job_id: str) -> JobOut:
 
 
 @router.get("/{job_id}/explain")
-def explain(job_id: str, door: Door, caller: Reader) -> ExplainOut:
-    """What it does or waits for, as a sentence and as data."""
+def explain(job_id: str, door: Door, caller: Reader) -> Explanation:
+    """What it does or waits for: as a sentence, and as data with numbers for each host."""
     with door.read() as session:
-        job = queries.find(session, job_id)
-        return ExplainOut(
-            id=job.id,
-            state=job.state,
-            sentence=queries.explain(session, job),
-            position=queries.position(session, job),
-            blocked_by=job.blocked_by,
-        )
+        return explain_job(session, queries.find(session, job_id))
 
 
 @router.get("/{job_id}/result", response_model=None)

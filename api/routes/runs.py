@@ -11,7 +11,9 @@ from api import views
 from api.answers import as_json, page
 from api.deps import After, Door, FrontDoor, Limit, Reader, Submitter
 from api.schemas import Page, RunIn, RunOut
+from shared.explanation import Explanation
 from shared.runs import queries, service, state
+from shared.runs.explain import explain as explain_run
 from shared.runs.service import RunWish
 from shared.runs.state import already_over
 from shared.vocabulary import RunState
@@ -55,6 +57,13 @@ def list_runs(
 def show(run_id: str, door: Door, caller: Reader) -> RunOut:
     """One run."""
     return _shown(door, run_id)
+
+
+@router.get("/{run_id}/explain")
+def explain(run_id: str, door: Door, caller: Reader) -> Explanation:
+    """What it does or waits for: as a sentence, and as data with numbers for each host."""
+    with door.read() as session:
+        return explain_run(session, queries.find(session, run_id))
 
 
 @router.post("/{run_id}/stop")

@@ -11,6 +11,7 @@ from cli import options
 from cli.app import group
 from cli.client import connect
 from cli.exits import Exit
+from cli.explanation import show_explanation
 from cli.follow import follow, show_end
 from cli.output import Column, Json, emit, show_facts, show_list
 from cli.phrases import ago, iso, span
@@ -109,12 +110,7 @@ def explain(job_id: JobId, as_json: options.AsJson = False) -> None:
     """Say why a job waits, or what it does."""
     with connect() as client:
         said = client.get(f"/v1/jobs/{job_id}/explain")
-    if as_json:
-        emit(said)
-        return
-    typer.echo(said["sentence"])
-    if said.get("position") is not None:
-        typer.echo(f"{said['position']} jobs are before it.")
+    emit(said) if as_json else show_explanation(said)
 
 
 def _tell_each(job_ids: list[str], what: str, as_json: bool) -> None:
@@ -143,7 +139,12 @@ def _facts(job: Json) -> list[tuple[str, str]]:
         ("model", job["model"] or ""),
         ("priority", job["priority"]),
         ("labels", ", ".join(f"{name}={value}" for name, value in job["labels"].items())),
+        ("placement", json.dumps(job["placement"]) if job["placement"] else ""),
+        ("takes turns by", job["queue"]),
         ("position", str(job["position"]) if job["position"] is not None else ""),
+        ("not before", iso(job["not_before"])),
+        ("deadline", iso(job["deadline"])),
+        ("gave way", str(job["preemptions"] or "")),
         ("created", iso(job["created_at"])),
         ("started", iso(job["started_at"])),
         ("finished", iso(job["finished_at"])),

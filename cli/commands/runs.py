@@ -11,6 +11,7 @@ from cli import options
 from cli.app import group
 from cli.client import Client, connect
 from cli.exits import Exit
+from cli.explanation import show_explanation
 from cli.output import Column, Json, emit, show_facts, show_list
 from cli.params import pairs
 from cli.phrases import ago, drift, iso, size
@@ -109,6 +110,16 @@ def show_run(
         ("last used", ago(run["last_used_at"])),
     ]
     show_facts(facts)
+
+
+@app.command()
+def explain(
+    run_id: Annotated[str, typer.Argument(metavar="ID", help="The run.")], as_json: options.AsJson = False
+) -> None:
+    """Say why a run waits, or what it does."""
+    with connect() as client:
+        said = client.get(f"/v1/runs/{run_id}/explain")
+    emit(said) if as_json else show_explanation(said)
 
 
 @app.command()

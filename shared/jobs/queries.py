@@ -8,9 +8,8 @@ from dataclasses import dataclass, field
 from sqlalchemy import exists, func, select, tuple_
 from sqlalchemy.orm import Session
 
-from shared.errors import Problem
 from shared.jobs.state import no_such_job
-from shared.tables import Attempt, Job, Result
+from shared.tables import Attempt, Job, Result, is_waiting_job
 from shared.vocabulary import JobState
 
 
@@ -68,30 +67,5 @@ def position(session: Session, job: Job) -> int | None:
     if job.state != JobState.QUEUED:
         return None
     place = tuple_(Job.rank, Job.queued_at, Job.id)
-    ahead = select(func.count()).where(Job.state == JobState.QUEUED, place < (job.rank, job.queued_at, job.id))
+    ahead = select(func.count()).where(is_waiting_job, place < (job.rank, job.queued_at, job.id))
     return session.scalar(ahead) or 0
-
-
-def explain(session: Session, job: Job) -> str:
-    """What it does or waits for, as a sentence."""
-    if job.state == JobState.QUEUED:
-        ahead = position(session, job)
-        return f"waits with {ahead} before it: {_waits_for(job)}"
-    if job.state.final:
-        problem = Problem.model_validate(job.error) if job.error else None
-        return f"{job.state}: {problem.sentence()}" if problem else f"{job.state} on attempt {job.attempt}"
-    attempt = session.get(Attempt, (job.id, job.attempt))
-    where = f"on {attempt.host} with {attempt.runtime}" if attempt is not None else ""
-    if job.state == JobState.ASSIGNED:
-        return f"given to a worker {where}, which has not taken it yet"
-    doing = f", {job.phase}" if job.phase else ""
-    stopping = "; it was asked to stop" if job.cancel_requested_at else ""
-    return f"attempt {job.attempt} runs {where}{doing}{stopping}"
-
-
-def _waits_for(job: Job) -> str:
-    if job.blocked_by:
-        return str(job.blocked_by.get("sentence", ""))
-    if job.error:
-        return "it is tried again after " + Problem.model_validate(job.error).sentence()
-    return "the scheduler has not looked at it yet"
