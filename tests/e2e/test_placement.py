@@ -1,0 +1,172 @@
+"""Placement with real processes: shares, pauses, selectors, schedules, and work that gives way."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+
+from shared.tables import Attempt, Result
+from tests.stack import Stack, running
+from tests.waiting import eventually
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180)]
+
+HOSTS = ("alpha", "beta")
+
+
+@pytest.fixture
+def stack(tmp_path: Path) -> Iterator[Stack]:
+    with running(tmp_path) as stack:
+        yield stack
+
+
+def _requests(count: int, milliseconds: int) -> list[dict[str, Any]]:
+    return [
+        {"messages": [{"role": "user", "content": f"item {n}"}], "echo": {"latency_ms": milliseconds}}
+        for n in range(count)
+    ]
+
+
+def _queue(stack: Stack, prompt: str = "hello", **more: Any) -> str:
+    params = {"model": "echo", "prompt": prompt, "stream": False}
+    return str(stack.post("/v1/jobs", {"kind": "inference", "params": params, **more})["id"])
+
+
+def _small_run(stack: Stack, slots: int = 1) -> None:
+    """The only run there will be, pinned, with few slots."""
+    run = stack.post("/v1/runs", {"model": "echo", "spec": {"slots": slots, "pinned": True}})
+    eventually(lambda: stack.get(f"/v1/runs/{run['id']}")["state"] == "ready", 30)
+
+
+def _states(stack: Stack, ids: list[str]) -> list[str]:
+    return [stack.job(job_id)["state"] for job_id in ids]
+
+
+def test_a_batch_gives_way_to_an_interactive_job_and_redoes_nothing(tmp_path: Path) -> None:
+    with running(tmp_path, environment={"CIDERMILL_MEMORY": "300MiB"}) as stack:
+        spec = {"slots": 1}
+        batch = stack.post(
+            "/v1/jobs",
+            {
+                "kind": "inference",
+                "priority": "batch",
+                "params": {"model": "echo", "requests": _requests(64, 200), "spec": spec},
+            },
+        )["id"]
+        eventually(lambda: stack.job(batch)["items_done"] >= 5, 40)
+        urgent = stack.post(
+            "/v1/jobs",
+            {
+                "kind": "inference",
+                "priority": "interactive",
+                "params": {"model": "echo", "prompt": "now", "stream": False, "spec": spec},
+            },
+        )["id"]
+        assert stack.wait(urgent, 20)["state"] == "succeeded"
+        assert stack.job(batch)["items_done"] < 64, "the batch was not in the way"
+        job = stack.wait(batch, 60)
+        assert (job["state"], job["failures"], job["crashes"], job["preemptions"]) == ("succeeded", 0, 0, 1)
+        assert [a["state"] for a in job["attempts"]] == ["abandoned", "succeeded"]
+        with stack.database.read() as session:
+            rows = session.execute(select(Result.index, Result.attempt).where(Result.job_id == batch)).all()
+        assert sorted(index for index, _ in rows) == list(range(64))
+        assert {attempt for _, attempt in rows} == {1, 2}
+
+
+def test_a_paused_part_waits_and_the_rest_goes_on(stack: Stack) -> None:
+    stack.post("/v1/queues/label:team=a/pause")
+    held = _queue(stack, labels={"team": "a"})
+    free = _queue(stack, labels={"team": "b"})
+    assert stack.wait(free, 30)["state"] == "succeeded"
+    eventually(lambda: (stack.job(held)["blocked_by"] or {}).get("code") == "paused", 10)
+    said = stack.get(f"/v1/jobs/{held}/explain")
+    assert (said["state"], said["code"]) == ("queued", "paused")
+    stack.post("/v1/queues/label:team=a/resume")
+    assert stack.wait(held, 20)["state"] == "succeeded"
+
+
+def test_a_limit_is_never_exceeded(stack: Stack) -> None:
+    stack.http.put("/v1/queues/kind:inference", json={"max_running": 1}).raise_for_status()
+    ids = [stack.submit("inference", model="echo", requests=_requests(1, 300), stream=False) for _ in range(4)]
+    for job_id in ids:
+        assert stack.wait(job_id, 40)["state"] == "succeeded"
+    with stack.database.read() as session:
+        spans = sorted(session.execute(select(Attempt.assigned_at, Attempt.ended_at)).all())
+    assert all(ended <= begun for (_, ended), (begun, _) in pairwise(spans))
+
+
+def test_selectors_and_taints_say_where_work_goes(tmp_path: Path) -> None:
+    with running(tmp_path, hosts=HOSTS) as stack:
+        stack.http.patch("/v1/hosts/beta", json={"labels": {"room": "cellar"}}).raise_for_status()
+        chosen = [_queue(stack, placement={"selector": {"room": "cellar"}}) for _ in range(2)]
+        assert [stack.wait(job, 30)["attempts"][0]["host"] for job in chosen] == ["beta", "beta"]
+        stack.http.patch("/v1/hosts/beta", json={"taints": ["quiet=night"]}).raise_for_status()
+        assert stack.wait(_queue(stack), 30)["attempts"][0]["host"] == "alpha"
+        loud = _queue(stack, placement={"selector": {"room": "cellar"}})
+        eventually(lambda: (stack.job(loud)["blocked_by"] or {}).get("code") == "host_tainted", 10)
+        bears = _queue(stack, placement={"selector": {"room": "cellar"}, "tolerations": ["quiet=night"]})
+        assert stack.wait(bears, 30)["attempts"][0]["host"] == "beta"
+        refused = stack.http.post(
+            "/v1/jobs",
+            json={
+                "kind": "inference",
+                "params": {"model": "echo", "prompt": "?"},
+                "placement": {"selector": {"room": "cellat"}},
+            },
+        )
+        assert refused.status_code == 422
+        assert refused.json()["error"]["details"]["nearest"] == ["room=cellar"]
+
+
+def test_a_schedule_fires_once_for_each_time(stack: Stack) -> None:
+    job = {"kind": "inference", "params": {"model": "echo", "prompt": "tick", "stream": False}}
+    kept = stack.post("/v1/schedules", {"name": "tick", "cron": "*/2 * * * * *", "job": job})
+
+    def fired() -> list[dict[str, Any]]:
+        return [job for job in stack.get("/v1/jobs")["data"] if job["schedule"] == kept["id"]]
+
+    eventually(lambda: len([job for job in fired() if job["state"] == "succeeded"]) >= 3, 30)
+    stack.post("/v1/schedules/tick/pause")
+    shown = stack.get("/v1/schedules/tick")
+    times = [job["created_at"] for job in fired()]
+    assert len({int(time) // 2 for time in times}) == len(times)
+    assert (shown["error"], shown["paused"]) == (None, True)
+    assert shown["last_job"] in {job["id"] for job in fired()}
+
+
+def test_a_job_whose_deadline_passes_fails_with_the_cause(stack: Stack) -> None:
+    stack.post("/v1/queues/all/pause")
+    job_id = _queue(stack, deadline="2s")
+    job = stack.wait(job_id, 20)
+    assert (job["state"], job["error"]["code"]) == ("failed", "deadline_passed")
+
+
+def test_two_labels_share_two_to_one(stack: Stack) -> None:
+    """300 jobs of two teams on one slot: of the first two thirds that end, twice as many are of the heavy one."""
+    _small_run(stack)
+    stack.http.put("/v1/queues/label:team=heavy", json={"weight": 2}).raise_for_status()
+    stack.post("/v1/queues/all/pause")
+    bodies = [
+        {
+            "kind": "inference",
+            "params": {"model": "echo", "prompt": f"{n}", "stream": False, "spec": {"slots": 1}},
+            "labels": {"team": "heavy" if n % 2 else "light"},
+            "queue_by": "team",
+        }
+        for n in range(300)
+    ]
+    stack.post("/v1/jobs/bulk", {"jobs": bodies})
+    stack.post("/v1/queues/all/resume")
+
+    def over() -> list[dict[str, Any]]:
+        return list(stack.get("/v1/jobs?limit=1000&state=succeeded")["data"])
+
+    eventually(lambda: len(over()) == 300, 120, rarest=1.0)
+    first = sorted(over(), key=lambda job: job["started_at"])[:210]
+    heavy = sum(job["labels"]["team"] == "heavy" for job in first)
+    assert heavy / len(first) == pytest.approx(2 / 3, abs=2 / 3 * 0.05)
