@@ -157,6 +157,9 @@ def sync(session: Session, name: str, said: Sync, settings: Settings) -> Synced:
     kept = jobs.keep_alive(session, name, said.attempts, settings.lease_seconds)
     kept_runs = runs.keep_alive(session, name, said.runs, settings.lease_seconds)
     unwanted = [ref for ref in _run_refs(said) if ref not in kept_runs]
+    if unwanted:
+        # It was judged while these still counted.
+        runs.judge_anew(session, name)
     _keep_logs(session, name, said)
     return Synced(
         kept=list(kept),

@@ -27,7 +27,7 @@ from shared.leader import Fence
 from shared.protocol import RunAction, RunEvent, RunRef, RunReport, RunStatus
 from shared.runs import learning, quarantine
 from shared.tables import Host, Run, is_live_run
-from shared.vocabulary import RunState
+from shared.vocabulary import Guard, RunState
 
 _LOADED = (RunState.STARTING, RunState.READY, RunState.STOPPING)
 _FINAL = (RunState.STOPPED, RunState.FAILED)
@@ -245,6 +245,8 @@ def tend(session: Session, host: str, worker: str, ref: RunRef, lease: float) ->
 
 def report(session: Session, host: str, said: RunReport, lease: float) -> bool:
     """A worker says what became of a run; `False` when it is no longer this worker's."""
+    if said.event != RunEvent.READY:
+        judge_anew(session, host)
     run = session.get(Run, said.run_id, with_for_update=True)
     if run is None or not guards.run_owned(run, said.generation, said.worker, host):
         return False
@@ -332,8 +334,20 @@ def confirm_dead(session: Session, host: str, refs: Collection[RunRef]) -> None:
     """The host says these processes are gone: their memory is free, and a run that still counted on one has failed."""
     if not refs:
         return
+    judge_anew(session, host)
     rows = session.scalars(select(Run).where(_in_refs(refs), Run.host == host).with_for_update()).all()
     _free(session, rows)
+
+
+def judge_anew(session: Session, host: str) -> None:
+    """Memory came free here: what the guard said before that ends no further run, it must say so again.
+
+    Call it before any run is locked, as hosts are locked before their runs.
+    """
+    shedding = (Host.name == host, Host.guard == Guard.SHEDDING)
+    session.execute(
+        update(Host).where(*shedding).values(guard=Guard.CLOSED), execution_options={"synchronize_session": False}
+    )
 
 
 def lingering(session: Session, host: str) -> list[RunRef]:

@@ -10,7 +10,8 @@ from sqlalchemy import select
 from shared import hosts
 from shared.errors import CannotFit
 from shared.fit import Fleet as Offers
-from shared.protocol import Register, RunRef, Sync, Telemetry
+from shared.protocol import Register, RunEvent, RunRef, RunStatus, Sync, Telemetry
+from shared.runs import state as runs
 from shared.runtimes import InstalledModel, ModelShape, RunSpec, RuntimeInfo
 from shared.settings import load_settings
 from shared.tables import Event
@@ -96,3 +97,19 @@ def test_what_fits_a_host_at_its_best_is_not_refused_while_others_use_its_memory
         else:
             with pytest.raises(CannotFit, match="can never fit"):
                 offers.check_run(model, Capability.GENERATE, spec, None, None)
+
+
+def test_one_word_of_a_shedding_guard_ends_one_run(fleet: Fleet) -> None:
+    fleet.ready_run("one", need=40)
+    fleet.ready_run("two", need=40)
+    _sync(fleet, guard=Guard.SHEDDING)
+    assert fleet.do(runs.shed, fleet.fence, ["one"], "memory guard")
+    _sync(fleet, guard=Guard.SHEDDING)
+    assert fleet.host().guard == "shedding"
+    assert fleet.report(RunEvent.STOPPED, "one")
+    assert fleet.host().guard == "closed", "it was said before the memory came free"
+    late = RunStatus(run_id="one", generation=1, worker="worker-1")
+    _sync(fleet, guard=Guard.SHEDDING, runs=[late])
+    assert fleet.host().guard == "closed", "it was judged while the run still counted"
+    _sync(fleet, guard=Guard.SHEDDING)
+    assert fleet.host().guard == "shedding"

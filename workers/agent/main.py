@@ -30,6 +30,7 @@ from shared.settings import Settings
 from shared.store.discovery import look
 from shared.store.wire import Found
 from shared.units import Bytes
+from shared.vocabulary import Guard
 from workers.agent import machine, reaper
 from workers.agent.last_boot import BootMark, panic_reports
 from workers.agent.memory.watch import MemoryWatch
@@ -174,10 +175,10 @@ class Agent:
                 wired = self._wiring.grant(key, Bytes(wish.weights), reading.total, reading.metal_cap)
                 worker.tell(Wired(run_id=wish.run_id, generation=wish.generation, wired=wired))
 
-    def _look_at_memory(self) -> bool:
+    def _look_at_memory(self, *, now: bool = False) -> bool:
         """Whether the guard changed its mind, which the front door must hear at once."""
         processes = [p for w in self._workers if w.life is not None for p in w.life.status.processes]
-        turned = self._memory.look([p.pid for p in processes], loading=not all(p.ready for p in processes))
+        turned = self._memory.look([p.pid for p in processes], loading=not all(p.ready for p in processes), now=now)
         if turned:
             verdict = self._memory.state.verdict
             log.warning("memory guard turned", guard=verdict.guard, reason=verdict.reason or "memory is enough again")
@@ -238,6 +239,9 @@ class Agent:
     def _sync(self) -> None:
         said = [(worker, worker.take_logs()) for worker in self._workers]
         heard: list[tuple[Supervised, Status]] = [(w, s) for w, s in said if s is not None]
+        if self._memory.state.verdict.guard == Guard.SHEDDING:
+            # Runs end by this word, so that it must not count one that is gone by now.
+            self._look_at_memory(now=True)
         dead_runs, dead_workers = self._dead_runs[:], self._dead_workers[:]
         answer = self._front_door.sync(
             protocol.Sync(
