@@ -2,9 +2,9 @@
 
 A peak is kept with the estimate it stood against, and what is learned is their ratio: two runs in one context bucket
 differ in KV cache, and a ratio carries over where an absolute peak would be too much for one and too little for the
-other. A run like one that was measured needs `max(0.9 x estimate, 1.05 x peak)`. One that was never measured takes the
-nearest that was, and only upwards: that the estimate was too high for 4,096 tokens does not make it so for 32,768.
-See docs/decisions/0014-what-is-learned.md.
+other. A run like one that was measured needs at least 0.9 of the estimate and 1.05 of the peak. One like none that was
+measured takes the nearest, and only upwards: that the estimate was too high for 4,096 tokens does not make it so for
+32,768. See docs/decisions/0013-what-a-peak-teaches.md.
 """
 
 from __future__ import annotations
