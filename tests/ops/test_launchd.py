@@ -1,0 +1,57 @@
+"""The launchd jobs are well formed, and the wired limit they set leaves macOS enough."""
+
+from __future__ import annotations
+
+import plistlib
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from shared.units import GIB
+
+_FOLDER = Path(__file__).parents[2] / "ops" / "launchd"
+
+
+def _limit(memory: int, *options: str) -> subprocess.CompletedProcess[str]:
+    command = ("/bin/sh", str(_FOLDER / "wired-limit"), "--dry-run", "--memory", str(memory), *options)
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize("path", sorted(_FOLDER.glob("*.plist")), ids=lambda path: path.stem)
+def test_each_job_is_named_like_its_file_and_starts_at_load(path: Path) -> None:
+    job = plistlib.loads(path.read_bytes())
+    assert job["Label"] == path.stem
+    assert job["RunAtLoad"] is True
+    assert job["ProgramArguments"][0].startswith(("/", "HOME_FOLDER/"))
+
+
+@pytest.mark.parametrize(("gib", "reserve"), [(8, 8 / 3), (12, 4), (16, 16 / 3), (24, 8), (64, 8), (128, 8)])
+def test_the_limit_leaves_the_reserve_of_the_balanced_mode(gib: int, reserve: float) -> None:
+    said = _limit(gib * GIB)
+    assert said.returncode == 0
+    name, value = said.stdout.strip().split("=")
+    assert name == "iogpu.wired_limit_mb"
+    assert int(value) == pytest.approx((gib - reserve) * 1024, abs=1)
+
+
+def test_a_reserve_of_ones_own_is_taken() -> None:
+    assert _limit(64 * GIB, "--reserve", "6144").stdout == f"iogpu.wired_limit_mb={(64 - 6) * 1024}\n"
+
+
+@pytest.mark.parametrize(
+    ("gib", "options", "says"),
+    [
+        (4, (), "too little memory"),
+        (64, ("--reserve", "1024"), "too small"),
+        (64, ("--reserve", "40000"), "too large"),
+        (64, ("--reserve", "much"), "whole number"),
+        (64, ("--reserve",), "whole number"),
+        (64, ("--all",), "no option"),
+    ],
+)
+def test_what_would_harm_is_refused_with_a_way_out(gib: int, options: tuple[str, ...], says: str) -> None:
+    said = _limit(gib * GIB, *options)
+    assert said.returncode == 2
+    assert says in said.stderr
+    assert "To fix: " in said.stderr
