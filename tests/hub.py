@@ -24,6 +24,7 @@ from urllib.parse import quote, unquote, urlsplit
 
 from tests.hub_content import Body, Content, blob_id, sha256, size_of
 from tests.hub_fault import Fault
+from tests.hub_search import listing
 
 __all__ = ["TOKEN", "Fault", "HubServer", "Repository", "Seen", "running_hub"]
 
@@ -182,6 +183,9 @@ class _Handler(BaseHTTPRequestHandler):
         body = {"id": name, "modelId": name, "sha": repository.commit, "private": False, "siblings": siblings}
         self._answer(200, {"Content-Type": "application/json"}, json.dumps(body).encode())
 
+    def _search(self) -> None:
+        self._answer(200, {"Content-Type": "application/json"}, listing(self.server.repositories, self.path))
+
     def _tree(self, name: str, revision: str) -> None:
         repository = self._repository(name, revision)
         if repository is not None:
@@ -295,6 +299,7 @@ class _Handler(BaseHTTPRequestHandler):
 
 _REPOSITORY = "([^/]+/[^/]+)"
 _ROUTES: dict[str, Callable[..., None]] = {
+    "/api/models": _Handler._search,
     rf"/api/models/{_REPOSITORY}/xet-read-token/([^/]+)": _Handler._xet_token,
     rf"/api/models/{_REPOSITORY}/tree/([^/]+)": _Handler._tree,
     rf"/api/models/{_REPOSITORY}(?:/revision/(.+))?": _Handler._info,
