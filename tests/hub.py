@@ -43,6 +43,8 @@ class Repository:
     large: tuple[str, ...]
     gated: bool = False
     private: bool = False
+    #: Gated, and nobody has accepted its licence yet.
+    closed: bool = False
     #: Xet hashes by file name, and the address of the store that has them.
     xet: dict[str, str] = field(default_factory=dict)
     xet_store: str = ""
@@ -197,7 +199,7 @@ class _Handler(BaseHTTPRequestHandler):
         if repository is None:
             return
         commit = {"X-Repo-Commit": repository.commit}
-        if repository.gated and not self._authorised():
+        if repository.closed or (repository.gated and not self._authorised()):
             status = 403 if self.headers["Authorization"] else 401
             self._answer(status, {"X-Error-Code": "GatedRepo", "X-Error-Message": "Access is restricted.", **commit})
         elif file not in repository.files:
