@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 
@@ -48,6 +48,46 @@ class Usage:
 
 
 Piece = Text | Thought | Call | End | Usage
+
+
+@dataclass(slots=True)
+class Answer:
+    """All that a model said; each tool call in one piece."""
+
+    text: str = ""
+    thought: str = ""
+    calls: list[Call] = field(default_factory=list)
+    reason: str = "stop"
+    usage: Usage = field(default_factory=Usage)
+
+    def add(self, piece: Piece) -> None:
+        match piece:
+            case Text(text):
+                self.text += text
+            case Thought(text):
+                self.thought += text
+            case End(reason):
+                self.reason = reason
+            case Usage():
+                self.usage = piece
+            case Call():
+                self._call(piece)
+
+    def _call(self, piece: Call) -> None:
+        """Pieces of one call follow each other."""
+        if self.calls and self.calls[-1].index == piece.index:
+            before = self.calls[-1]
+            self.calls[-1] = replace(before, arguments=before.arguments + piece.arguments)
+        else:
+            self.calls.append(piece)
+
+
+def answer_of(said: Mapping[str, Any]) -> Answer:
+    """An engine's whole answer."""
+    answer = Answer()
+    for piece in pieces_of(said):
+        answer.add(piece)
+    return answer
 
 
 def pieces_of(said: Mapping[str, Any]) -> Iterator[Piece]:

@@ -30,7 +30,7 @@ from shared.runs.service import RunWish
 from shared.runtimes import Endpoint
 from shared.settings import LOOPBACK
 from shared.tables import Host, Model, Run
-from shared.vocabulary import Capability, Priority, RunState
+from shared.vocabulary import Priority, RunState
 
 _log = structlog.get_logger(__name__)
 
@@ -69,15 +69,14 @@ class Seats:
 
         Raises NotFound, InvalidParameters, CannotFit, Unavailable, and what a run that failed to load said.
         """
-        name, capability = exchange.model, exchange.capability
         pause, deadline, last = _FIRST_PAUSE, time.monotonic() + _PATIENCE, None
         while True:
-            found = await run_in_threadpool(self._look, name, capability, last)
+            found = await run_in_threadpool(self._look, exchange, last)
             yield found
             if isinstance(found, Seat):
                 return
             if time.monotonic() > deadline:
-                raise Unavailable(f"No run of {name} became ready in time", found.why, "try again later")
+                raise Unavailable(f"No run of {exchange.model} became ready in time", found.why, "try again later")
             last = found.run_id
             await asyncio.sleep(pause)
             pause = min(_LONGEST_PAUSE, pause * 1.5)
@@ -115,10 +114,10 @@ class Seats:
             service.hold(session, used)
             service.let_go(session, done)
 
-    def _look(self, name: str, capability: Capability, last: str | None) -> Seat | Waiting:
+    def _look(self, exchange: Exchange, last: str | None) -> Seat | Waiting:
         with self._door.database.read() as session:
-            model = catalog.find(session, name)
-            runs = queries.serving(session, model.id, capability, self._door.settings.host_name)
+            model = catalog.find(session, exchange.model)
+            runs = queries.serving(session, model.id, exchange.capability, self._door.settings.host_name)
             ready = [run for run in runs if run.state == RunState.READY and run.endpoint is not None]
             if not ready and last is not None and last not in {run.id for run in runs}:
                 raise _why_not(session.get(Run, last))
@@ -129,7 +128,7 @@ class Seats:
                 return seat
         if runs:
             return Waiting(runs[0].id, _waits_for(runs[0]))
-        return self._start(model, capability)
+        return self._start(model, exchange)
 
     def _sit(self, run: Run) -> Seat | None:
         """The seat, if the run is still ready once it is held."""
@@ -146,12 +145,18 @@ class Seats:
                     return None
         return Seat(run.id, run.model, endpoint)
 
-    def _start(self, model: Model, capability: Capability) -> Waiting:
+    def _start(self, model: Model, exchange: Exchange) -> Waiting:
         here = self._door.settings.host_name
-        wish = RunWish(model=model.name, capability=capability, host=here, priority=Priority.INTERACTIVE)
+        wish = RunWish(
+            model=model.name,
+            capability=exchange.capability,
+            host=here,
+            priority=Priority.INTERACTIVE,
+            spec=exchange.spec,
+        )
         with self._door.write(wake=True) as session:
             _check_here(session, here)
-            started = queries.serving(session, model.id, capability, here)
+            started = queries.serving(session, model.id, exchange.capability, here)
             run_id = started[0].id if started else service.start(session, wish)
         return Waiting(run_id, "it is being started")
 

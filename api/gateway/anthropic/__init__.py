@@ -1,0 +1,1 @@
+"""Anthropic's messages and OpenAI's chats, translated into each other."""

@@ -1,0 +1,68 @@
+"""An engine's whole answer as a message."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from api.gateway.pieces import Call, Usage, answer_of
+from shared.identifiers import new_id
+
+_REASONS = {"length": "max_tokens", "tool_calls": "tool_use", "content_filter": "refusal"}
+
+
+def whole(said: Mapping[str, Any], model: str) -> dict[str, Any]:
+    """The message, its content in blocks: thoughts, text, tool calls."""
+    answer = answer_of(said)
+    content: list[dict[str, Any]] = []
+    if answer.thought:
+        content.append({"type": "thinking", "thinking": answer.thought, "signature": ""})
+    if answer.text or not (answer.thought or answer.calls):
+        content.append({"type": "text", "text": answer.text, "citations": None})
+    content += [_tool_use(call) for call in answer.calls]
+    return message(model, content, stop_reason(answer.reason), answer.usage)
+
+
+def message(model: str, content: list[dict[str, Any]], reason: str | None, used: Usage) -> dict[str, Any]:
+    """A message with all fields that strict clients ask for."""
+    return {
+        "id": new_id("msg"),
+        "type": "message",
+        "role": "assistant",
+        "model": model,
+        "content": content,
+        "stop_reason": reason,
+        "stop_sequence": None,
+        "stop_details": None,
+        "container": None,
+        "usage": usage(used),
+    }
+
+
+def usage(used: Usage) -> dict[str, Any]:
+    """Tokens of the prompt that were in the cache are counted apart."""
+    return {
+        "input_tokens": used.prompt - used.cached,
+        "cache_creation_input_tokens": 0,
+        "cache_read_input_tokens": used.cached,
+        "output_tokens": used.completion,
+        "cache_creation": None,
+        "inference_geo": None,
+        "output_tokens_details": None,
+        "server_tool_use": None,
+        "service_tier": "standard",
+    }
+
+
+def stop_reason(word: str) -> str:
+    return _REASONS.get(word, "end_turn")
+
+
+def _tool_use(call: Call) -> dict[str, Any]:
+    try:
+        given = json.loads(call.arguments or "{}")
+    except ValueError:
+        # Small models write broken JSON; the client sees what it was rather than nothing.
+        given = {"arguments": call.arguments}
+    return {"type": "tool_use", "id": call.id or new_id("toolu"), "name": call.name or "", "input": given}

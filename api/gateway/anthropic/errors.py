@@ -1,0 +1,30 @@
+"""Anthropic's errors: `{"type": "error", "error": {"type", "message"}, "request_id"}`."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import Any
+
+from api.shapes import Shape, bad_request
+from shared.errors import Problem
+from shared.identifiers import new_id
+
+_TYPES = {
+    HTTPStatus.UNAUTHORIZED: "authentication_error",
+    HTTPStatus.FORBIDDEN: "permission_error",
+    HTTPStatus.NOT_FOUND: "not_found_error",
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "request_too_large",
+    HTTPStatus.TOO_MANY_REQUESTS: "rate_limit_error",
+    HTTPStatus.SERVICE_UNAVAILABLE: "overloaded_error",
+    529: "overloaded_error",
+}
+
+
+def body(problem: Problem, status: int) -> dict[str, Any]:
+    """The whole answer; also what follows `event: error` in a stream."""
+    server = status >= HTTPStatus.INTERNAL_SERVER_ERROR
+    kind = _TYPES.get(status, "api_error" if server else "invalid_request_error")
+    return {"type": "error", "error": {"type": kind, "message": problem.sentence()}, "request_id": new_id("req")}
+
+
+SHAPE = Shape(body, bad_request)

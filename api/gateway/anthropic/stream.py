@@ -1,0 +1,110 @@
+"""A streamed answer as Anthropic's events: message_start, blocks with their deltas, message_delta, message_stop."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from api.gateway.anthropic import errors
+from api.gateway.anthropic.answer import message, stop_reason, usage
+from api.gateway.pieces import Call, End, Piece, Text, Thought, Usage, pieces_of
+from api.sse import MEDIA_TYPE, frame
+from shared.errors import Problem
+from shared.identifiers import new_id
+
+_PING = frame({"type": "ping"}, name="ping")
+
+
+class MessageWriter:
+    """Opens a block when the kind of what is said changes, and closes it before the next."""
+
+    media_type = MEDIA_TYPE
+
+    def __init__(self, model: str) -> None:
+        self._model = model
+        self._began = False
+        self._block = -1
+        #: What the open block holds: a kind, and for tools which call.
+        self._open: tuple[str, int] | None = None
+        self._reason, self._used = "stop", Usage()
+
+    def waiting(self) -> bytes:
+        return _PING
+
+    def feed(self, events: Sequence[bytes]) -> bytes:
+        return b"".join([self._chunk(json.loads(event)) for event in events])
+
+    def end(self) -> bytes:
+        # The usage of the prompt is only now sure, so it is said again with that of the answer.
+        delta = {"stop_reason": stop_reason(self._reason), "stop_sequence": None, "stop_details": None}
+        told = {"type": "message_delta", "delta": delta | {"container": None}, "usage": usage(self._used)}
+        return self._begin() + self._close() + _event(told) + _event({"type": "message_stop"})
+
+    def failed(self, problem: Problem, status: int) -> bytes:
+        return frame(errors.body(problem, status), name="error")
+
+    def _chunk(self, chunk: dict[str, Any]) -> bytes:
+        if "prompt_progress" in chunk:
+            self._used = _known(chunk["prompt_progress"])
+        return b"".join([self._piece(piece) for piece in pieces_of(chunk)])
+
+    def _piece(self, piece: Piece) -> bytes:
+        match piece:
+            case Text(text):
+                return self._say("text", {"type": "text_delta", "text": text})
+            case Thought(text):
+                return self._say("thinking", {"type": "thinking_delta", "thinking": text})
+            case Call():
+                return self._call(piece)
+            case End(word):
+                self._reason = word
+            case Usage():
+                self._used = piece
+        return b""
+
+    def _call(self, call: Call) -> bytes:
+        opened = b""
+        if self._open != ("tool_use", call.index):
+            block = {"type": "tool_use", "id": call.id or new_id("toolu"), "name": call.name or "", "input": {}}
+            opened = self._start(("tool_use", call.index), block)
+        if not call.arguments:
+            return opened
+        return opened + self._delta({"type": "input_json_delta", "partial_json": call.arguments})
+
+    def _say(self, kind: str, delta: dict[str, Any]) -> bytes:
+        opened = b""
+        if self._open != (kind, 0):
+            empty = {"text": "", "citations": None} if kind == "text" else {"thinking": "", "signature": ""}
+            opened = self._start((kind, 0), {"type": kind} | empty)
+        return opened + self._delta(delta)
+
+    def _start(self, what: tuple[str, int], block: dict[str, Any]) -> bytes:
+        before = self._begin() + self._close()
+        self._open = what
+        self._block += 1
+        return before + _event({"type": "content_block_start", "index": self._block, "content_block": block})
+
+    def _delta(self, delta: dict[str, Any]) -> bytes:
+        return _event({"type": "content_block_delta", "index": self._block, "delta": delta})
+
+    def _close(self) -> bytes:
+        if self._open is None:
+            return b""
+        self._open = None
+        return _event({"type": "content_block_stop", "index": self._block})
+
+    def _begin(self) -> bytes:
+        if self._began:
+            return b""
+        self._began = True
+        return _event({"type": "message_start", "message": message(self._model, [], None, self._used)})
+
+
+def _event(said: dict[str, Any]) -> bytes:
+    return frame(said, name=said["type"])
+
+
+def _known(progress: dict[str, Any]) -> Usage:
+    """llama.cpp tells how long the prompt is before it answers, when it is asked to."""
+    return Usage(prompt=progress.get("total") or 0, cached=progress.get("cache") or 0)

@@ -1,0 +1,46 @@
+"""Anthropic's messages: `POST /v1/messages`, also under `/anthropic`.
+
+Source: Anthropic's API reference, "Messages" and "Streaming messages".
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import APIRouter, Request
+from starlette.responses import Response
+
+from api import shapes
+from api.deps import Submitter
+from api.gateway.anthropic.answer import whole
+from api.gateway.anthropic.errors import SHAPE
+from api.gateway.anthropic.request import chat_of
+from api.gateway.anthropic.stream import MessageWriter
+from api.gateway.exchange import CHAT, Exchange
+from api.gateway.proxy import Proxy
+from api.gateway.reading import need, read_object, want
+from shared.vocabulary import Capability
+
+router = APIRouter(tags=["anthropic"])
+shapes.register(SHAPE, "/v1/messages", "/anthropic/")
+
+
+@router.post("/v1/messages", response_class=Response)
+@router.post("/anthropic/v1/messages", response_class=Response)
+async def messages(request: Request, caller: Submitter) -> Response:
+    """Answer a chat on a ready run of `model`, or on one that is started for it; `stream` streams events."""
+    proxy: Proxy = request.app.state.proxy
+    return await proxy.carry(request, read(await read_object(request)))
+
+
+def read(asked: dict[str, Any]) -> Exchange:
+    """The request; fields that are not known, and beta headers, are ignored. Raises InvalidParameters."""
+    model = need(asked, "model", str, "it names what answers; see GET /v1/models")
+    body = chat_of(asked)
+    if not want(asked, "stream", bool):
+        return Exchange(model, Capability.GENERATE, CHAT, body, lambda said: whole(said, model))
+    # The first event tells how long the prompt is; llama.cpp says so when it is asked to, others ignore it.
+    body["return_progress"] = True
+    return Exchange(
+        model, Capability.GENERATE, CHAT, body, lambda said: whole(said, model), lambda: MessageWriter(model)
+    )

@@ -1,0 +1,86 @@
+"""OpenAI's older text completions: `POST /v1/completions`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from fastapi import APIRouter, Request
+from starlette.responses import Response
+
+from api import shapes
+from api.deps import Submitter
+from api.gateway.exchange import COMPLETION, Exchange
+from api.gateway.proxy import Proxy
+from api.gateway.reading import need, read_object, want
+from api.sse import KEEP_ALIVE, MEDIA_TYPE, frame
+from shared.errors import InvalidParameters, Problem
+from shared.vocabulary import Capability
+
+router = APIRouter(tags=["openai"])
+shapes.register(shapes.OPENAI, COMPLETION)
+
+
+@router.post(COMPLETION, response_class=Response)
+async def complete(request: Request, caller: Submitter) -> Response:
+    """Go on with a text, on a ready run of `model` or on one that is started for it; `stream` streams."""
+    proxy: Proxy = request.app.state.proxy
+    return await proxy.carry(request, read(await read_object(request)))
+
+
+def read(asked: dict[str, Any]) -> Exchange:
+    """The request; what is not named here is the engine's to judge. Raises InvalidParameters."""
+    model = need(asked, "model", str, "it names what answers; see GET /v1/models")
+    if not isinstance(asked.get("prompt"), str | list):
+        raise InvalidParameters("prompt is missing", "it is what to go on with", "give a text", field="prompt")
+    body = dict(asked)
+    usage = bool((want(body, "stream_options", dict) or {}).get("include_usage"))
+    stream = bool(want(body, "stream", bool))
+    for ours in ("model", "stream", "stream_options"):
+        body.pop(ours, None)
+    writer = (lambda: TextWriter(usage)) if stream else None
+    return Exchange(model, Capability.GENERATE, COMPLETION, body, _complete, writer)
+
+
+def _complete(said: dict[str, Any]) -> dict[str, Any]:
+    """Engines differ in what they leave out; strict clients want it there."""
+    said["object"] = "text_completion"
+    if said.get("system_fingerprint", "") is None:
+        del said["system_fingerprint"]
+    for index, choice in enumerate(said.get("choices") or ()):
+        choice.setdefault("index", index)
+        choice.setdefault("text", "")
+        choice.setdefault("logprobs", None)
+        choice.setdefault("finish_reason", None)
+    return said
+
+
+class TextWriter:
+    """Chunks with all their fields; usage only when it was asked for."""
+
+    media_type = MEDIA_TYPE
+
+    def __init__(self, usage: bool) -> None:
+        self._usage = usage
+
+    def waiting(self) -> bytes:
+        return KEEP_ALIVE
+
+    def feed(self, events: Sequence[bytes]) -> bytes:
+        return b"".join([self._event(json.loads(event)) for event in events])
+
+    def end(self) -> bytes:
+        return b"data: [DONE]\n\n"
+
+    def failed(self, problem: Problem, status: int) -> bytes:
+        return frame(shapes.OPENAI.body(problem, status))
+
+    def _event(self, chunk: dict[str, Any]) -> bytes:
+        if "error" in chunk:
+            return frame(chunk)
+        if not chunk.get("choices") and not (self._usage and chunk.get("usage")):
+            return b""
+        if not self._usage:
+            chunk.pop("usage", None)
+        return frame({"choices": []} | _complete(chunk))

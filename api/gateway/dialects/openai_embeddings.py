@@ -1,0 +1,69 @@
+"""OpenAI's embeddings: `POST /v1/embeddings`, as floats or as base64, for texts or token ids."""
+
+from __future__ import annotations
+
+import base64
+import struct
+from collections.abc import Callable
+from typing import Any
+
+from fastapi import APIRouter, Request
+from starlette.responses import Response
+
+from api import shapes
+from api.deps import Submitter
+from api.gateway.exchange import EMBEDDING, Exchange
+from api.gateway.proxy import Proxy
+from api.gateway.reading import need, read_object, want
+from shared.errors import InvalidParameters
+from shared.vocabulary import Capability
+
+router = APIRouter(tags=["openai"])
+shapes.register(shapes.OPENAI, EMBEDDING)
+
+
+@router.post(EMBEDDING, response_class=Response)
+async def embed(request: Request, caller: Submitter) -> Response:
+    """Vectors for texts, on a ready run of `model` or on one that is started for it."""
+    proxy: Proxy = request.app.state.proxy
+    return await proxy.carry(request, read(await read_object(request)))
+
+
+def read(asked: dict[str, Any]) -> Exchange:
+    """The request. Raises InvalidParameters."""
+    model = need(asked, "model", str, "it names what embeds; see GET /v1/models")
+    given = asked.get("input")
+    if not given or not isinstance(given, str | list):
+        raise InvalidParameters(
+            "input is missing", "it is what to embed", "give a text, a list of texts, or token ids", field="input"
+        )
+    form = want(asked, "encoding_format", str) or "float"
+    if form not in _FORMS:
+        raise InvalidParameters(
+            "encoding_format is wrong", f"it is {form!r}", "give float or base64", field="encoding_format"
+        )
+    body = {name: value for name, value in asked.items() if name not in ("model", "encoding_format")}
+    # Engines are always asked for numbers: not all of them know the other form.
+    return Exchange(model, Capability.EMBED, EMBEDDING, body | {"encoding_format": "float"}, _answer(_FORMS[form]))
+
+
+def _answer(form: Callable[[list[float]], Any]) -> Callable[[dict[str, Any]], dict[str, Any]]:
+    def whole(said: dict[str, Any]) -> dict[str, Any]:
+        data = [
+            {"object": "embedding", "index": item.get("index", index), "embedding": form(item["embedding"])}
+            for index, item in enumerate(said.get("data") or ())
+        ]
+        counted = said.get("usage") or {}
+        prompt = counted.get("prompt_tokens") or counted.get("total_tokens") or 0
+        usage = {"prompt_tokens": prompt, "total_tokens": counted.get("total_tokens") or prompt}
+        return {"object": "list", "data": data, "model": said.get("model"), "usage": usage}
+
+    return whole
+
+
+def _base64(numbers: list[float]) -> str:
+    """Little-endian 32-bit floats, which is what OpenAI's own clients ask for by default."""
+    return base64.b64encode(struct.pack(f"<{len(numbers)}f", *numbers)).decode()
+
+
+_FORMS: dict[str, Callable[[list[float]], Any]] = {"float": lambda numbers: numbers, "base64": _base64}

@@ -1,0 +1,1 @@
+"""Ollama's chats and OpenAI's, translated into each other."""

@@ -1,0 +1,134 @@
+"""What a model said, as Ollama's lines: in one piece, or one line for each piece.
+
+Clients of Ollama are strict: what is not known is left out, never null; `content` and `response` are texts even when
+they are empty; arguments of tools are an object; durations are nanoseconds.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+from api.gateway.ollama import errors
+from api.gateway.pieces import Answer, Call, Text, Thought, answer_of, pieces_of
+from shared.errors import Problem
+
+Field = Literal["message", "response"]
+
+_NANOSECONDS = 1_000_000_000
+
+
+@dataclass(slots=True)
+class Clock:
+    """When things happened, in seconds of the monotonic clock."""
+
+    began: float = field(default_factory=time.monotonic)
+    first: float | None = None
+
+    def heard(self) -> None:
+        if self.first is None:
+            self.first = time.monotonic()
+
+    def durations(self) -> dict[str, int]:
+        """Until the first piece the prompt was read, from then on the answer was written."""
+        now = time.monotonic()
+        first = self.first if self.first is not None else now
+        return {
+            "total_duration": _nanoseconds(now - self.began),
+            "load_duration": 0,
+            "prompt_eval_duration": _nanoseconds(first - self.began),
+            "eval_duration": _nanoseconds(now - first),
+        }
+
+
+class Lines:
+    """The lines of one answer; `into` is the field of its text: `message` of a chat, `response` of a generation."""
+
+    media_type = "application/x-ndjson"
+
+    def __init__(self, model: str, into: Field) -> None:
+        self._model, self._into = model, into
+        self._clock = Clock()
+        self._answer = Answer()
+
+    def whole(self, said: Mapping[str, Any]) -> dict[str, Any]:
+        """The answer in one piece."""
+        self._answer = answer_of(_chat_of(said))
+        answer = self._answer
+        return self._line(answer.text, answer.thought, answer.calls) | self._last()
+
+    def waiting(self) -> bytes:
+        """An empty piece: a blank line would break Ollama's own client."""
+        return _written(self._line("", "", []) | {"done": False})
+
+    def feed(self, events: Sequence[bytes]) -> bytes:
+        return b"".join([self._chunk(json.loads(event)) for event in events])
+
+    def end(self) -> bytes:
+        """Calls come whole, and so before the last line."""
+        calls = _written(self._line("", "", self._answer.calls) | {"done": False}) if self._answer.calls else b""
+        return calls + _written(self._line("", "", []) | self._last())
+
+    def failed(self, problem: Problem, status: int) -> bytes:
+        return _written(errors.body(problem, status))
+
+    def _chunk(self, chunk: dict[str, Any]) -> bytes:
+        lines = b""
+        for piece in pieces_of(_chat_of(chunk)):
+            self._clock.heard()
+            self._answer.add(piece)
+            if isinstance(piece, Text):
+                lines += _written(self._line(piece.text, "", []) | {"done": False})
+            elif isinstance(piece, Thought):
+                lines += _written(self._line("", piece.text, []) | {"done": False})
+        return lines
+
+    def _line(self, text: str, thought: str, calls: Sequence[Call]) -> dict[str, Any]:
+        said: dict[str, Any] = {"thinking": thought} if thought else {}
+        head = {"model": self._model, "created_at": moment()}
+        if self._into == "response":
+            return head | {"response": text} | said
+        told = [{"function": {"name": call.name or "", "arguments": _given(call)}} for call in calls]
+        return head | {
+            "message": {"role": "assistant", "content": text} | said | ({"tool_calls": told} if told else {})
+        }
+
+    def _last(self) -> dict[str, Any]:
+        used = self._answer.usage
+        counts = {"prompt_eval_count": used.prompt, "eval_count": used.completion}
+        reason = "length" if self._answer.reason == "length" else "stop"
+        return {"done": True, "done_reason": reason} | self._clock.durations() | counts
+
+
+def moment() -> str:
+    """Now, by RFC 3339."""
+    return datetime.now(UTC).isoformat().replace("+00:00", "Z")
+
+
+def _written(line: Mapping[str, Any]) -> bytes:
+    return json.dumps(line, ensure_ascii=False).encode(errors="replace") + b"\n"
+
+
+def _nanoseconds(seconds: float) -> int:
+    return max(0, int(seconds * _NANOSECONDS))
+
+
+def _chat_of(said: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A completion's answer has its text where a chat's has a message."""
+    choices = said.get("choices") or ()
+    if not choices or "text" not in choices[0]:
+        return said
+    return {**said, "choices": [{**choices[0], "delta": {"content": choices[0]["text"]}}]}
+
+
+def _given(call: Call) -> dict[str, Any]:
+    """Small models write broken JSON; the client sees what it was rather than nothing."""
+    try:
+        given = json.loads(call.arguments or "{}")
+    except ValueError:
+        given = None
+    return given if isinstance(given, dict) else {"arguments": call.arguments}

@@ -1,0 +1,139 @@
+"""Requests of Ollama's clients, as the chat completions that engines understand.
+
+Source: Ollama's `docs/api.md`. Options that are null are as good as missing: some clients send all of them.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from api.gateway.reading import want
+from shared.errors import InvalidParameters
+
+#: Ollama's options and what OpenAI, or llama.cpp where OpenAI has none, calls them.
+_OPTIONS = {
+    "temperature": "temperature",
+    "top_p": "top_p",
+    "top_k": "top_k",
+    "min_p": "min_p",
+    "typical_p": "typical_p",
+    "seed": "seed",
+    "stop": "stop",
+    "repeat_penalty": "repeat_penalty",
+    "repeat_last_n": "repeat_last_n",
+    "presence_penalty": "presence_penalty",
+    "frequency_penalty": "frequency_penalty",
+}
+_UNITS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
+_DURATION = re.compile(r"([0-9.]+)(ns|us|µs|ms|s|m|h)")
+
+
+def chat_of(asked: Mapping[str, Any]) -> dict[str, Any]:
+    """`POST /api/chat` as the engine's request, without its model. Raises InvalidParameters."""
+    tools = want(asked, "tools", list)
+    messages = list(_messages(want(asked, "messages", list) or []))
+    return (
+        {"messages": messages} | _options(asked) | _format(asked) | _think(asked) | ({"tools": tools} if tools else {})
+    )
+
+
+def generate_of(asked: Mapping[str, Any]) -> dict[str, Any]:
+    """`POST /api/generate` as a chat with one message. Raises InvalidParameters."""
+    system = want(asked, "system", str)
+    first = [{"role": "system", "content": system}] if system else []
+    asking = {"role": "user", "content": want(asked, "prompt", str) or "", "images": want(asked, "images", list)}
+    messages = list(_messages([*first, asking]))
+    return {"messages": messages} | _options(asked) | _format(asked) | _think(asked)
+
+
+def raw_of(asked: Mapping[str, Any]) -> dict[str, Any]:
+    """`POST /api/generate` with `raw`: the prompt goes to the model as it is. Raises InvalidParameters."""
+    return {"prompt": want(asked, "prompt", str) or ""} | _options(asked)
+
+
+def seconds_of(keep_alive: object) -> float | None:
+    """`keep_alive`: seconds as a number, or a duration such as `5m` or `1h30m`; negative is for ever.
+
+    Raises InvalidParameters.
+    """
+    if keep_alive is None:
+        return None
+    if isinstance(keep_alive, int | float) and not isinstance(keep_alive, bool):
+        return -1.0 if keep_alive < 0 else float(keep_alive)
+    text = str(keep_alive).strip()
+    parts = _DURATION.findall(text.lstrip("-"))
+    if text.lstrip("-").isdecimal():
+        parts = [(text.lstrip("-"), "s")]
+    elif not parts or "".join(number + unit for number, unit in parts) != text.lstrip("-"):
+        raise InvalidParameters(
+            "keep_alive is wrong", f"{text!r} is no duration", 'give seconds or a text such as "5m"', field="keep_alive"
+        )
+    return -1.0 if text.startswith("-") else sum(float(number) * _UNITS[unit] for number, unit in parts)
+
+
+def _messages(messages: list[Any]) -> Iterator[dict[str, Any]]:
+    """Calls have no ids in Ollama; their results follow in order, so they are numbered here."""
+    waiting: list[str] = []
+    for position, message in enumerate(messages):
+        place = f"messages.{position}"
+        if not isinstance(message, dict) or not isinstance(message.get("role"), str):
+            raise InvalidParameters(f"{place} is wrong", "it has no role", "give role and content", field=place)
+        said: dict[str, Any] = {"role": message["role"], "content": _content(message)}
+        if calls := message.get("tool_calls"):
+            said["tool_calls"] = [_call(call, f"call_{position}_{index}") for index, call in enumerate(calls)]
+            waiting = [call["id"] for call in said["tool_calls"]]
+        if message["role"] == "tool":
+            said["tool_call_id"] = message.get("tool_call_id") or (waiting.pop(0) if waiting else "call")
+        yield said
+
+
+def _content(message: Mapping[str, Any]) -> str | list[dict[str, Any]]:
+    text = message.get("content") or ""
+    images = message.get("images") or ()
+    if not images:
+        return str(text)
+    shown = [{"type": "image_url", "image_url": {"url": f"data:image/png;base64,{image}"}} for image in images]
+    return [{"type": "text", "text": text}, *shown]
+
+
+def _call(call: Mapping[str, Any], name: str) -> dict[str, Any]:
+    function = call.get("function") or {}
+    given = function.get("arguments")
+    written = given if isinstance(given, str) else json.dumps(given or {})
+    return {
+        "id": call.get("id") or name,
+        "type": "function",
+        "function": {"name": function.get("name") or "", "arguments": written},
+    }
+
+
+def _options(asked: Mapping[str, Any]) -> dict[str, Any]:
+    options = want(asked, "options", dict) or {}
+    chosen = {ours: options[theirs] for theirs, ours in _OPTIONS.items() if options.get(theirs) is not None}
+    limit = options.get("num_predict")
+    # Negative means without a limit, which is what leaving it out means.
+    if isinstance(limit, int) and limit >= 0:
+        chosen["max_tokens"] = limit
+    return chosen
+
+
+def _format(asked: Mapping[str, Any]) -> dict[str, Any]:
+    wanted = asked.get("format")
+    if wanted == "json":
+        return {"response_format": {"type": "json_object"}}
+    if isinstance(wanted, dict) and wanted:
+        schema = {"name": "answer", "schema": wanted, "strict": True}
+        return {"response_format": {"type": "json_schema", "json_schema": schema}}
+    return {}
+
+
+def _think(asked: Mapping[str, Any]) -> dict[str, Any]:
+    """`true`, `false`, or how hard."""
+    think = asked.get("think")
+    if think is None:
+        return {}
+    told: dict[str, Any] = {"enable_thinking": bool(think)}
+    return {"chat_template_kwargs": told | ({"reasoning_effort": think} if isinstance(think, str) else {})}

@@ -1,0 +1,168 @@
+"""Anthropic's messages, translated to chats and back."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from api.gateway.anthropic.answer import whole
+from api.gateway.anthropic.request import chat_of
+from api.gateway.anthropic.stream import MessageWriter
+from shared.errors import InvalidParameters, Unavailable
+
+_HELLO = {"role": "user", "content": "hello"}
+
+
+def asked(**fields: Any) -> dict[str, Any]:
+    return {"max_tokens": 10, "messages": [_HELLO]} | fields
+
+
+def chunk(delta: dict[str, Any] | None = None, reason: str | None = None, **more: Any) -> bytes:
+    return json.dumps({"choices": [{"index": 0, "delta": delta or {}, "finish_reason": reason}], **more}).encode()
+
+
+def events(written: bytes) -> list[dict[str, Any]]:
+    """What a client reads; each event's line names the type of its data."""
+    read = []
+    for block in written.decode().strip().split("\n\n"):
+        name, data = block.split("\n")
+        read.append(json.loads(data.removeprefix("data: ")))
+        assert name == f"event: {read[-1]['type']}"
+    return read
+
+
+@pytest.mark.parametrize(
+    ("given", "sent"),
+    [
+        ({"system": "be brief"}, [{"role": "system", "content": "be brief"}, _HELLO]),
+        (
+            {"system": [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]},
+            [{"role": "system", "content": "a\nb"}, _HELLO],
+        ),
+        (
+            {"messages": [{"role": "user", "content": [{"type": "text", "text": "hello", "cache_control": {}}]}]},
+            [_HELLO],
+        ),
+        (
+            {"messages": [_HELLO, {"role": "assistant", "content": [
+                {"type": "thinking", "thinking": "hm", "signature": ""},
+                {"type": "text", "text": "let me see"},
+                {"type": "tool_use", "id": "t1", "name": "look", "input": {"at": 1}},
+            ]}, {"role": "user", "content": [
+                {"type": "tool_result", "tool_use_id": "t1", "content": [{"type": "text", "text": "seen"}]},
+                {"type": "text", "text": "well?"},
+            ]}]},
+            [
+                _HELLO,
+                {"role": "assistant", "content": "let me see", "tool_calls": [
+                    {"id": "t1", "type": "function", "function": {"name": "look", "arguments": '{"at": 1}'}},
+                ]},
+                {"role": "tool", "tool_call_id": "t1", "content": "seen"},
+                {"role": "user", "content": "well?"},
+            ],
+        ),
+        (
+            {"messages": [{"role": "user", "content": [
+                {"type": "image", "source": {"type": "base64", "media_type": "image/jpeg", "data": "QQ=="}},
+                {"type": "text", "text": "what?"},
+            ]}]},
+            [{"role": "user", "content": [
+                {"type": "image_url", "image_url": {"url": "data:image/jpeg;base64,QQ=="}},
+                {"type": "text", "text": "what?"},
+            ]}],
+        ),
+    ],
+)  # fmt: skip
+def test_messages_become_a_chat(given: dict[str, Any], sent: list[dict[str, Any]]) -> None:
+    assert chat_of(asked(**given))["messages"] == sent
+
+
+@pytest.mark.parametrize(
+    ("choice", "sent"),
+    [
+        (None, "auto"),
+        ({"type": "any"}, "required"),
+        ({"type": "none"}, "none"),
+        ({"type": "tool", "name": "look"}, {"type": "function", "function": {"name": "look"}}),
+    ],
+)
+def test_tools_become_functions(choice: object, sent: object) -> None:
+    server = {"type": "web_search_20250305", "name": "web_search"}
+    tool = {"name": "look", "description": "looks", "input_schema": {"type": "object"}}
+    body = chat_of(asked(tools=[tool, server], tool_choice=choice))
+    function = {"name": "look", "description": "looks", "parameters": {"type": "object"}}
+    assert (body["tools"], body["tool_choice"]) == ([{"type": "function", "function": function}], sent)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"max_tokens": None},
+        {"max_tokens": 0},
+        {"max_tokens": True},
+        {"messages": []},
+        {"messages": ["hello"]},
+        {"messages": [{"role": "user", "content": 5}]},
+        {"messages": [{"role": "user", "content": [{"type": "image", "source": {"type": "url", "url": "http://x"}}]}]},
+        {"temperature": "hot"},
+    ],
+)
+def test_what_makes_no_sense_is_explained(wrong: dict[str, Any]) -> None:
+    with pytest.raises(InvalidParameters) as raised:
+        chat_of(asked(**wrong))
+    problem = raised.value.problem
+    assert problem.what
+    assert problem.why
+    assert problem.fix
+
+
+def test_a_stream_opens_and_closes_a_block_for_each_kind_of_thing_said() -> None:
+    writer = MessageWriter("m")
+    written = writer.waiting() + writer.feed(
+        [
+            chunk(prompt_progress={"total": 9, "cache": 2}),
+            chunk({"role": "assistant", "reasoning_content": "hm"}),
+            chunk({"content": "let "}),
+            chunk({"content": "me"}),
+            chunk({"tool_calls": [{"index": 0, "id": "t", "function": {"name": "look", "arguments": ""}}]}),
+            chunk({"tool_calls": [{"index": 0, "function": {"arguments": '{"at":1}'}}]}),
+            chunk({"tool_calls": [{"index": 1, "id": "u", "function": {"name": "go", "arguments": "{}"}}]}),
+            chunk(reason="tool_calls"),
+            json.dumps({"choices": [], "usage": {"prompt_tokens": 9, "completion_tokens": 4}}).encode(),
+        ]
+    )  # fmt: skip
+    read = events(written + writer.end())
+    assert [event["type"].removeprefix("content_") for event in read] == [
+        "ping", "message_start",
+        "block_start", "block_delta", "block_stop",
+        "block_start", "block_delta", "block_delta", "block_stop",
+        "block_start", "block_delta", "block_stop",
+        "block_start", "block_delta", "block_stop",
+        "message_delta", "message_stop",
+    ]  # fmt: skip
+    assert read[1]["message"]["usage"]["input_tokens"] == 7
+    assert [event["index"] for event in read if event["type"] == "content_block_start"] == [0, 1, 2, 3]
+    assert read[-2]["delta"]["stop_reason"] == "tool_use"
+    assert read[-2]["usage"]["output_tokens"] == 4
+
+
+def test_an_empty_stream_is_still_a_message() -> None:
+    kinds = [event["type"] for event in events(MessageWriter("m").end())]
+    assert kinds == ["message_start", "message_delta", "message_stop"]
+
+
+def test_a_broken_stream_ends_in_an_error_event() -> None:
+    problem = Unavailable("The run went away", "it was killed", "ask again").problem
+    (event,) = events(MessageWriter("m").failed(problem, 503))
+    assert event["error"]["type"] == "overloaded_error"
+
+
+@pytest.mark.parametrize(("arguments", "given"), [('{"at": 1}', {"at": 1}), ("{at", {"arguments": "{at"}), ("", {})])
+def test_tool_calls_are_blocks_with_their_input(arguments: str, given: dict[str, Any]) -> None:
+    call = {"id": "t", "type": "function", "function": {"name": "look", "arguments": arguments}}
+    said = {"choices": [{"message": {"content": None, "tool_calls": [call]}, "finish_reason": "tool_calls"}]}
+    message = whole(said, "m")
+    assert message["content"] == [{"type": "tool_use", "id": "t", "name": "look", "input": given}]
+    assert message["stop_reason"] == "tool_use"

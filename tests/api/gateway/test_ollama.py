@@ -1,0 +1,83 @@
+"""Ollama's chats and generations, translated to chats and back."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from api.gateway.ollama.answer import Lines
+from api.gateway.ollama.request import chat_of, generate_of, seconds_of
+from shared.errors import InvalidParameters
+
+
+def lines(written: bytes) -> list[dict[str, Any]]:
+    """What a client reads; no line is blank."""
+    assert written.endswith(b"\n")
+    return [json.loads(line) for line in written[:-1].split(b"\n")]
+
+
+@pytest.mark.parametrize(
+    ("written", "seconds"),
+    [(None, None), (0, 0.0), (-1, -1.0), ("-1m", -1.0), ("5m", 300.0), ("1h30m", 5400.0), (30, 30.0), ("45", 45.0)],
+)
+def test_keep_alive_is_a_number_or_a_duration(written: object, seconds: float | None) -> None:
+    assert seconds_of(written) == seconds
+
+
+@pytest.mark.parametrize("wrong", ["soon", "5 minutes", "", "m"])
+def test_other_words_are_no_duration(wrong: str) -> None:
+    with pytest.raises(InvalidParameters):
+        seconds_of(wrong)
+
+
+def test_options_are_called_by_their_other_names_and_null_ones_left_out() -> None:
+    body = chat_of({"messages": [], "options": {"num_predict": 5, "top_k": None, "temperature": 0, "num_thread": 4}})
+    assert body == {"messages": [], "max_tokens": 5, "temperature": 0}
+
+
+def test_calls_get_the_ids_that_their_results_answer() -> None:
+    call = {"function": {"name": "look", "arguments": {"at": 1}}}
+    body = chat_of(
+        {"messages": [
+            {"role": "assistant", "content": "", "tool_calls": [call, call]},
+            {"role": "tool", "content": "a"},
+            {"role": "tool", "content": "b"},
+        ]}
+    )  # fmt: skip
+    asking, first, second = body["messages"]
+    assert [one["id"] for one in asking["tool_calls"]] == [first["tool_call_id"], second["tool_call_id"]]
+    assert json.loads(asking["tool_calls"][0]["function"]["arguments"]) == {"at": 1}
+
+
+def test_a_generation_is_a_chat_of_one_message() -> None:
+    body = generate_of({"prompt": "hi", "system": "be brief", "format": "json"})
+    assert [message["content"] for message in body["messages"]] == ["be brief", "hi"]
+    assert body["response_format"] == {"type": "json_object"}
+
+
+def test_a_stream_is_lines_that_end_with_one_that_is_done() -> None:
+    writer = Lines("m", "message")
+    deltas = [
+        {"role": "assistant", "content": None},
+        {"reasoning_content": "hm"},
+        {"content": "a"},
+        {"tool_calls": [{"index": 0, "id": "t", "function": {"name": "look", "arguments": '{"at"'}}]},
+        {"tool_calls": [{"index": 0, "function": {"arguments": ":1}"}}]},
+    ]
+    chunks = [{"choices": [{"index": 0, "delta": delta}]} for delta in deltas]
+    usage = {"choices": [], "usage": {"prompt_tokens": 3, "completion_tokens": 2}}
+    events = [json.dumps(chunk).encode() for chunk in [*chunks, usage]]
+    read = lines(writer.waiting() + writer.feed(events) + writer.end())
+    assert [line["done"] for line in read] == [False] * 4 + [True]
+    assert all(isinstance(line["message"]["content"], str) for line in read)
+    assert read[-2]["message"]["tool_calls"] == [{"function": {"name": "look", "arguments": {"at": 1}}}]
+    assert (read[-1]["prompt_eval_count"], read[-1]["eval_count"], read[-1]["done_reason"]) == (3, 2, "stop")
+    assert not [line for line in read if None in line.values()]
+
+
+def test_a_completion_answers_a_generation() -> None:
+    said = {"choices": [{"text": "sea", "finish_reason": "length"}], "usage": {"completion_tokens": 1}}
+    line = Lines("m", "response").whole(said)
+    assert (line["response"], line["done_reason"], line["done"]) == ("sea", "length", True)

@@ -1,0 +1,83 @@
+"""OpenAI's dialect: what engines leave out is filled in, what strict clients break on is taken out."""
+
+from __future__ import annotations
+
+import base64
+import json
+import struct
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from api.gateway.dialects import openai_chat, openai_embeddings
+from api.gateway.engine_events import EngineEvents
+
+
+def chunk(delta: dict[str, Any], reason: str | None = None, **more: Any) -> bytes:
+    return json.dumps({"choices": [{"delta": delta, "finish_reason": reason}], **more}).encode()
+
+
+def read(written: bytes) -> list[dict[str, Any]]:
+    blocks = written.decode().strip().split("\n\n")
+    assert blocks.pop() == "data: [DONE]"
+    return [json.loads(block.removeprefix("data: ")) for block in blocks]
+
+
+def streamed(*events: bytes, usage: bool = False) -> list[dict[str, Any]]:
+    writer = openai_chat.ChunkWriter(usage)
+    return read(writer.feed(events) + writer.end())
+
+
+def test_the_role_comes_once_and_every_chunk_has_its_index() -> None:
+    said = streamed(chunk({"role": "assistant", "content": "a"}), chunk({"role": "assistant", "content": "b"}))
+    assert [one["choices"][0]["delta"] for one in said] == [{"role": "assistant", "content": "a"}, {"content": "b"}]
+    assert all(one["choices"][0]["index"] == 0 for one in said)
+    assert all(one["object"] == "chat.completion.chunk" for one in said)
+
+
+def test_the_role_comes_first_when_the_engine_never_says_it() -> None:
+    said = streamed(chunk({"content": "a"}), chunk({}, "stop"))
+    assert said[0]["choices"][0]["delta"]["role"] == "assistant"
+    assert said[1]["choices"][0] == {"delta": {}, "finish_reason": "stop", "index": 0}
+
+
+@pytest.mark.parametrize("asked", [True, False])
+def test_usage_comes_last_and_only_when_it_was_asked_for(asked: bool) -> None:
+    last = json.dumps({"choices": [], "usage": {"prompt_tokens": 1}}).encode()
+    said = streamed(chunk({"content": "a"}), last, usage=asked)
+    assert ["usage" in one for one in said] == ([False, True] if asked else [False])
+    assert said[-1]["choices"] == [] or not asked
+
+
+def test_calls_of_tools_are_numbered() -> None:
+    call = {"id": "t", "function": {"name": "look", "arguments": ""}}
+    (said,) = streamed(chunk({"tool_calls": [call, call]}))
+    assert [one["index"] for one in said["choices"][0]["delta"]["tool_calls"]] == [0, 1]
+
+
+def test_a_fingerprint_is_never_null() -> None:
+    (said,) = streamed(chunk({"content": "a"}, system_fingerprint=None))
+    assert "system_fingerprint" not in said
+
+
+@given(st.lists(st.text(st.characters(codec="utf-8"), min_size=1), min_size=1), st.integers(1, 40))
+def test_a_stream_may_be_cut_anywhere(texts: list[str], step: int) -> None:
+    sent = b": hello\n\n" + b"".join(b"data: " + json.dumps(text).encode() + b"\n\n" for text in texts)
+    sent += b"data: [DONE]\n\n"
+    events, got = EngineEvents(), list[bytes]()
+    for start in range(0, len(sent), step):
+        got += events.feed(sent[start : start + step])
+    assert [json.loads(payload) for payload in got + events.flush()] == texts
+
+
+def test_vectors_come_as_numbers_or_as_little_endian_floats() -> None:
+    said = {"data": [{"index": 0, "embedding": [0.5, -2.0]}], "usage": {"prompt_tokens": 3}}
+    numbers = openai_embeddings.read({"model": "m", "input": "x"}).whole(said)
+    packed = openai_embeddings.read({"model": "m", "input": "x", "encoding_format": "base64"}).whole(said)
+    assert isinstance(numbers, dict)
+    assert isinstance(packed, dict)
+    assert numbers["data"][0]["embedding"] == [0.5, -2.0]
+    assert struct.unpack("<2f", base64.b64decode(packed["data"][0]["embedding"])) == (0.5, -2.0)
+    assert numbers["usage"] == {"prompt_tokens": 3, "total_tokens": 3}
