@@ -51,7 +51,8 @@ def running(session: Session, names: Collection[str]) -> dict[str, int]:
     if not names:
         return {}
     counts = [func.coalesce(func.sum(case((belongs(name), 1), else_=0)), 0) for name in names]
-    row = session.execute(select(*counts).join(Attempt, Attempt.job_id == Job.id).where(is_live_attempt)).one()
+    at_work = select(*counts).select_from(Job).join(Attempt, Attempt.job_id == Job.id).where(is_live_attempt)
+    row = session.execute(at_work).one()
     return {name: int(count) for name, count in zip(names, row, strict=True)}
 
 
