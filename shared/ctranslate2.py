@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import NamedTuple
 
 from shared.binary import Reader
 from shared.errors import InvalidInput
@@ -27,6 +28,13 @@ _SIZES = {384: "tiny", 512: "base", 768: "small", 1024: "medium", 1280: "large"}
 #: Every Whisper head has 64 elements.
 _HEAD = 64
 _ENGLISH_WORDS, _V3_WORDS = 51864, 51866
+#: Bytes of an element by the number of its type (`DataType` in include/ctranslate2/types.h).
+_ELEMENTS = {0: 4, 1: 1, 2: 2, 3: 4, 4: 2, 5: 2}
+
+
+class _Variable(NamedTuple):
+    dimensions: tuple[int, ...]
+    element: int
 
 
 def read_shape(path: Path) -> ModelShape:
@@ -60,26 +68,26 @@ def model_name(shape: ModelShape) -> str:
     return f"whisper-{size}{'.en' if shape.vocabulary == _ENGLISH_WORDS else ''}"
 
 
-def _variable(reader: Reader) -> tuple[str, tuple[int, ...]]:
+def _variable(reader: Reader) -> tuple[str, _Variable]:
     name = _name(reader)
     dimensions = tuple(reader.number("I") for _ in range(reader.number("B")))
-    reader.number("B")
+    element = _ELEMENTS.get(reader.number("B"), 4)
     reader.skip_data(reader.number("I"))
-    return name, dimensions
+    return name, _Variable(dimensions, element)
 
 
 def _name(reader: Reader) -> str:
     return reader.text(reader.number("H"), _LONGEST_NAME).rstrip("\0")
 
 
-def _shape(variables: dict[str, tuple[int, ...]]) -> ModelShape:
-    words = variables.get("decoder/embeddings/weight", ())
-    if len(words) != 2:
+def _shape(variables: dict[str, _Variable]) -> ModelShape:
+    words = variables.get("decoder/embeddings/weight", _Variable((), 4))
+    if len(words.dimensions) != 2:
         raise InvalidInput("The Whisper model has no word embeddings", "It is incomplete.", "convert it again")
     found = [match for name in variables if (match := _LAYER.match(name))]
     encoder, layers = (len({match[2] for match in found if match[1] == part}) for part in ("encoder", "decoder"))
-    positions = variables.get("encoder/position_encodings/encodings", (WHISPER_POSITIONS,))
-    vocabulary, hidden = words
+    positions = variables.get("encoder/position_encodings/encodings", _Variable((WHISPER_POSITIONS,), 4))
+    vocabulary, hidden = words.dimensions
     return ModelShape(
         architecture="whisper",
         layers=layers,
@@ -93,5 +101,6 @@ def _shape(variables: dict[str, tuple[int, ...]]) -> ModelShape:
         query_heads=hidden // _HEAD,
         feed_forward=4 * hidden,
         encoder_layers=encoder,
-        encoder_context=positions[0],
+        encoder_context=positions.dimensions[0],
+        element=words.element,
     )

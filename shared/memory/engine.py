@@ -46,8 +46,9 @@ class Engine:
     gpu: bool = False
     #: MLX on a GPU: bytes of freed buffers it keeps.
     spare: int = SPARE
-    #: Whisper: hypotheses followed at once.
+    #: CTranslate2: hypotheses followed at once, and bytes of a weight in memory; `None`: as in the file.
     beams: int = BEAMS
+    weight: int | None = None
 
 
 def engine_of(
@@ -62,10 +63,21 @@ def engine_of(
         key, value = (CACHE_TYPES.get(str(params.get(f"cache_type_{name}")), Fraction(2)) for name in "kv")
         return Engine(Family.LLAMA, step, key, value, flash=params.get("flash_attention") != "off", gpu=gpu)
     if form is Format.CTRANSLATE2:
-        return Engine(Family.CTRANSLATE2, beams=_count(params, "beam_size", BEAMS), gpu=gpu)
+        return Engine(Family.CTRANSLATE2, beams=_count(params, "beam_size", BEAMS), weight=_computed(shape, params))
     step, bits = _count(params, "prefill_step", MLX_STEP), _count(params, "kv_bits", 0)
     cached = packed(bits, _count(params, "kv_group_size", 64), shape.element) if bits else None
     return Engine(Family.MLX, step, cached, cached, gpu=gpu, spare=_size(params, "cache_limit", SPARE))
+
+
+def _computed(shape: ModelShape, params: Mapping[str, Any]) -> int:
+    """Bytes of a weight as CTranslate2 holds it: it converts the file to what it computes with.
+
+    CPUs do not compute with 16 bits, so that such weights become float32, whether they were asked for or found.
+    """
+    asked = str(params.get("compute_type", "default"))
+    if asked == "default":
+        return shape.element if shape.element == 1 else 4
+    return 1 if asked.startswith("int8") else 4
 
 
 def _count(params: Mapping[str, Any], name: str, otherwise: int) -> int:

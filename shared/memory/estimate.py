@@ -8,7 +8,7 @@ from shared.memory.cache import known_cache, unknown_cache
 from shared.memory.engine import Engine, Family
 from shared.memory.need import Need
 from shared.memory.prefill import work_space
-from shared.memory.speech import speech_cache, speech_work
+from shared.memory.speech import speech_cache, speech_weights, speech_work
 from shared.memory.state import recurrent_state
 from shared.runtimes import ModelShape
 from shared.units import Bytes
@@ -25,6 +25,8 @@ def estimate(
     `weights` are the bytes of the weight files, `base` what the engine takes before any model.
     """
     engine = engine or Engine()
+    if shape.encoder_layers:
+        weights = Bytes(speech_weights(shape, weights, engine))
     margin = Bytes(ceil(weights * MARGIN))
     if shape.encoder_layers:
         cache, work = speech_cache(shape, engine) * slots, speech_work(shape, engine) * slots

@@ -9,8 +9,11 @@ from shared.memory.engine import Engine
 from shared.runtimes import ModelShape
 
 FLOAT32 = 4
-#: Samples of one hour at 16 kHz in float32: the longest audio a slot is expected to hold decoded.
-PCM_HOUR = 3600 * 16_000 * FLOAT32
+
+
+def speech_weights(shape: ModelShape, weights: int, engine: Engine) -> int:
+    """Bytes of the weights in memory, of `weights` in the file."""
+    return weights * (engine.weight or shape.element) // shape.element
 
 
 def speech_cache(shape: ModelShape, engine: Engine) -> int:

@@ -20,12 +20,15 @@ from shared.vocabulary import Capability, Format
 from workers.launch.boot import OFFLINE, boot_command, check_model, installed
 from workers.launch.cores import fast_cores
 from workers.launch.diagnosis import COMMON, diagnose, symptom
+from workers.launch.metal import HAS_METAL
 from workers.launch.params import EngineParams, context_of, read_params, slots_of
 
 _CAPABILITIES = (Capability.GENERATE, Capability.EMBED)
 #: Threads that wait for each other sleep instead of spinning. Where anything else wants the same cores, spinning makes
 #: tokens a hundred times slower (measured on 2 cores: 0.5 instead of 57 a second), and it starves the others.
 _SHARED_CORES = {"OMP_WAIT_POLICY": "passive"}
+#: Measured with nothing loaded but the smallest of models; the work space of a batch is estimated apart.
+_BASE = Bytes((160 if HAS_METAL else 54) * MIB)
 _CacheType = Literal["f32", "f16", "bf16", "q8_0", "q5_1", "q5_0", "q4_1", "q4_0"]
 _SYMPTOMS = (
     symptom(
@@ -81,7 +84,8 @@ class LlamaCpp:
             # The fastest of 1 to 32 for 64 short chats on 2 cores; more only takes memory.
             default_slots=8,
             max_slots=256,
-            base_memory=Bytes(160 * MIB),
+            base_memory=_BASE,
+            gpu=HAS_METAL,
         )
 
     def plan(self, spec: RunSpec, model: InstalledModel, port: int) -> LaunchPlan:
@@ -96,6 +100,9 @@ class LlamaCpp:
             "port": port,
             "slots": slots,
             "context": context,
+            # Weights that the GPU uses out of a mapped file are counted as nobody's memory by macOS: neither the run's
+            # nor free. Read into memory they are the run's, and both the guard and the ceiling see them.
+            "map_weights": not HAS_METAL,
             **params.model_dump(),
             **_threads(params),
             **_embedding(model, params, context),

@@ -15,8 +15,11 @@ from shared.units import MIB, Bytes, parse_bytes
 from shared.vocabulary import Capability, Format
 from workers.launch.boot import OFFLINE, boot_command, check_model, installed
 from workers.launch.diagnosis import COMMON, diagnose, symptom
+from workers.launch.metal import HAS_METAL
 from workers.launch.params import EngineParams, context_of, read_params, slots_of
 
+#: Measured with nothing loaded but the smallest of models; on Metal, compiled kernels and freed buffers add to it.
+_BASE = Bytes((640 if HAS_METAL else 88) * MIB)
 _SYMPTOMS = (
     symptom(
         r"Model type \S+ not supported|unknown model type",
@@ -73,7 +76,8 @@ class MlxLm:
             capabilities=(Capability.GENERATE,),
             default_slots=8,
             max_slots=64,
-            base_memory=Bytes(640 * MIB),
+            base_memory=_BASE,
+            gpu=HAS_METAL,
         )
 
     def plan(self, spec: RunSpec, model: InstalledModel, port: int) -> LaunchPlan:

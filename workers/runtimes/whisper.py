@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import platform
-import sys
 from importlib.metadata import version
 from importlib.util import find_spec
 from typing import Any, Literal
@@ -18,6 +16,7 @@ from shared.vocabulary import Capability, Format
 from workers.launch.boot import OFFLINE, boot_command, check_model, installed
 from workers.launch.cores import fast_cores
 from workers.launch.diagnosis import COMMON, diagnose, symptom
+from workers.launch.metal import HAS_METAL
 from workers.launch.params import EngineParams, read_params, slots_of
 
 #: Tokens of text that Whisper keeps in mind; not for users to choose.
@@ -25,6 +24,8 @@ _CONTEXT = 448
 #: Threads that wait for each other spin for some microseconds, then sleep: as fast as spinning on idle cores, and more
 #: than twice as fast on shared ones (measured; sleeping at once costs a quarter on idle ones).
 _SHARED_CORES = {"GOMP_SPINCOUNT": "1000"}
+#: Measured with the smallest of models, after its first audio: decoder, tokenizer and spectrogram come with that.
+_BASE = Bytes((384 if HAS_METAL else 148) * MIB)
 _SYMPTOMS = (
     symptom(
         r"Unable to open file '.*'|File .* is incomplete|Unsupported model binary version|"
@@ -69,7 +70,8 @@ class Whisper:
             capabilities=(Capability.TRANSCRIBE,),
             max_slots=8,
             default_context=_CONTEXT,
-            base_memory=Bytes(384 * MIB),
+            base_memory=_BASE,
+            gpu=HAS_METAL,
         )
 
     def plan(self, spec: RunSpec, model: InstalledModel, port: int) -> LaunchPlan:
@@ -103,7 +105,7 @@ def _engines() -> list[tuple[str, Format]]:
     found = []
     if find_spec("faster_whisper"):
         found.append(("faster-whisper", Format.CTRANSLATE2))
-    if sys.platform == "darwin" and platform.machine() == "arm64" and find_spec("mlx_audio"):
+    if HAS_METAL and find_spec("mlx_audio"):
         found.append(("mlx-audio", Format.SAFETENSORS))
     return found
 

@@ -11,7 +11,9 @@ import os
 import select
 import socket
 import sys
+import threading
 import traceback
+import weakref
 from collections import deque
 from collections.abc import Callable, Iterator
 from http.server import ThreadingHTTPServer
@@ -21,6 +23,7 @@ from mlx_lm.generate import stream_generate
 from mlx_lm.models.cache import LRUPromptCache
 from mlx_lm.server import APIHandler, ModelDescription, ModelProvider, ResponseGenerator
 
+from workers.runtimes.boot.mlx_wiring import free_buffers
 from workers.runtimes.boot.openai import model_list
 
 _ONLY_MODEL = ("default_model", None, "default_model")
@@ -38,6 +41,41 @@ class OneModel(ModelProvider):  # type: ignore[misc]
             deque(stream_generate(model, tokenizer, tokenizer.encode("warm"), max_tokens=2), maxlen=0)
             self.warm = True
         return model, tokenizer
+
+
+class Kept(LRUPromptCache):  # type: ignore[misc]
+    """Caches of finished requests, in the room that running ones leave.
+
+    The original trims by what running requests hold when one arrives; they grow afterwards, and together they would
+    take twice what was reserved. Here each of them counts with all it may come to hold.
+    """
+
+    def __init__(self, slots: int, room: int) -> None:
+        super().__init__(slots, room)
+        #: Bytes of one request's cache; there is room for one more than there are slots.
+        self._each = room // (slots + 1)
+        self._slots = slots
+        self._room = room
+        self._running = 0
+        self._lock = threading.Lock()
+
+    def begin(self) -> None:
+        self._count(1)
+
+    def end(self) -> None:
+        """After the last request an idle run keeps no freed buffers: other runs have a use for them."""
+        self._count(-1)
+        if not self._running:
+            free_buffers()
+
+    def shrink(self) -> None:
+        """Drop what there is no room for. Only the thread that generates may ask for it."""
+        self.trim_to(n_bytes=self.max_bytes)
+
+    def _count(self, change: int) -> None:
+        with self._lock:
+            self._running += change
+            self.max_bytes = self._room - min(self._running, self._slots) * self._each
 
 
 class Generator(ResponseGenerator):  # type: ignore[misc]
@@ -62,6 +100,7 @@ class Generator(ResponseGenerator):  # type: ignore[misc]
         if room < 1:
             raise ValueError(f"the prompt has {len(result[0])} tokens; the context has {context}")
         args.max_tokens = min(args.max_tokens, room)
+        self.prompt_cache.shrink()
         return result
 
 
@@ -78,8 +117,17 @@ class _Attended:
     def generate(self, request: Any, args: Any, progress_callback: Callable[[int, int], None]) -> Any:
         # Requests share a batch only if they name the same model.
         args.model = ModelDescription(model=_ONLY_MODEL[0], draft=_ONLY_MODEL[2], adapter=None)
-        context, responses = self._generator.generate(request, args, progress_callback=progress_callback)
-        return context, self._while_attended(responses)
+        kept: Kept = self._generator.prompt_cache
+        kept.begin()
+        try:
+            context, responses = self._generator.generate(request, args, progress_callback=progress_callback)
+        except BaseException:
+            kept.end()
+            raise
+        attended = self._while_attended(responses)
+        # Also a client that leaves before its first token lets go of the iterator.
+        weakref.finalize(attended, kept.end)
+        return context, attended
 
     def _while_attended(self, responses: Iterator[Any]) -> Iterator[Any]:
         poll = select.poll()
@@ -153,6 +201,7 @@ class Server(ThreadingHTTPServer):
 def run(name: str, host: str, port: int, provider: OneModel) -> None:
     """In place of `mlx_lm.server.run`: the port is taken before the model is loaded. Raises OSError when it is not."""
     Handler.model_name = name
+    kept = Kept(provider.cli_args.prompt_cache_size, provider.cli_args.prompt_cache_bytes)
     with Server((host, port), Handler) as server:
-        server.generator = Generator(provider, LRUPromptCache(provider.cli_args.prompt_cache_size))
+        server.generator = Generator(provider, kept)
         server.serve_forever()
