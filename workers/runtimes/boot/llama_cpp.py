@@ -34,6 +34,8 @@ def server_arguments(options: dict[str, Any]) -> list[str]:
     if options["chat_template"] is not None:
         arguments["--chat-template"] = options["chat_template"]
     flags = ["--jinja", "--no-webui", "--metrics", *(["--embeddings"] if options["embedding"] else [])]
+    if not options["map_weights"]:
+        flags.append("--no-mmap")
     return [str(part) for pair in arguments.items() for part in pair] + flags
 
 
@@ -57,6 +59,8 @@ def _parameters(library: Any, options: dict[str, Any]) -> Any:
     params.kv_unified = False
     # The host-side prompt cache takes 8 GiB by default, outside of every estimate.
     params.cache_ram_mib = 0
+    if not options["map_weights"]:
+        params.load_mode = library.llama_load_mode.LLAMA_LOAD_MODE_NONE
     # It would shrink context or layers to fit; memory is decided by the scheduler alone.
     params.fit_params = False
     params.cpuparams.n_threads = options["threads"]
