@@ -23,17 +23,21 @@ class Limits:
 
     def hindrance(self, shape: Shape, *, coming: bool = False) -> Reason | None:
         """Why no job of this shape may begin now; with `coming`, why none may have a run loaded for it."""
-        for part in self._of(shape):
+        parts = self._of(shape)
+        for part in parts:
             if part.paused:
                 help_ = (f"resume it: cidermill queues resume {part.name}",)
                 return Reason(Code.PAUSED, f"{part.name} is paused", would_help=help_)
-            most = part.max_running
-            running = part.running + self._given[part.name]
-            if most is not None and running + (self._coming[part.name] if coming else 0) >= most:
-                sentence = f"{running} of at most {most} jobs of {part.name} are at work"
-                help_ = (f"one of them ends, or the limit of {part.name} is raised",)
-                return Reason(Code.LIMIT, sentence, would_help=help_)
-        return None
+        return next((full for part in parts if (full := self._full(part, coming=coming))), None)
+
+    def _full(self, part: QueueView, *, coming: bool) -> Reason | None:
+        running = part.running + self._given[part.name]
+        expected = self._coming[part.name] if coming else 0
+        if part.max_running is None or running + expected < part.max_running:
+            return None
+        sentence = f"{running} of at most {part.max_running} jobs of {part.name} are at work"
+        help_ = (f"one of them ends, or the limit of {part.name} is raised",)
+        return Reason(Code.LIMIT, sentence, would_help=help_)
 
     def begin(self, shape: Shape) -> None:
         """A job of this shape was assigned."""

@@ -7,7 +7,6 @@ from random import Random
 from scheduler.views import HostView, JobView, LaneView, ModelView, QueueView, RunView, Shape, Snapshot
 from shared.runs.need import size_run
 from shared.runtimes import RunSpec
-from shared.units import GIB
 from tests.scheduler.fleet import LLAMA, MLX, NOW, STORE, busy, host, job, model, run, shape
 
 _MEMORY = (16, 16, 24, 32, 64, 128)
@@ -74,5 +73,3 @@ def _jobs(random: Random, jobs: int, models: list[str]) -> tuple[JobView, ...]:
             known = shapes[key] = shape(name, rank, queue=f"key:{owner}", spec=_SPECS[spec], selector=selector)
         found.append(job(f"job-{number:06}", known, at=NOW - random.random() * 900))
     return tuple(found)
-
-
