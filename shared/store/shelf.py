@@ -46,7 +46,8 @@ def found(session: Session, host: str, said: Found) -> list[str]:
         )
     )
     session.execute(delete(Install).where(Install.host == host, Install.model_id.in_(gone)))
-    names = dict(session.execute(select(Model.id, Model.name).where(Model.id.in_(ids))).tuples().all())
+    rows = session.execute(select(Model.id, Model.name).where(Model.id.in_(ids)))
+    names = {model_id: name for model_id, name in rows}
     return [names[model_id] for model_id in ids]
 
 
