@@ -138,6 +138,8 @@ class Agent:
             worker.loads.trust(kept_runs, until)
             for ref in answer.cancel:
                 worker.attempts.cancel(_key(ref))
+            for ref in answer.preempt:
+                worker.attempts.preempt(_key(ref))
             for ref in answer.drop:
                 worker.attempts.drop(_key(ref))
             for wish in answer.wishes:

@@ -37,6 +37,7 @@ class Execution:
     todo: list[int]
     trusted_until: float
     cancelled: bool = False
+    preempted: bool = False
     fresh: list[int] = field(default_factory=list)
 
     @property
@@ -64,6 +65,10 @@ class Attempts:
     def cancel(self, key: Key) -> None:
         if execution := self._live.get(key):
             execution.cancelled = True
+
+    def preempt(self, key: Key) -> None:
+        if execution := self._live.get(key):
+            execution.preempted = True
 
     def drop(self, key: Key) -> None:
         self._live.pop(key, None)
@@ -126,6 +131,8 @@ class Attempts:
             return Outcome.FAILED, CRASH
         if execution.cancelled:
             return Outcome.CANCELLED, None
+        if execution.preempted:
+            return Outcome.RELEASED, None
         if self._world.chance("failure", self._world.faults.failure):
             return Outcome.FAILED, _MISTAKE if self._world.chance("mistake", 0.35) else _FAILURE
         return (None, None) if execution.todo else (Outcome.SUCCEEDED, None)

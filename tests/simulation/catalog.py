@@ -8,7 +8,7 @@ from typing import Any
 
 from shared.runtimes import RuntimeInfo
 from shared.tables import Model as Row
-from shared.vocabulary import Capability, Format
+from shared.vocabulary import Capability, Format, Priority
 from tests.simulation.stage import Stage
 
 
@@ -33,6 +33,8 @@ class Wish:
     exclusive: bool
     #: Seconds after which it may begin.
     not_before: float
+    priority: Priority = Priority.NORMAL
+    preemptible: bool = False
 
 
 RUNTIMES = (
@@ -75,6 +77,9 @@ class Catalog:
             "slots": wish.slots,
             "spec": {"slots": wish.model.slots, "params": {"memory": wish.model.memory}} if wish.model else {},
             "exclusive": wish.exclusive,
+            "priority": wish.priority,
+            "rank": wish.priority.rank,
+            "preemptible": wish.preemptible,
             "not_before": now + wish.not_before if wish.not_before else None,
         }
 
@@ -84,4 +89,7 @@ def _wish(random: Random, number: int) -> Wish:
     model = None if exclusive else random.choice([*MODELS, None])
     slots = random.randint(1, model.slots) if model else 1
     not_before = random.uniform(2.0, 12.0) if random.random() < 0.15 else 0.0
-    return Wish(f"job{number:02}", model, slots, random.choice((0, 1, 2, 3, 5, 9)), exclusive, not_before)
+    pieces = random.choice((0, 1, 2, 3, 5, 9))
+    priority = random.choice((Priority.INTERACTIVE, Priority.NORMAL, Priority.BATCH))
+    preemptible = priority == Priority.BATCH and not exclusive
+    return Wish(f"job{number:02}", model, slots, pieces, exclusive, not_before, priority, preemptible)

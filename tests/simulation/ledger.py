@@ -81,6 +81,7 @@ class Ledger:
             raise Broken(found)
         self._compare_jobs(step)
         self._compare_attempts()
+        self._compare_queues()
         self._compare_runs()
         self.compare_memory(processes)
 
@@ -107,10 +108,21 @@ class Ledger:
                 raise deny("I2", "an attempt vanished", *key)
             if new is old or new == old:
                 continue
-            if not old.live and new.state != old.state:
-                raise deny("I10", f"an attempt left {old.state} for {new.state}", *key)
+            if not old.live:
+                raise deny("I10", f"an attempt changed that had {old.state}", *key)
+            if old.preempt_requested_at not in (None, new.preempt_requested_at):
+                raise deny("I10", "an attempt was asked to give way a second time", *key)
             if old.worker is not None and new.worker != old.worker:
                 raise deny("I5", f"an attempt went from {old.worker} to {new.worker}", *key)
+
+    def _compare_queues(self) -> None:
+        """What began now belongs to no part that was paused, and filled none beyond its limit."""
+        for job_id, _ in self.now.attempts.keys() - self.before.attempts.keys():
+            for row in (self.now.queues[part] for part in self.now.jobs[job_id].parts if part in self.now.queues):
+                if row.paused_at is not None:
+                    raise deny("I15", "a job of a paused part began", row.name, job_id)
+                if row.max_running is not None and self.now.at_work(row.name) > row.max_running:
+                    raise deny("I15", "more jobs of a part began than its limit allows", row.name, job_id)
 
     def _compare_runs(self) -> None:
         for run_id, old in self.before.runs.items():

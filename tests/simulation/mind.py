@@ -9,6 +9,7 @@ from typing import Protocol
 from sqlalchemy.orm import Session
 
 from scheduler.apply import Messages, apply
+from scheduler.decisions import MEMORY_GUARD
 from scheduler.patience import Patience
 from scheduler.plan import plan
 from scheduler.reading.snapshot import Reader
@@ -84,6 +85,8 @@ class WildMind:
             (wish.assign, Step("assign", lambda session, fence: _assign(session, fence, wish))),
             (wish.reserve, Step("reserve", lambda session, fence: _reserve(session, fence, wish))),
             (wish.evict, Step("evict", lambda session, fence: [*runs.evict(session, fence, wish.evict, "room")])),
+            (wish.preempt, Step("preempt", lambda session, fence: _preempt(session, fence, wish))),
+            (wish.shed, Step("shed", lambda session, fence: [*runs.shed(session, fence, wish.shed, MEMORY_GUARD)])),
         ]
         return [step for wanted, step in steps if wanted]
 
@@ -133,6 +136,11 @@ def _assign(session: Session, fence: Fence, wish: Plan) -> list[Message]:
 def _reserve(session: Session, fence: Fence, wish: Plan) -> list[Message]:
     for host, job_id in wish.reserve:
         reserve(session, fence, host, job_id)
+    return []
+
+
+def _preempt(session: Session, fence: Fence, wish: Plan) -> list[Message]:
+    jobs.preempt(session, fence, wish.preempt, "room")
     return []
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from shared.jobs.state import Placement
+from shared.protocol import AttemptRef
 from shared.runs.state import RunPlacement
 from tests.simulation.catalog import MODELS, Catalog, Model, Wish
 from tests.simulation.snapshot import RunRow, Snapshot
@@ -24,6 +25,8 @@ class Plan:
     assign: list[Placement] = field(default_factory=list)
     evict: list[str] = field(default_factory=list)
     reserve: list[tuple[str, str]] = field(default_factory=list)
+    preempt: list[AttemptRef] = field(default_factory=list)
+    shed: list[str] = field(default_factory=list)
 
 
 class Planner:
@@ -133,6 +136,12 @@ class Planner:
         self._plan.make.append((run_id, model))
         self._plan.place.append(_placement(run_id, self._any_host(), model))
         self._plan.evict += [run.id for run in random.sample(runs, min(1, len(runs)))]
+        tried = [*self._rows.attempts]
+        self._plan.preempt += [
+            AttemptRef(job_id=job, attempt=number) for job, number in random.sample(tried, min(2, len(tried)))
+        ]
+        if random.random() < 0.2:
+            self._plan.shed += [run.id for run in random.sample(runs, min(1, len(runs)))]
 
     def _give_away(self, wish: Wish) -> None:
         """On any run of its model; on any host when it needs none."""

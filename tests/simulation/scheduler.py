@@ -96,7 +96,8 @@ class Scheduler:
 
         def saw(_: list[Message]) -> None:
             self._world.ledger.scheduled(fence, at)
-            self._world.ledger.evicted()
+            if step.name != "shed":
+                self._world.ledger.evicted()
 
         try:
             messages = self._world.call(self._id, step.name, lambda session: step.work(session, fence), saw)
