@@ -47,7 +47,7 @@ def found(session: Session, host: str, said: Found) -> list[str]:
     )
     session.execute(delete(Install).where(Install.host == host, Install.model_id.in_(gone)))
     rows = session.execute(select(Model.id, Model.name).where(Model.id.in_(ids)))
-    names = {model_id: name for model_id, name in rows}
+    names = {row.id: row.name for row in rows}
     return [names[model_id] for model_id in ids]
 
 

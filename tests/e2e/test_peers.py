@@ -50,7 +50,7 @@ def _content(hub: HubServer) -> list[str]:
 
 
 def _log(stack: Stack, job_id: str) -> str:
-    return "\n".join(line["text"] for line in stack.get(f"/v1/jobs/{job_id}/logs")["data"])
+    return stack.http.get(f"/v1/jobs/{job_id}/logs").text
 
 
 def test_the_second_install_costs_the_hub_no_file_bytes(stack: Stack, hub: HubServer, tmp_path: Path) -> None:

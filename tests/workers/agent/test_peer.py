@@ -64,13 +64,13 @@ def mini(tmp_path: Path) -> Iterator[Mini]:
     folder.mkdir()
 
     def shelf() -> Shelf:
-        if mini.away:
+        if host.away:
             raise Unavailable("The front door is away")
-        return Shelf(models=mini.shelf)
+        return Shelf(models=host.shelf)
 
-    mini = Mini(folder, PeerServer("127.0.0.1", 0, "mini", KEY, Blobs(shelf)))
-    yield mini
-    mini.server.close()
+    host = Mini(folder, PeerServer("127.0.0.1", 0, "mini", KEY, Blobs(shelf)))
+    yield host
+    host.server.close()
 
 
 def test_a_file_is_served_whole_and_in_ranges(mini: Mini) -> None:
