@@ -26,7 +26,7 @@ def check_names(words: Sequence[str]) -> None:
 def find(words: Sequence[str]) -> tuple[Command, Sequence[str]]:
     """The command that the words name, and what is left for it. Raises LookupError."""
     left = _after_root_options(words)
-    for length in (2, 1):
+    for length in (3, 2, 1):
         command = _known().get(tuple(left[:length]))
         if command is not None:
             return command, left[length:]
