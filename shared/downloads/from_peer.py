@@ -93,6 +93,7 @@ def _remote(peer: Peer, sha256: str, file: HubFile, grown: Callable[[Partial], N
         size=file.size,
         headers={"Authorization": f"Bearer {peer.grant}"},
         etag=sha256,
+        paced=False,
         guard=bind(_guard, address),
         grown=grown,
         forbidden=lambda _: Forbidden(f"{peer.host} refused {file.name}", "it did not accept the grant", "try again"),

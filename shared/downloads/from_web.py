@@ -58,7 +58,7 @@ class _WebFile:
         self._watch, self._patience = watch, patience
         self._store = watch.context.store()
         self._partial = target.with_name(f".{target.name}.partial")
-        self._meter = Meter(None)
+        self._meter = Meter(None, self._store.throttle)
         self._looked_at = 0
 
     def fetch(self) -> None:

@@ -51,6 +51,8 @@ class Remote:
     etag: str | None = None
     #: Bytes asked for at once, when the size is known.
     part: int = _PART
+    #: Whether it comes from outside of the fleet, where rates are limited.
+    paced: bool = True
     #: May this address be asked? Raises InvalidInput.
     guard: Callable[[str], None] = lambda url: None
     #: May this peer, by IP address, be listened to? Raises InvalidInput.
@@ -96,7 +98,8 @@ def _pour(response: httpx2.Response, remote: Remote, partial: Partial, meter: Me
     for piece in response.iter_raw():
         interrupt.check()
         append(piece, remote, partial, meter)
-        meter.pace(len(piece), interrupt)
+        if remote.paced:
+            meter.pace(len(piece), interrupt)
 
 
 @contextlib.contextmanager

@@ -28,6 +28,8 @@ def test_the_environment_of_hugging_face_is_heeded(tmp_path: Path) -> None:
     assert host_store(tmp_path, home).token == "hf_file"
     assert host_store(tmp_path, {**home, "HF_TOKEN": "hf_own"}).token == "hf_own"
     assert host_store(tmp_path, {**home, "HF_HUB_CACHE": "/big/hub"}).cache_dir == "/big/hub"
+    assert host_store(tmp_path, {"HF_HUB_OFFLINE": "1"}).offline
+    assert not host_store(tmp_path, {"HF_HUB_OFFLINE": "0"}).offline
     assert host_store(tmp_path, {"HF_ENDPOINT": "http://mirror:80/"}).endpoint == "http://mirror:80"
 
 

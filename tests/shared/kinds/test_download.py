@@ -18,6 +18,7 @@ from huggingface_hub import hf_hub_download, scan_cache_dir
 from pydantic import ValidationError
 
 from shared.downloads.patience import Patience
+from shared.downloads.throttle import Throttle
 from shared.errors import (
     Cancelled,
     ChecksumMismatch,
@@ -26,6 +27,7 @@ from shared.errors import (
     DownloadFailed,
     Forbidden,
     GatedModel,
+    HubOffline,
     InvalidInput,
     NotFound,
     Unavailable,
@@ -279,6 +281,34 @@ def test_a_download_that_would_fill_the_disk_is_refused_with_numbers(context: St
     assert hub.sent == 0
     context.free += 1
     download(context)
+
+
+def test_two_downloads_together_may_not_fill_the_disk(context: StoreContext, hub: HubServer) -> None:
+    hub.add("org/other", {"m.gguf": WEIGHTS})
+    context.free = GIB + len(WEIGHTS) + 100
+    with context.room.claimed(context.store(), {context.folder / "another": 200}), pytest.raises(DiskFull):
+        download(context, "org/other")
+    download(context, "org/other")
+
+
+def test_a_host_that_stays_offline_says_so(context: StoreContext, hub: HubServer) -> None:
+    context.offline = True
+    with pytest.raises(HubOffline, match="HF_HUB_OFFLINE") as caught:
+        download(context)
+    assert not caught.value.problem.retryable
+    assert hub.seen == []
+
+
+def test_a_signed_address_that_ended_is_asked_for_anew(context: StoreContext, hub: HubServer) -> None:
+    hub.faults.extend([Fault(drop_after=300_000), Fault(status=403)])
+    assert Path(download(context).path).read_bytes() == WEIGHTS
+
+
+def test_a_download_keeps_the_pace_of_its_host(context: StoreContext) -> None:
+    context.throttle = Throttle(4_000_000)
+    began = time.monotonic()
+    download(context)
+    assert time.monotonic() - began > 0.2
 
 
 def test_a_damaged_model_is_bad_input(context: StoreContext, hub: HubServer) -> None:
