@@ -57,6 +57,7 @@ def shape(header: Header) -> ModelShape:
         hidden=_number(header.of_architecture("embedding_length")),
         context=context(header),
         query_heads=_most(header.of_architecture("attention.head_count")),
+        query_dim=_number(header.of_architecture("attention.key_length_mla")),
         feed_forward=_feed_forward(header),
         experts=_number(header.of_architecture("expert_used_count")) or 1,
         state=_state(header) * _recurring(header, layers or 0, attending),

@@ -19,6 +19,10 @@ class Recurrent:
 
     state: int = 0
     convolution: int = 0
+    #: Of one token on its way through the layer.
+    width: int = 0
+    #: Of the state, if every token of a prompt makes a new one where there is no GPU kernel for the layer.
+    stepped: int = 0
 
 
 def recurrent_layer(config: dict[str, Any], architecture: str) -> Recurrent:
@@ -49,7 +53,9 @@ def _gated_delta(config: dict[str, Any], _: str) -> Recurrent | None:
     if not (heads and keys and value and key):
         return None
     inputs = 2 * keys * key + heads * value
-    return Recurrent(heads * value * key, _remembered(config, "linear_conv_kernel_dim") * inputs)
+    kept = _remembered(config, "linear_conv_kernel_dim") * inputs
+    state = heads * value * key
+    return Recurrent(state, kept, 3 * (inputs + heads * value), state)
 
 
 def _kimi_delta(config: dict[str, Any], _: str) -> Recurrent | None:
@@ -57,7 +63,10 @@ def _kimi_delta(config: dict[str, Any], _: str) -> Recurrent | None:
     if not isinstance(linear, dict):
         return None
     heads, width = count(linear, "num_heads") or 0, count(linear, "head_dim") or 0
-    return Recurrent(heads * width * width, 3 * _remembered(linear, "short_conv_kernel_size") * heads * width)
+    inner = heads * width
+    return Recurrent(
+        inner * width, 3 * _remembered(linear, "short_conv_kernel_size") * inner, 12 * inner, inner * width
+    )
 
 
 def _mamba2(config: dict[str, Any], architecture: str) -> Recurrent | None:
@@ -69,8 +78,8 @@ def _mamba2(config: dict[str, Any], architecture: str) -> Recurrent | None:
         return None
     inner = heads * width
     groups = count(config, "mamba_n_groups", "n_groups") or 1
-    kept = _remembered(config, "mamba_d_conv", "conv_kernel") * (inner + 2 * groups * states)
-    return Recurrent(inner * states, kept)
+    inputs = inner + 2 * groups * states
+    return Recurrent(inner * states, _remembered(config, "mamba_d_conv", "conv_kernel") * inputs, 3 * (inner + inputs))
 
 
 def _mamba1(config: dict[str, Any], architecture: str) -> Recurrent | None:
@@ -81,20 +90,21 @@ def _mamba1(config: dict[str, Any], architecture: str) -> Recurrent | None:
     expanded = (count(config, "mamba_expand", "expand") or 2) * hidden
     # Jamba's `intermediate_size` is that of its feed-forward; Mamba has no other.
     inner = expanded if architecture == "jamba" else count(config, "intermediate_size", "d_inner") or expanded
-    return Recurrent(inner * states, _remembered(config, "mamba_d_conv", "conv_kernel", "d_conv") * inner)
+    return Recurrent(inner * states, _remembered(config, "mamba_d_conv", "conv_kernel", "d_conv") * inner, 6 * inner)
 
 
 def _short_convolution(config: dict[str, Any], _: str) -> Recurrent | None:
     if count(config, "conv_L_cache") is None:
         return None
-    return Recurrent(0, _remembered(config, "conv_L_cache") * (count(config, "hidden_size") or 0))
+    hidden = count(config, "hidden_size") or 0
+    return Recurrent(0, _remembered(config, "conv_L_cache") * hidden, 4 * hidden)
 
 
 def _rwkv(config: dict[str, Any], architecture: str) -> Recurrent | None:
     if not architecture.startswith("rwkv"):
         return None
     hidden, width = count(config, "hidden_size") or 0, count(config, "head_dim", "head_size") or 64
-    return Recurrent(hidden * width, 2 * hidden)
+    return Recurrent(hidden * width, 2 * hidden, 6 * hidden)
 
 
 def _remembered(config: dict[str, Any], *keys: str) -> int:

@@ -41,12 +41,18 @@ class ModelShape(_Frozen):
     context: int | None = None
     #: Attention heads that ask; as many as `kv_heads` or a multiple.
     query_heads: int | None = None
+    #: Elements of a query per head, where they are not `key_dim`: with latent attention keys are cached otherwise.
+    query_dim: int | None = None
     #: Elements between the two halves of one feed-forward block, and how many blocks a token goes through.
     feed_forward: int | None = None
     experts: int = 1
     #: Elements that recurrent layers keep for each sequence, whatever its length: state, and inputs of convolutions.
     state: int = 0
     convolution: int = 0
+    #: Elements that one token makes on its way through one recurrent layer.
+    recurrent_width: int = 0
+    #: Elements of one layer's state that is written anew for every token where no GPU kernel steps through a prompt.
+    stepped_state: int = 0
     #: Bytes of an element the model computes with; MLX caches in the same.
     element: int = 2
     #: Layers of an encoder, and the positions of its output that every decoder layer keeps keys and values of.

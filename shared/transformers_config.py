@@ -73,10 +73,13 @@ def shape(config: dict[str, Any]) -> ModelShape:
         hidden=hidden,
         context=count(text, "max_position_embeddings", "n_positions", "max_sequence_length"),
         query_heads=heads,
+        query_dim=_latent_query(text),
         feed_forward=forward,
         experts=experts,
         state=recurrent.state * recurring,
         convolution=recurrent.convolution * recurring,
+        recurrent_width=recurrent.width if recurring else 0,
+        stepped_state=recurrent.stepped if recurring else 0,
         element=4 if (text.get("dtype") or text.get("torch_dtype")) == "float32" else 2,
     )
 
@@ -94,6 +97,11 @@ def _attention(
     even = hidden // heads if hidden and heads else None
     width = count(text, "head_dim") or even
     return count(text, "num_key_value_heads") or heads, width, width
+
+
+def _latent_query(text: dict[str, Any]) -> int | None:
+    parts = (count(text, "qk_nope_head_dim"), count(text, "qk_rope_head_dim"))
+    return sum(part or 0 for part in parts) or None if count(text, "kv_lora_rank") else None
 
 
 def _feed_forward(text: dict[str, Any]) -> tuple[int | None, int]:

@@ -42,6 +42,14 @@ def estimate(
         margin=margin,
         state=Bytes(state * slots),
         prefill=Bytes(work_space(shape, context, slots, engine)),
-        # One more sequence than there are slots: MLX copies a kept prompt to go on from it.
-        kept=Bytes(per_slot + state if engine.family is Family.MLX else 0),
+        kept=Bytes(_copies(engine, slots) * (per_slot + state)),
     )
+
+
+def _copies(engine: Engine, slots: int) -> int:
+    """Sequences that MLX holds beside those of the slots: a kept prompt, which it copies to go on from it, and where
+    there are several slots the one that joins or leaves their batch, which is copied into it or out of it.
+    """
+    if engine.family is not Family.MLX:
+        return 0
+    return 1 if slots == 1 else 2

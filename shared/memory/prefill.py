@@ -31,13 +31,16 @@ def work_space(shape: ModelShape, context: int, slots: int, engine: Engine) -> i
 def _mlx(shape: ModelShape, context: int, slots: int, engine: Engine) -> int:
     tokens = min(engine.step, context) * min(slots, SIDE_BY_SIDE)
     in_flight = LAYERS_IN_FLIGHT * tokens * layer_width(shape) * shape.element
-    spare = max(0, engine.spare - SPARE) if engine.gpu else 0
-    return in_flight + tokens * _scores(shape, context, engine) + spare
+    scores = tokens * _scores(shape, context, engine)
+    if engine.gpu:
+        return in_flight + scores + max(0, engine.spare - SPARE)
+    # Without a kernel, a gated delta net is a loop over tokens, and their states wait for one another (measured: 1.4).
+    return in_flight + scores + tokens * shape.stepped_state * FLOAT32 * 7 // 5
 
 
 def _scores(shape: ModelShape, context: int, engine: Engine) -> int:
     """Bytes of attention for one token of a prompt: the output where the kernel is fused, else a row of scores."""
-    heads, width = shape.query_heads or 0, shape.key_dim or 0
+    heads, width = shape.query_heads or 0, _query(shape)
     if engine.gpu and width in FUSED:
         return heads * width * FLOAT32
     return heads * stepped(context) * (shape.element if engine.gpu else FLOAT32)
@@ -58,7 +61,11 @@ def _llama(shape: ModelShape, context: int, slots: int, engine: Engine) -> int:
 def layer_width(shape: ModelShape) -> int:
     """Elements that one token makes on its way through a layer: residuals, queries, keys, values, feed-forward."""
     hidden = shape.hidden or 0
-    attention = 3 * (shape.query_heads or 0) * (shape.key_dim or 0)
     cached = (shape.kv_heads or 0) * ((shape.key_dim or 0) + (shape.value_dim or 0))
+    attention = 3 * (shape.query_heads or 0) * _query(shape) + cached
     forward = shape.experts * (3 * (shape.feed_forward or 0) + (hidden if shape.experts > 1 else 0))
-    return 6 * hidden + attention + cached + forward
+    return 6 * hidden + max(attention, shape.recurrent_width) + forward
+
+
+def _query(shape: ModelShape) -> int:
+    return shape.query_dim or shape.key_dim or 0

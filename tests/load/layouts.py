@@ -16,11 +16,11 @@ from shared.vocabulary import Capability
 from shared.weights import inspect
 from tests.models import write_tokenizer
 
-_WORDS = 32768
+_WORDS = 131072
 _COMMON: dict[str, Any] = {
     "vocab_size": _WORDS,
-    "hidden_size": 512,
-    "intermediate_size": 1024,
+    "hidden_size": 128,
+    "intermediate_size": 256,
     "num_hidden_layers": 8,
     "num_attention_heads": 8,
     "num_key_value_heads": 8,
@@ -35,7 +35,7 @@ _EXPERTS: dict[str, Any] = {
     "num_experts_per_tok": 2,
     "decoder_sparse_step": 1,
     "mlp_only_layers": [],
-    "moe_intermediate_size": 256,
+    "moe_intermediate_size": 128,
     "norm_topk_prob": True,
 }
 
@@ -62,7 +62,7 @@ LAYOUTS: dict[str, dict[str, Any]] = {
     "deepseek-v3": {
         **_COMMON,
         "model_type": "deepseek_v3",
-        "moe_intermediate_size": 256,
+        "moe_intermediate_size": 128,
         "n_routed_experts": 8,
         "n_shared_experts": 1,
         "num_experts_per_tok": 2,
@@ -80,12 +80,12 @@ LAYOUTS: dict[str, dict[str, Any]] = {
         "head_dim": 256,
         "num_attention_heads": 4,
         "num_key_value_heads": 2,
-        "linear_num_value_heads": 16,
-        "linear_num_key_heads": 8,
-        "linear_key_head_dim": 128,
-        "linear_value_head_dim": 128,
+        "linear_num_value_heads": 4,
+        "linear_num_key_heads": 4,
+        "linear_key_head_dim": 64,
+        "linear_value_head_dim": 64,
         "linear_conv_kernel_dim": 4,
-        "shared_expert_intermediate_size": 256,
+        "shared_expert_intermediate_size": 128,
         "partial_rotary_factor": 0.25,
         "full_attention_interval": 4,
     },
@@ -98,8 +98,9 @@ LAYOUTS: dict[str, dict[str, Any]] = {
         "logits_scaling": 1.0,
         "residual_multiplier": 1.0,
         "layer_types": ["mamba", "mamba", "mamba", "attention"] * 2,
-        "shared_intermediate_size": 1024,
-        "mamba_n_heads": 16,
+        "shared_intermediate_size": 512,
+        "mamba_expand": 2,
+        "mamba_n_heads": 4,
         "mamba_d_head": 64,
         "mamba_d_state": 128,
         "mamba_d_conv": 4,
@@ -109,11 +110,11 @@ LAYOUTS: dict[str, dict[str, Any]] = {
     },
     "mamba2": {
         "model_type": "mamba2",
-        "num_heads": 16,
+        "num_heads": 4,
         "head_dim": 64,
         "vocab_size": _WORDS,
-        "hidden_size": 512,
-        "intermediate_size": 1024,
+        "hidden_size": 128,
+        "intermediate_size": 256,
         "state_size": 128,
         "num_hidden_layers": 8,
         "layer_norm_epsilon": 1e-5,

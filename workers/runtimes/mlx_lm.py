@@ -92,7 +92,8 @@ class MlxLm:
             "port": port,
             "slots": slots,
             "context": context,
-            "prompt_cache": need.kv_cache + need.state + need.kept,
+            # Of as many requests as there are slots, and of one that has finished.
+            "prompt_cache": (need.kv_cache + need.state) * (slots + 1) // slots,
             "memory_limit": int(need.total * _SLACK),
             **params.model_dump(),
         }
@@ -112,7 +113,7 @@ class MlxLm:
 
 def _need(info: RuntimeInfo, model: InstalledModel, context: int, slots: int, params: dict[str, Any]) -> Need:
     """What the run was expected to hold when it was placed, as far as it was not learned."""
-    engine = engine_of(model.format, model.shape, params)
+    engine = engine_of(model.format, model.shape, params, context=context, gpu=info.gpu)
     return estimate(model.shape, model.size, context, slots, info.base_memory, engine)
 
 
