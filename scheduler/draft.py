@@ -54,6 +54,8 @@ class Draft:
     kinds: dict[tuple[int, ...], HostView] = field(default_factory=dict)
     #: Hosts may have been closed to somebody by this plan.
     closing: bool = False
+    #: The host whose memory is kept for jobs of a shape, and others that want the same.
+    promises: dict[Shape, str] = field(default_factory=dict)
     #: Hosts where it is known when promised memory comes free.
     due_hosts: set[str] = field(default_factory=set)
 

@@ -24,8 +24,9 @@ class Waiting:
     #: The most urgent class of the jobs that wait for a model, and how many wait; paused ones aside.
     wanted: dict[_Model, int] = field(default_factory=dict)
     backlog: Counter[_Model] = field(default_factory=Counter)
-    #: Jobs of several parts of the queue wait, so that they share.
+    #: Jobs of several parts of the queue wait, so that they share; or of several classes, so that some are overtaken.
     contended: bool = False
+    mixed: bool = False
     failures: dict[str, Problem] = field(default_factory=dict)
 
 
@@ -35,6 +36,7 @@ def line_up(snapshot: Snapshot) -> Waiting:
     for shape, jobs in _by_shape(snapshot, waiting.failures).items():
         _add(waiting, shape, jobs, snapshot)
     waiting.contended = len({line.queue for line in waiting.lines}) > 1
+    waiting.mixed = len({(line.queue, line.rank) for line in waiting.lines}) > 1
     waiting.lines += [Line(deque([run]), run.rank, "") for run in snapshot.runs if _to_place(run)]
     return waiting
 

@@ -8,7 +8,7 @@ from scheduler.evict import stop_idle, stop_orphans
 from scheduler.exclusive import take_host
 from scheduler.guard import shed
 from scheduler.lanes import enlane
-from scheduler.lines import line_up
+from scheduler.lines import Waiting, line_up
 from scheduler.pending import place_pending
 from scheduler.reasons import Code
 from scheduler.seat import Seat
@@ -26,9 +26,13 @@ def plan(snapshot: Snapshot) -> Plan:
 
     Who comes first in the order takes what is free; nobody behind takes what it waits for.
     """
-    waiting = line_up(snapshot)
+    return decide(snapshot, line_up(snapshot)).plan()
+
+
+def decide(snapshot: Snapshot, waiting: Waiting) -> Draft:
+    """All decisions about what waits, and what they leave."""
     draft = Draft(snapshot, waiting)
-    turns = Turns(waiting.lines, draft.shares, snapshot.now)
+    turns = Turns(waiting.lines, draft.shares, snapshot.now, mixed=waiting.mixed)
     wants = Wants(draft)
     stop_orphans(draft)
     shed(draft)
@@ -38,7 +42,7 @@ def plan(snapshot: Snapshot) -> Plan:
         else:
             _decide(draft, turns, wants, turn, turn.item)
     stop_idle(draft)
-    return draft.plan()
+    return draft
 
 
 def _decide(draft: Draft, turns: Turns, wants: Wants, turn: Turn, job: JobView) -> None:

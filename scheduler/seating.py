@@ -16,6 +16,9 @@ from scheduler.wants import Want, Wants
 from shared.errors import NotFound, Problem
 from shared.vocabulary import RunState
 
+#: What those are told for whom memory is kept; the first host it names is where.
+_KEPT = frozenset({Code.FREEING, Code.MEMORY, Code.GIVING_WAY})
+
 
 def seat_job(draft: Draft, wants: Wants, job: JobView) -> Seat | None:
     """Assign a job to a run and return its seat, or see to it that there will be one and say why it waits."""
@@ -96,6 +99,8 @@ def _tell(draft: Draft, want: Want, job: JobView, reason: Reason) -> None:
     """Nothing more can be done for anyone who wants the same."""
     want.answer = reason
     draft.answer(job, reason)
+    if reason.code in _KEPT and reason.hosts:
+        draft.promises[job.shape] = reason.hosts[0].host
 
 
 def _refuse(draft: Draft, want: Want, job: JobView, verdicts: list[Verdict]) -> None:

@@ -67,7 +67,7 @@ class _Part:
 class Turns:
     """Takes the first of a line at a time; who took it puts the line back, unless its others would fare no better."""
 
-    def __init__(self, lines: Iterable[Line], shares: Shares, now: float) -> None:
+    def __init__(self, lines: Iterable[Line], shares: Shares, now: float, *, mixed: bool) -> None:
         self._shares, self._now = shares, now
         self._numbers = count()
         self._parts: dict[tuple[int, str], _Part] = {}
@@ -78,7 +78,7 @@ class Turns:
             self._put(line)
         heapify(self._oldest)
         #: Classes or parts compete, so that somebody could be overtaken for ever.
-        self.mixed = len(self._parts) > 1
+        self.mixed = mixed
         self._settled = False
 
     def next(self) -> Turn | None:
