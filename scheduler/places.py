@@ -39,6 +39,13 @@ class Places:
         options = (option for option in self._reaching(Tier.FITS, skip) if option.host not in taken)
         return min(islice(options, COMPARED), key=self._score, default=None) or self._brief(skip, taken)
 
+    def idling(self, taken: Collection[str]) -> list[Option]:
+        """Where idle runs are in the way, on no host that is `taken`; none while it soon fits on another of them."""
+        if any(option.host not in taken for option in self._reaching(Tier.SOON, ())):
+            return []
+        options = (option for option in self._reaching(Tier.IDLE, ()) if option.host not in taken)
+        return list(islice(options, COMPARED))
+
     def waiting(self, skip: Collection[str] = ()) -> list[tuple[Tier, Option]]:
         """What comes nearest where nothing fits: memory on its way back, else idle and busy runs in the way."""
         soon = list(islice(self._reaching(Tier.SOON, skip), COMPARED))

@@ -125,7 +125,7 @@ def test_a_second_copy_is_loaded_elsewhere_only_after_a_while() -> None:
     assert started(later) == [("mini", "qwen")]
 
 
-def test_a_second_copy_displaces_nobody() -> None:
+def test_a_second_copy_displaces_nobody_while_nobody_knows_how_long_jobs_take() -> None:
     runs = [busy("r"), run("idle", "llama", "mini", held=14 << 30)]
     decided = plan(snapshot([STUDIO, MINI], runs=runs, jobs=[job("a", at=NOW - 60)]))
     assert not decided.starts
@@ -139,7 +139,8 @@ def test_a_reason_names_needs_and_what_each_host_lacks() -> None:
     assert reason.sentence == (
         "needs 4.2 GiB; studio has 2.0 GiB free, 14.0 GiB held by llama (busy); llama is to finish first"
     )
-    assert reason.needs is not None and reason.needs > 4 << 30
+    assert reason.needs is not None
+    assert reason.needs > 4 << 30
     assert {fact.host: fact.free for fact in reason.hosts} == {"studio": 2 << 30, "mini": 1 << 30}
 
 
