@@ -4,7 +4,7 @@
 |---|---|
 | GET /models/shelf | → Shelf |
 | POST /models/sources | Sources → Sourced |
-| POST /models/found | Found → Registered models |
+| POST /models/found | Found → Entered |
 | POST /models/verified | Verified → Accepted |
 """
 

@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from pydantic import BaseModel
+
 import api.schemas
 from docs.generator.frontdoor import front_door, roles
 from docs.generator.markdown import anchor, code, sentences, table
@@ -85,9 +87,17 @@ def _link(content: dict[str, Any]) -> str:
     return f"{'page of ' if page_of else ''}[{target}](#{anchor(target)})"
 
 
+def _models(root: type[BaseModel]) -> Iterator[type[BaseModel]]:
+    """Every model of ours that routes may take or answer; generic ones only as they are written."""
+    for kind in root.__subclasses__():
+        if kind.__module__.startswith(("api.", "shared.")) and "[" not in kind.__name__:
+            yield kind
+        yield from _models(kind)
+
+
 def _bodies(calls: Iterable[dict[str, Any]]) -> Iterator[str]:
     named = sorted({name for call in calls for name in re.findall(r"\(#(\w+)\)", _body(call) + _answer(call))})
-    known = {anchor(name): kind for name, kind in vars(api.schemas).items() if isinstance(kind, type)}
+    known = {anchor(kind.__name__): kind for kind in _models(BaseModel)}
     wanted = dict.fromkeys(part for name in named for part in (known[name], *inner_models(known[name])))
     for kind in sorted([*wanted, api.schemas.Page], key=lambda kind: kind.__name__):
         note = "What `params` may hold is told for each [kind](kinds.md)." if kind is api.schemas.JobIn else ""
