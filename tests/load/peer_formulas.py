@@ -1,7 +1,7 @@
 """What other servers would say a run needs, by the formulas they publish. All sizes in bytes.
 
-Ollama: weights from the file; KV cache `2 · layers · fewest KV heads · (hidden / heads) · context · 2`, looked at before
-a model is loaded (llm/memory.go); for models of its MLX engine the weights alone (x/mlxrunner/client.go).
+Ollama: weights from the file; KV cache `2 · layers · fewest KV heads · (hidden / heads) · context · 2`, looked at
+before a model is loaded (llm/memory.go); for models of its MLX engine the weights alone (x/mlxrunner/client.go).
 GPUStack: safetensors `1.2 · weights + 2 GiB`, with no cache; GGUF by gguf-parser: weights, an exact cache, the output
 buffer and 150 MiB, with a compute buffer of 0 on unified memory (gguf-parser `--platform-footprint`).
 LocalAI: `2 · hidden · KV heads · context` for the cache, which knows no layers, then 2 · 2 % of the weights and 0.15 GB
