@@ -341,6 +341,16 @@ class Job(Base):
             sqlite_where=WAITING_JOBS,
             postgresql_where=WAITING_JOBS,
         ),
+        Index(
+            "ix_jobs_share",
+            "state",
+            "queue",
+            "rank",
+            "queued_at",
+            "id",
+            sqlite_where=WAITING_JOBS,
+            postgresql_where=WAITING_JOBS,
+        ),
         Index("ix_jobs_listing", "state", "id"),
         Index("ux_jobs_idempotency", "owner", "idempotency_key", unique=True),
     )

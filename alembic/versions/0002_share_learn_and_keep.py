@@ -75,6 +75,14 @@ def upgrade() -> None:
         _forget_defaults(table, columns())
     op.create_index("ix_models_digest", "models", ["digest"])
     op.create_index("ix_jobs_schedule", "jobs", ["schedule"])
+    waiting = sa.text("state = 'queued'")
+    op.create_index(
+        "ix_jobs_share",
+        "jobs",
+        ["state", "queue", "rank", "queued_at", "id"],
+        sqlite_where=waiting,
+        postgresql_where=waiting,
+    )
 
     op.create_table(
         "queues",
@@ -135,6 +143,7 @@ def downgrade() -> None:
     for table in ("quarantines", "learned", "schedules", "queues"):
         op.drop_table(table)
     op.drop_index("ix_models_digest", "models")
+    op.drop_index("ix_jobs_share", "jobs")
     op.drop_index("ix_jobs_schedule", "jobs")
     for table, columns in reversed(_ADDED.items()):
         with op.batch_alter_table(table) as batch:

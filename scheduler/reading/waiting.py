@@ -7,12 +7,13 @@ meanwhile is refused by the guards, one that came back is found by the next whol
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable
+from collections import Counter
+from collections.abc import Collection, Iterable, Sequence
 from functools import lru_cache
 from itertools import islice
 from typing import Any
 
-from sqlalchemy import Connection, Row, Text, bindparam, cast, func, select
+from sqlalchemy import Connection, Row, Text, bindparam, cast, func, select, text
 
 from scheduler.views import JobView, Shape
 from shared.runtimes import RunSpec
@@ -26,6 +27,8 @@ _REFILL = 500
 FEW = 200
 #: Jobs added from beyond the window, of crowds that are not in it: a thousand blocked jobs must not hide others.
 _BEYOND = 300
+#: Jobs added of each class and of each share that the window shows less of: all of them are to have their turns.
+_OF_EACH = 50
 #: Seconds that newer jobs are read again: their transactions may have ended late.
 _OVERLAP = 0.05
 #: Shapes remembered before they are forgotten all at once.
@@ -45,8 +48,6 @@ _CROWD = (
     + "|"
     + func.coalesce(_job.host, "")
     + "|"
-    + _job.queue
-    + "|"
     + cast(_job.placement, Text)
 )
 _DUE = select(
@@ -62,6 +63,17 @@ _DUE = select(
 )  # fmt: skip
 _FIRST = _DUE.order_by(_job.rank, _job.queued_at, _job.id).limit(WINDOW)
 _HIDDEN = _DUE.where(_CROWD.not_in(bindparam("crowds", expanding=True))).limit(_BEYOND)
+_OLDEST = _DUE.where(_job.rank == bindparam("of")).order_by(_job.queued_at, _job.id).limit(_OF_EACH)
+_SHARE = _DUE.where(_job.queue == bindparam("of")).order_by(_job.rank, _job.queued_at, _job.id).limit(_OF_EACH)
+# Each step finds the next name by the index: what it costs is how many shares wait, not how many jobs.
+_SHARES = text(
+    """WITH RECURSIVE shares(name) AS (
+           SELECT min(queue) FROM jobs WHERE state = 'queued'
+           UNION ALL
+           SELECT (SELECT min(queue) FROM jobs WHERE state = 'queued' AND queue > shares.name)
+           FROM shares WHERE shares.name IS NOT NULL)
+       SELECT name FROM shares WHERE name IS NOT NULL"""
+)
 # The index begins with the rank: naming every rank lets a search by time use it.
 _NEWER = _DUE.where(
     _job.rank.in_(bindparam("ranks", expanding=True)), _job.queued_at > bindparam("since")
@@ -118,6 +130,17 @@ class Waiting:
             self.overflow = (rows[-1].rank, rows[-1].queued_at, rows[-1].id)
             crowds = {row.crowd for row in rows}
             self._add(connection.execute(_HIDDEN, {"moment": moment, "crowds": sorted(crowds)}))
+            self._read_others(connection, moment, rows)
+
+    def _read_others(self, connection: Connection, moment: float, rows: Sequence[_Row]) -> None:
+        """The oldest of each class, and the first of each share, that the window hides."""
+        last = rows[-1].rank
+        for rank in range(last, len(Priority)):
+            self._add(connection.execute(_OLDEST, {"moment": moment, "of": rank}))
+        shown = Counter(row.queue for row in rows)
+        for name in connection.scalars(_SHARES).all():
+            if shown[name] < _OF_EACH:
+                self._add(connection.execute(_SHARE, {"moment": moment, "of": name}))
 
     def _read_newer(self, connection: Connection, moment: float) -> None:
         """Behind the end of a longer queue nothing is read before its front has been dealt with."""
