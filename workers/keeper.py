@@ -19,6 +19,7 @@ from shared.errors import CidermillError, LeaseLost, Problem, RunDied
 from shared.protocol import LogLine, RunAction, RunEvent, RunOrder, RunRef, RunReport, RunStatus, Tend
 from shared.runtimes import Endpoint, Runtime
 from workers.frontdoor import FrontDoor
+from workers.launch.oom_killer import aware_of_kills
 from workers.outbox import Outbox
 from workers.pipe import RunProcessRecord
 from workers.port import free_port
@@ -133,10 +134,11 @@ class Keeper:
         if order.model is None:
             raise RunDied("The front door named no model for the run", "the order was incomplete", "start it again")
         plan = self.wiring.allowed(self._runtime.plan(order.spec, order.model, free_port()), kept.ref)
+        diagnose = aware_of_kills(self._runtime.diagnose)
         process = RunProcess.start(plan, lambda line: self._log(order.run_id, line))
         kept.process = process
         self._on_change()
-        process.wait_ready(self._runtime.diagnose, check=lambda: _raise_if(kept.stopping))
+        process.wait_ready(diagnose, check=lambda: _raise_if(kept.stopping))
         self._measure(kept)
         kept.ready = True
         self._on_change()
@@ -144,7 +146,7 @@ class Keeper:
         log.info("run ready", run=order.run_id, seconds=round(time.monotonic() - began, 2), port=plan.port)
         while not kept.stopping.is_set():
             if process.wait(0.1) is not None:
-                return self._runtime.diagnose(process.exit_code, process.stderr_tail)
+                return diagnose(process.exit_code, process.stderr_tail)
         return None
 
     def _end(self, kept: _Kept) -> int | None:
