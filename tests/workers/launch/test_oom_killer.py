@@ -6,6 +6,7 @@ import os
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -64,7 +65,7 @@ def control_group(limit: int) -> Iterator[Path]:
                 yield group
                 return
         finally:
-            eventually(lambda: removed(group))
+            eventually(partial(removed, group))
     pytest.skip("control groups cannot be made here")
 
 
