@@ -4,22 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import update
+from sqlalchemy import insert, update
 
 from scheduler.apply import apply
 from scheduler.plan import plan
 from scheduler.reading.snapshot import Reader
 from scheduler.reading.waiting import FEW, WINDOW
-from scheduler.views import LaneView, Snapshot
+from scheduler.views import LaneView, Rate, Snapshot
+from shared import queues
 from shared.db import Database, clock_time
 from shared.errors import UnsupportedModel
-from shared.jobs.state import Timers, cancel
+from shared.jobs import state as jobs
+from shared.jobs.state import Placement, Timers, cancel
 from shared.runtimes import RunSpec
-from shared.tables import Job, Run
+from shared.tables import Attempt, Job, Run
 from shared.units import GIB
-from shared.vocabulary import RunState
+from shared.vocabulary import JobState, RunState
 from tests.scheduler.fleet import LLAMA, STORE
-from tests.scheduler.rows import add_host, add_jobs, add_model, add_run, lead
+from tests.scheduler.rows import add_host, add_jobs, add_model, add_run, lead, states
 
 
 def look(database: Database, reader: Reader | None = None, *, whole: bool = True) -> Snapshot:
@@ -171,3 +173,89 @@ def test_runs_over_long_ago_are_not_read(database: Database) -> None:
             add_run(session, f"r{number}", state=RunState.STOPPED, memory_held=0)
         session.execute(update(Run).values(ended_at=1.0))
     assert look(database).runs == ()
+
+
+def test_a_long_queue_hides_no_share_and_no_class(database: Database) -> None:
+    with database.write() as session:
+        add_jobs(session, WINDOW + 10, queue="key:greedy")
+        shares = [add_jobs(session, 1, queue=f"key:k{number}")[0] for number in range(3)]
+        patient = add_jobs(session, 1, rank=4, queue="key:greedy")
+    seen = set(ids(look(database)))
+    assert {*shares, *patient} <= seen
+
+
+def test_parts_of_the_queue_are_seen_with_their_jobs_at_work_where_a_limit_asks_for_it(database: Database) -> None:
+    with database.write() as session:
+        add_host(session)
+        add_model(session, "qwen", 4, "studio")
+        add_run(session)
+        add_jobs(session, owner="k1", queue="key:k1", labels={"team": "a"})
+        queues.put(session, "label:team=a", {"max_running": 2})
+        queues.put(session, "key:k1", {"weight": 3.0})
+        queues.pause(session, "kind:download")
+    fence, decided = lead(database), plan(look(database))
+    with database.write() as session:
+        apply(session, fence, decided, Timers())
+    seen = look(database).queues
+    assert (seen["label:team=a"].max_running, seen["label:team=a"].running) == (2, 1)
+    assert seen["key:k1"].weight == 3.0
+    assert seen["kind:download"].paused
+
+
+def test_a_shape_knows_its_placement_and_the_parts_that_have_a_row(database: Database) -> None:
+    wish = {"selector": {"room": "cellar"}, "tolerations": ["gpu"], "avoid": "team=a"}
+    with database.write() as session:
+        add_jobs(session, 2, owner="k1", queue="key:k1", labels={"team": "a", "x": "1"}, placement=wish, deadline=9e9)
+        queues.put(session, "label:team=a", {})
+    first, second = look(database).jobs
+    assert first.shape is second.shape
+    assert first.deadline == 9e9
+    shape = first.shape
+    assert (shape.selector, shape.tolerations, shape.avoid) == ((("room", "cellar"),), ("gpu",), "team=a")
+    assert (shape.kind, shape.queue, shape.parts) == ("inference", "key:k1", ("label:team=a",))
+
+
+def test_hosts_are_seen_with_their_marks_and_the_work_to_keep_off(database: Database) -> None:
+    with database.write() as session:
+        add_host(
+            session, labels={"room": "cellar"}, taints=["gpu=no"], maintenance="fan",
+            telemetry={"thermal": "fair", "cpu_percent": 50.0},
+        )  # fmt: skip
+        add_model(session, "qwen", 4, "studio")
+        add_run(session)
+        add_jobs(session, 2, labels={"team": "a"}, placement={"avoid": "team=a"})
+    fence = lead(database)
+    with database.read() as session:
+        placement = Placement(next(iter(states(session))), "studio", "llama-cpp", "run", 1)
+    with database.write() as session:
+        jobs.assign(session, fence, [placement], Timers())
+    host = look(database).hosts["studio"]
+    assert (dict(host.labels), host.taints, host.maintenance) == ({"room": "cellar"}, ("gpu=no",), "fan")
+    assert (host.thermal, host.load, host.apart) == ("fair", 0.5, frozenset({"team=a"}))
+
+
+def test_live_attempts_are_seen_with_what_preemption_asks(database: Database) -> None:
+    with database.write() as session:
+        add_host(session)
+        add_model(session, "qwen", 4, "studio")
+        add_run(session)
+        [job_id] = add_jobs(session, rank=4, preemptible=True)
+    fence = lead(database)
+    with database.write() as session:
+        jobs.assign(session, fence, [Placement(job_id, "studio", "llama-cpp", "run", 2)], Timers())
+    [seen] = look(database).attempts
+    assert (seen.job_id, seen.attempt, seen.run_id, seen.slots) == (job_id, 1, "run", 2)
+    assert (seen.rank, seen.preemptible, seen.giving_way, seen.preemptions) == (4, True, False, 0)
+
+
+def test_rates_are_the_medians_of_what_was_measured(database: Database) -> None:
+    with database.write() as session:
+        add_host(session)
+        add_run(session, load_seconds=12.0)
+        done = add_jobs(session, 3)
+        for job_id, seconds in zip(done, (1.0, 4.0, 30.0), strict=True):
+            attempt = {"job_id": job_id, "number": 1, "state": "succeeded", "host": "studio", "runtime": "llama-cpp"}
+            times = {"assigned_at": 0.0, "started_at": 100.0, "ended_at": 100.0 + seconds, "epoch": 1}
+            session.execute(insert(Attempt), [{**attempt, **times}])
+        session.execute(update(Job).values(state=JobState.SUCCEEDED, attempt=1, result_attempt=1))
+    assert look(database).rates == {("qwen", "llama-cpp"): Rate(job=4.0, load=12.0)}
