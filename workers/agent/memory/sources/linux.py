@@ -8,10 +8,10 @@ from pathlib import Path
 
 import psutil
 
-from shared.units import KIB, Bytes
+from shared.units import Bytes
 from workers.agent.memory.reading import Pressure, Reading
 from workers.agent.memory.sources import cgroup
-from workers.footprint import process_tree
+from workers.agent.memory.sources.pss import ProcessMemory
 
 #: Percent of the last ten seconds in which something, or everything, waited for memory.
 _SOME_WAITS, _ALL_WAIT = 20.0, 20.0
@@ -22,9 +22,12 @@ class Linux:
 
     name = "linux"
 
+    def __init__(self) -> None:
+        self._processes = ProcessMemory()
+
     def read(self, pids: Collection[int]) -> Reading:
         memory, group = psutil.virtual_memory(), cgroup.allowance()
-        own, clean = measure_trees(pids)
+        own, clean = self._processes.of_trees(pids)
         total, idle = memory.total, memory.available
         if group is not None:
             total, idle = min(total, group.limit), min(idle, group.left)
@@ -36,25 +39,6 @@ class Linux:
             pressure=_pressure(),
             swap_used=Bytes(psutil.swap_memory().used),
         )
-
-
-def measure_trees(pids: Collection[int]) -> tuple[Bytes, Bytes]:
-    """PSS of all processes under `pids`, and the part of it that is pages of files."""
-    held = clean = 0
-    for pid in {process.pid for root in pids for process in process_tree(root)}:
-        fields = _rollup(pid)
-        held += fields.get("Pss", 0)
-        clean += fields.get("Pss_File", 0)
-    return Bytes(held), Bytes(clean)
-
-
-def _rollup(pid: int) -> dict[str, int]:
-    """Counters of `/proc/{pid}/smaps_rollup` in bytes; empty for a process that is gone or not ours."""
-    try:
-        lines = Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="ascii").splitlines()[1:]
-    except OSError:
-        return {}
-    return {name: int(value.split()[0]) * KIB for name, value in (line.split(":") for line in lines)}
 
 
 @cache
