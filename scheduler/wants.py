@@ -14,6 +14,7 @@ from scheduler.seat import Seat
 from scheduler.views import ModelView, RunView, Shape
 from scheduler.wishes import Wish
 from shared.runs.need import capped_context
+from shared.runtimes import RunSpec
 from shared.vocabulary import Capability, RunState
 
 _Key = tuple[float, int, str]
@@ -119,13 +120,18 @@ class Wants:
         known = self._by_shape.get(shape)
         if known is None:
             wish = Wish.of_shape(shape, model)
-            # Parameters cannot be hashed; the reader gives equal specs as one object.
-            content = (model.id, wish.capability, wish.runtime, wish.terms, id(wish.spec))
+            content = (model.id, wish.capability, wish.runtime, wish.terms, _content(wish.spec))
             known = self._by_content.get(content)
             if known is None:
                 known = self._by_content[content] = Want(self._draft, wish)
             self._by_shape[shape] = known
         return known
+
+
+def _content(spec: RunSpec) -> tuple[object, ...]:
+    """A spec as a value that can be looked up."""
+    params = repr(sorted(spec.params.items())) if spec.params else ""
+    return spec.context, spec.slots, spec.keep_alive, spec.pinned, params
 
 
 def serves(run: RunView, wish: Wish) -> bool:
