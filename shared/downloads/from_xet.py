@@ -26,14 +26,15 @@ from shared.units import MIB
 
 #: Bytes below which a plain request is over before Xet has begun.
 SMALLEST = 16 * MIB
-_BUFFER = 8 * MIB
-#: One stream fetches its pieces side by side already.
-_STREAMS = threading.BoundedSemaphore(2)
+#: Bytes fetched at once, and held at most: with them the whole process stays below 150 MB.
+_FETCH, _BUFFER = 2 * MIB, 8 * MIB
+#: One stream at a time: it fetches its pieces side by side already.
+_TURN = threading.Lock()
 #: Seconds between looks at the interrupt while other files stream.
 _LOOK = 0.2
 _LIMITS: dict[str, Any] = {
-    "reconstruction.min_reconstruction_fetch_size": _BUFFER,
-    "reconstruction.max_reconstruction_fetch_size": _BUFFER,
+    "reconstruction.min_reconstruction_fetch_size": _FETCH,
+    "reconstruction.max_reconstruction_fetch_size": _FETCH,
     "reconstruction.min_prefetch_buffer": _BUFFER,
     "reconstruction.download_buffer_size": _BUFFER,
     "reconstruction.download_buffer_perfile_size": _BUFFER // 4,
@@ -77,7 +78,7 @@ def locate(client: httpx2.Client, remote: Remote) -> XetFile | None:
 
 def receive_xet(xet: XetFile, remote: Remote, partial: Partial, meter: Meter, interrupt: Interrupt) -> None:
     """Append what is missing to `partial`; one try. Raises DownloadFailed, DiskFull, Interrupted."""
-    while not _STREAMS.acquire(timeout=_LOOK):
+    while not _TURN.acquire(timeout=_LOOK):
         interrupt.check()
     try:
         library, session = _session(os.getpid())
@@ -93,7 +94,7 @@ def receive_xet(xet: XetFile, remote: Remote, partial: Partial, meter: Meter, in
         # Its text may quote a signed address.
         raise dropped(remote, f"the Xet store failed with {type(error).__name__}") from None
     finally:
-        _STREAMS.release()
+        _TURN.release()
     interrupt.check()
     if partial.position != remote.size:
         raise dropped(remote, f"the Xet store ended at {partial.position} of {remote.size} bytes")
