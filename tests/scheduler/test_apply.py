@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import select, update
 
 from scheduler.apply import apply
-from scheduler.decisions import Assign, Plan, Reserve, Stop
+from scheduler.decisions import MEMORY_GUARD, Assign, Plan, Preempt, Reserve, Stop
 from scheduler.plan import plan
 from scheduler.reading.snapshot import Reader
 from shared.broker.messages import Hint
@@ -19,7 +19,7 @@ from shared.jobs.reserve import release_stale
 from shared.jobs.state import Timers
 from shared.leader import Fence
 from shared.protocol import AttemptRef, RunRef
-from shared.tables import Attempt, Host, Job, Run
+from shared.tables import Attempt, Host, Job, Queue, Run
 from shared.units import GIB
 from shared.vocabulary import JobState, RunState
 from tests.scheduler.rows import add_host, add_jobs, add_model, add_run, lead, states
@@ -188,3 +188,37 @@ def test_a_host_is_given_back_when_its_job_is_over_or_the_host_went_away(databas
     fence = lead(database)
     with database.write() as session:
         assert sorted(release_stale(session, fence)) == ["over", "pruned", "silent"]
+
+
+def test_an_attempt_is_asked_to_give_way_and_the_shares_are_kept(database: Database) -> None:
+    with database.write() as session:
+        add_host(session)
+        add_model(session, "qwen", 4, "studio")
+        add_run(session, slots=1)
+        [batch] = add_jobs(session, rank=4, preemptible=True)
+    fence = lead(database)
+    carry_out(database, fence, decide(database))
+    with database.write() as session:
+        jobs.claim(session, "studio", "worker", [AttemptRef(job_id=batch, attempt=1)], 60.0)
+    wanted = replace(_NOTHING, preempts=(Preempt(batch, 1, "room"),), passes={"key:": 2.0})
+    carry_out(database, fence, wanted)
+    with database.read() as session:
+        assert jobs.preempting(session, "studio") == [AttemptRef(job_id=batch, attempt=1)]
+        assert session.get_one(Queue, "key:").stride_pass == 2.0
+
+
+def test_only_the_memory_guard_stops_a_busy_run(database: Database) -> None:
+    with database.write() as session:
+        add_host(session)
+        add_model(session, "qwen", 4, "studio")
+        add_run(session)
+        [job_id] = add_jobs(session)
+    fence = lead(database)
+    carry_out(database, fence, decide(database))
+    assert carry_out(database, fence, replace(_NOTHING, stops=(Stop("run", "makes room"),))) == {}
+    hints = carry_out(database, fence, replace(_NOTHING, stops=(Stop("run", MEMORY_GUARD),)))
+    assert hints == {"studio.llama-cpp": [RunRef(run_id="run", generation=1)]}
+    with database.read() as session:
+        job = session.get_one(Job, job_id)
+        assert session.get_one(Run, "run").state == RunState.STOPPING
+    assert (job.state, job.preemptions, job.crashes) == (JobState.QUEUED, 1, 0)
