@@ -49,7 +49,7 @@ def _model(name: str, size: float, slots: int, keep_alive: float = 300.0) -> Tra
     return TraceModel(name=name, size=_gib(size), memory=_gib(size * 1.25), slots=slots, keep_alive=keep_alive)
 
 
-#: Three minis and a studio, and models of which about half fit at once.
+#: Three minis and a studio, and models that need more memory than all of them have.
 _FLEET = (_host("mini-1", 12, 2), _host("mini-2", 12, 2), _host("mini-3", 20, 2.5), _host("studio", 48, 5))
 _MODELS = (
     _model("tiny-1b", 0.8, 8),
@@ -58,15 +58,15 @@ _MODELS = (
     _model("chat-8b", 4.8, 4),
     _model("whisper-large", 2.0, 2),
     _model("vision-9b", 6.0, 4),
+    _model("translate-9b", 5.6, 4),
+    _model("reader-8b", 4.8, 4),
     _model("writer-12b", 7.2, 4),
     _model("middle-14b", 8.8, 4),
     _model("mixture-30b", 16.8, 4),
-    _model("coder-32b", 18.4, 2),
     _model("large-32b", 19.2, 2),
-    _model("large-49b", 28.0, 2),
 )
 #: How often each is asked for.
-_POPULARITY = (12, 12, 10, 10, 6, 5, 5, 4, 3, 2, 2, 1)
+_POPULARITY = (12, 12, 10, 10, 6, 5, 5, 4, 4, 3, 3, 1)
 
 
 def _seconds(chance: Random, median: float, longest: float) -> float:
@@ -88,9 +88,8 @@ def _poisson(chance: Random, rate: float, until: float, begin: float = 0.0) -> I
         at += chance.expovariate(rate)
 
 
-def _pick(chance: Random, most: int = len(_MODELS)) -> str:
-    """One of the first `most` models."""
-    return chance.choices(_MODELS[:most], _POPULARITY[:most])[0].name
+def _pick(chance: Random) -> str:
+    return chance.choices(_MODELS, _POPULARITY)[0].name
 
 
 def _in_order(jobs: list[TraceJob]) -> tuple[TraceJob, ...]:
@@ -119,13 +118,23 @@ def _bursty(chance: Random) -> Trace:
 
 
 def _greedy(chance: Random) -> Trace:
-    jobs = [_job(chance, 0.0, _pick(chance, 8), "greedy", (Priority.NORMAL,)) for _ in range(900)]
-    for key in "abc":
-        moments = _poisson(chance, 3.0, 120, 20)
-        jobs += [_job(chance, at, _pick(chance, 8), key, (Priority.NORMAL,)) for at in moments]
+    """Everybody wants the same mix of models, so that what each gets is a matter of turns alone."""
+    models = (*_MODELS[1:4], *_MODELS[5:8])
+    hosts = tuple(_host(f"mini-{number}", 20, 2) for number in range(1, 5))
+    senders = ["greedy"] * 600 + [key for key in "abc" for _ in range(200)]
+    jobs = [
+        _job(
+            chance,
+            0.0 if key == "greedy" else 30 * chance.random(),
+            chance.choice(models).name,
+            key,
+            (Priority.NORMAL,),
+        )
+        for key in senders
+    ]
     return Trace(
-        name="greedy", about="One key sends 900 jobs at once; three others send as many together a little later.",
-        hosts=_FLEET, models=_MODELS[:8], jobs=_in_order(jobs),
+        name="greedy", about="One key sends 600 jobs at once; three others send as many together, a little later.",
+        hosts=hosts, models=models, jobs=_in_order(jobs),
     )  # fmt: skip
 
 

@@ -6,8 +6,10 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-#: The rank of a class, and a key: keys compete within their class.
-Party = tuple[int, str]
+from scheduler.simulate.fairness import fair_shares
+
+#: The rank of a class, a key and a model: keys compete within their class, for slots of the models they want.
+Party = tuple[int, str, str]
 
 
 @dataclass
@@ -48,27 +50,17 @@ class Ledger:
 
     def compete(self, seconds: float, waiting: Counter[Party], serving: Counter[Party]) -> None:
         """While somebody of a class waits, the slots that it has are shared: who had what, and who should have."""
-        for rank in {rank for rank, _ in waiting}:
-            wanted = {
-                party[1]: float(waiting[party] + serving[party]) for party in {*waiting, *serving} if party[0] == rank
-            }
-            if len(wanted) > 1:
-                slots = sum(serving[rank, key] for key in wanted)
-                for key, share in fair_shares(slots, wanted, self.weights).items():
-                    self.got[key] += seconds * serving[rank, key]
+        for rank in {party[0] for party in waiting}:
+            slots: Counter[str] = Counter()
+            wants: defaultdict[str, Counter[str]] = defaultdict(Counter)
+            had: Counter[str] = Counter()
+            for parties in (waiting, serving):
+                for (other, key, model), count in parties.items():
+                    if other == rank:
+                        wants[key][model] += count
+                        slots[model] += count if parties is serving else 0
+                        had[key] += count if parties is serving else 0
+            if len(wants) > 1:
+                for key, share in fair_shares(wants, slots, self.weights).items():
+                    self.got[key] += seconds * had[key]
                     self.fair[key] += seconds * share
-
-
-def fair_shares(slots: float, wanted: Mapping[str, float], weights: Mapping[str, float]) -> dict[str, float]:
-    """Max-min: nobody gets more than they want, and what they leave is shared by weight among the others."""
-    shares: dict[str, float] = {}
-    left = dict(wanted)
-    while left:
-        unit = slots / sum(weights.get(key, 1.0) for key in left)
-        content = {key: want for key, want in left.items() if want <= unit * weights.get(key, 1.0)}
-        if not content:
-            return shares | {key: unit * weights.get(key, 1.0) for key in left}
-        shares |= content
-        slots -= sum(content.values())
-        left = {key: want for key, want in left.items() if key not in content}
-    return shares

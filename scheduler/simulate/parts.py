@@ -45,7 +45,7 @@ class SimJob:
 
     @property
     def party(self) -> Party:
-        return self.view.shape.rank, self.trace.key
+        return self.view.shape.rank, self.trace.key, self.trace.model
 
     @property
     def waited(self) -> float:

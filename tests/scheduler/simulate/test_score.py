@@ -1,27 +1,14 @@
-"""Fair shares, and how far from them it was."""
+"""What a replay comes to in figures."""
 
 from __future__ import annotations
 
 import pytest
 
 from scheduler.simulate.engine import simulate
-from scheduler.simulate.ledger import fair_shares
 from scheduler.simulate.policies import policies
 from scheduler.simulate.score import jain
 from shared.vocabulary import Priority
 from tests.scheduler.simulate.traces import job, trace
-
-
-def test_what_one_key_leaves_is_shared_by_the_others() -> None:
-    assert fair_shares(12, {"a": 1, "b": 20, "c": 20}, {}) == pytest.approx({"a": 1, "b": 5.5, "c": 5.5})
-
-
-def test_shares_follow_weights() -> None:
-    assert fair_shares(12, {"a": 20, "b": 20}, {"a": 2.0}) == pytest.approx({"a": 8, "b": 4})
-
-
-def test_nobody_gets_more_than_they_want() -> None:
-    assert fair_shares(12, {"a": 1, "b": 2}, {}) == {"a": 1, "b": 2}
 
 
 def test_jain_is_one_when_all_are_equal_and_one_over_n_when_one_has_it_all() -> None:
