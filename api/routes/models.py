@@ -50,5 +50,5 @@ def remove(name: str, door: Door, caller: Admin) -> DeletedOut:
     """Forget a model; refused while runs or jobs use it. Files that only it uses are deleted from the hosts."""
     with door.write(wake=True) as session:
         model, discards = leaving.remove(session, name)
-        service.queue(session, service.prepare(session, discards, caller.id))
+        service.queue(session, service.prepare(session, discards, caller.id, internal=True))
         return DeletedOut(id=model.name, object="model")

@@ -35,7 +35,7 @@ def gc(body: GcIn, door: Door, caller: Admin) -> GcOut:
             return _shown(_verdicts(session, policy, body.host), [], dry_run=True)
     with door.write(wake=True) as session:
         verdicts = _verdicts(session, policy, body.host)
-        jobs = _queue(session, leaving.clean(session, verdicts), caller.id)
+        jobs = _queue(session, leaving.clean(session, verdicts), caller.id, internal=True)
         return _shown(verdicts, jobs, dry_run=False)
 
 
@@ -76,8 +76,9 @@ def _verdicts(session: Session, policy: Policy, host: str | None) -> list[Verdic
     return leaving.swept(session, policy, host)
 
 
-def _queue(session: Session, submissions: Sequence[Submission], owner: str) -> list[str]:
-    return [job.id for job in service.queue(session, service.prepare(session, submissions, owner))]
+def _queue(session: Session, submissions: Sequence[Submission], owner: str, *, internal: bool = False) -> list[str]:
+    prepared = service.prepare(session, submissions, owner, internal=internal)
+    return [job.id for job in service.queue(session, prepared)]
 
 
 def _stores(session: Session) -> list[str]:

@@ -24,7 +24,8 @@ def enter(home: Path) -> None:
     (home / _MARK).touch()
     for name in [name for name in os.environ if name.startswith("CIDERMILL_")]:
         del os.environ[name]
-    os.environ |= {"CIDERMILL_HOME": str(home), "CIDERMILL_PORT": "0"}
+    # Nor are the models that other programs keep on this machine.
+    os.environ |= {"CIDERMILL_HOME": str(home), "CIDERMILL_PORT": "0", "CIDERMILL_FIND_MODELS": "false"}
     # A cidermill.toml of the folder we were called in is not meant for the demo.
     os.chdir(home)
 

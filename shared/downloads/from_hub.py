@@ -51,10 +51,14 @@ def fetch(
     snapshot = watch.one(lambda: persist(ask, watch.interrupt, patience, note=watch.note))
     files = choose(snapshot, reference.file, selection.include, selection.exclude)
     cache = HubCache(Path(store.cache_dir), snapshot)
-    _Fetcher(hub, snapshot, cache, watch, patience).fetch(files)
+    came = _Fetcher(hub, snapshot, cache, watch, patience).fetch(files)
     watch.context.phase("checking")
     pinned = reference.model_copy(update={"revision": snapshot.commit})
-    return watch.one(lambda: _describe(pinned, name or reference.name, cache, files))
+    records = watch.one(lambda: _describe(pinned, name or reference.name, cache, files))
+    if came or watch.context.attempt > 1:
+        return records
+    # All was here before anybody asked us: it is not ours to delete.
+    return [record.model_copy(update={"source": "huggingface"}) for record in records]
 
 
 class _Fetcher:
@@ -67,7 +71,8 @@ class _Fetcher:
         self._meter = Meter(None, self._store.throttle)
         self._lookout = Lookout(self._store)
 
-    def fetch(self, files: Sequence[HubFile]) -> None:
+    def fetch(self, files: Sequence[HubFile]) -> bool:
+        """Whether anything had to come."""
         missing = {file: self._cache.blob(file) for file in files if not self._cache.holds(file)}
         self._meter.total = sum(file.size for file in files)
         self._meter.found(sum(file.size for file in files if file not in missing))
@@ -80,6 +85,7 @@ class _Fetcher:
             self._watch.all(tasks, self._meter)
         peers.tell()
         self._cache.name_revision()
+        return bool(missing)
 
     def _bring(self, file: HubFile, blob: Path, client: httpx2.Client, claim: Claim) -> None:
         self._cache.discard(file)

@@ -88,10 +88,14 @@ class Shelf:
 
 
 class Intake:
-    """Turns submissions into rows. Raises InvalidParameters, NotFound and CannotFit."""
+    """Turns submissions into rows; those of internal kinds only when Cidermill itself is the one who asks.
 
-    def __init__(self, session: Session) -> None:
+    Raises InvalidParameters, NotFound and CannotFit.
+    """
+
+    def __init__(self, session: Session, *, internal: bool = False) -> None:
         self._session = session
+        self._internal = internal
         self._now = clock_time(session)
         self._shelf = Shelf(session)
         self._fitting: set[tuple[Any, ...]] = set()
@@ -99,6 +103,8 @@ class Intake:
     def row(self, submission: Submission, owner: str) -> dict[str, Any]:
         """A row for `shared.jobs.state.submit`."""
         kind = read_params(submission.kind, submission.params).settle(self._shelf)
+        if kind.internal and not self._internal:
+            raise _not_by_hand(kind)
         demand = kind.demand(self._shelf)
         model = self._shelf.model(demand.model) if demand.model is not None else None
         self._check(demand, model)
@@ -152,6 +158,15 @@ class Intake:
             fleet.check_named(demand.host, runtime)
             fleet.check_run(acquired, demand.capability, demand.spec, runtime, demand.host)
         self._fitting.add(seen)
+
+
+def _not_by_hand(kind: Kind) -> InvalidParameters:
+    return InvalidParameters(
+        f"Jobs of the kind {kind.name} are not submitted by hand",
+        "they are a part of something else, which first makes sure that they do no harm",
+        "see what does it: " + kind.about,
+        field="kind",
+    )
 
 
 def read_params(kind: str, params: Mapping[str, Any]) -> Kind:

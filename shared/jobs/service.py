@@ -34,13 +34,17 @@ class Prepared:
     answers: list[Submitted]
 
 
-def prepare(session: Session, submissions: Sequence[Submission], owner: str = "") -> Prepared:
+def prepare(
+    session: Session, submissions: Sequence[Submission], owner: str = "", *, internal: bool = False
+) -> Prepared:
     """Check submissions, all or none; only reads, since a kind may ask the hub, which nobody must wait for.
+
+    `internal`: Cidermill itself asks, and may submit what nobody else may.
 
     Raises InvalidParameters, NotFound, CannotFit and IdempotencyMismatch.
     """
     known = _known(session, submissions, owner)
-    intake = Intake(session)
+    intake = Intake(session, internal=internal)
     rows, answers = [], []
     for submission in submissions:
         before = known.get(submission.idempotency_key or "")

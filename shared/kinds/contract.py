@@ -204,6 +204,8 @@ class Kind(BaseModel, ABC):
     #: How the kind is explained in one sentence.
     about: ClassVar[str]
     max_failures: ClassVar[int] = 3
+    #: Cidermill itself submits it, as a part of something else, and nobody else may.
+    internal: ClassVar[bool] = False
 
     def settle(self, catalog: Catalog) -> Self:
         """Fill in what depends on the fleet; asked once, before `demand`, and what it returns is stored.

@@ -19,7 +19,8 @@ class Discard(Kind):
     """Submitted by `models rm` and `models gc`. What any installed model still uses is kept, whatever is named here."""
 
     name: ClassVar[str] = "discard"
-    about: ClassVar[str] = "Delete files of a model that was removed; what other models share with it stays."
+    about: ClassVar[str] = "Delete files of a removed model: submitted by `models rm` and `models gc`, by nobody else."
+    internal: ClassVar[bool] = True
 
     model: str = Field(description="hf:org/name@commit or url:https://…; nothing else is ours.", max_length=2048)
     files: tuple[str, ...] = Field(description="Its files, as the manifest names them.", max_length=4096)

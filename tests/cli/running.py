@@ -13,7 +13,7 @@ COMMAND = (sys.executable, "-m", "cli")
 def environment(home: Path, **more: str) -> dict[str, str]:
     """Nothing of the developer's own Cidermill."""
     clean = {name: value for name, value in os.environ.items() if not name.startswith("CIDERMILL_")}
-    return clean | {"CIDERMILL_HOME": str(home), "NO_COLOR": "1"} | more
+    return clean | {"CIDERMILL_HOME": str(home), "CIDERMILL_FIND_MODELS": "false", "NO_COLOR": "1"} | more
 
 
 def cidermill(home: Path, *arguments: str, stdin: str = "", **more: str) -> subprocess.CompletedProcess[str]:

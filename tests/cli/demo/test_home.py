@@ -25,6 +25,7 @@ def test_it_becomes_the_home_and_nothing_of_the_users_settings_is_left(tmp_path:
     assert {name: value for name, value in os.environ.items() if name.startswith("CIDERMILL_")} == {
         "CIDERMILL_HOME": str(home),
         "CIDERMILL_PORT": "0",
+        "CIDERMILL_FIND_MODELS": "false",
     }
     assert Path.cwd() == home
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
 from sqlalchemy.orm import Session
 
 from shared import catalog, hosts
 from shared.db import Database
+from shared.errors import InvalidParameters
 from shared.jobs.intake import Intake, Submission
 from shared.protocol import Register
 from shared.runtimes import RuntimeInfo
@@ -30,3 +32,12 @@ def test_a_benchmark_without_runtimes_is_stored_with_the_pairs_it_will_compare(d
         row = Intake(session).row(Submission("benchmark", {"models": ["echo"]}), owner="")
     assert row["params"]["cells"] == [{"model": "echo", "runtime": "echo"}]
     assert row["acquires"] == [[catalog.ECHO, "echo"]]
+
+
+def test_what_only_cidermill_submits_is_refused_from_anybody_else(database: Database) -> None:
+    discard = Submission("discard", {"model": "hf:org/tiny@" + "c" * 40, "files": ["a"], "host": "alpha"})
+    with database.write() as session:
+        _host_with_echo(session)
+        with pytest.raises(InvalidParameters, match="by hand"):
+            Intake(session).row(discard, owner="")
+        assert Intake(session, internal=True).row(discard, owner="")["kind"] == "discard"

@@ -218,3 +218,13 @@ def test_a_neighbour_that_is_gone_is_passed_over(
         mini.put(name, content)
     fetched(hub, tmp_path, files, gone, mini)
     assert content_of(hub) == []
+
+
+def test_what_was_in_the_cache_before_is_not_ours(
+    hub: HubServer, mini: Mini, tmp_path: Path, files: dict[str, bytes]
+) -> None:
+    context = fetched(hub, tmp_path, files, mini)
+    again = Download(model="org/tiny").run(context).installs
+    assert [record.source for record in again] == ["huggingface"]
+    context.attempt = 2
+    assert [record.source for record in Download(model="org/tiny").run(context).installs] == ["cidermill"]
