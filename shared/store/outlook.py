@@ -19,7 +19,7 @@ class Fits(StrEnum):
     NOW = "now"
     #: When idle runs end; the scheduler ends them by itself.
     AFTER_EVICTION = "after_eviction"
-    #: When runs end that are busy, pinned or on their way.
+    #: When runs end that are busy, pinned or on their way, or when the host is open again.
     LATER = "later"
     NEVER = "never"
 
@@ -45,6 +45,8 @@ class Room:
     held: int
     #: The first to go first.
     idle: tuple[IdleRun, ...] = ()
+    #: Why nothing is placed there at present; `None`: it is open.
+    closed: str | None = None
 
     @property
     def free(self) -> int:
@@ -117,10 +119,12 @@ def _evicted(need: int, room: Room) -> tuple[IdleRun, ...]:
 
 
 def _verdict(need: int, room: Room, evicts: tuple[IdleRun, ...]) -> Fits:
-    if need <= room.free:
-        return Fits.NOW
     if need > room.capacity:
         return Fits.NEVER
+    if room.closed is not None:
+        return Fits.LATER
+    if need <= room.free:
+        return Fits.NOW
     freed = sum(run.held for run in evicts)
     return Fits.AFTER_EVICTION if need <= room.free + freed else Fits.LATER
 
@@ -132,6 +136,8 @@ def _reason(fits: Fits, need: int, room: Room, evicts: tuple[IdleRun, ...]) -> s
     if fits is Fits.AFTER_EVICTION:
         idle = ", ".join(f"{run.model} ({format_bytes(run.held)})" for run in evicts)
         return f"{start}; idle runs would end: {idle}"
+    if fits is Fits.LATER and room.closed is not None:
+        return f"{start}; {room.closed}"
     if fits is Fits.LATER:
         return f"{start}; the rest is held by runs that are busy, pinned or starting"
     return start

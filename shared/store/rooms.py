@@ -44,7 +44,16 @@ def _room(host: Host, runs: Sequence[tuple[Run, bool]]) -> Room:
         capacity=max(host.capacity, host.budget),
         held=sum(run.memory_held for run, _ in runs),
         idle=tuple(IdleRun(run.id, run.model, run.memory_held, moment) for moment, _, run in idle),
+        closed=_closed(host),
     )
+
+
+def _closed(host: Host) -> str | None:
+    if host.maintenance is not None:
+        return f"it is under maintenance: {host.maintenance}"
+    if host.draining or host.cordoned:
+        return "it is draining" if host.draining else "it is cordoned"
+    return None if host.guard == "open" else "its memory guard lets nothing in"
 
 
 def _held(session: Session) -> dict[str, list[tuple[Run, bool]]]:

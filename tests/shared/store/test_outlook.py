@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as some
@@ -28,6 +30,7 @@ def room(held: float = 0, budget: float = 16, *idle: float, capacity: float | No
         (room(15, 16, 1), Fits.LATER, []),
         (room(0, 4, capacity=16), Fits.LATER, []),
         (room(0, 4), Fits.NEVER, []),
+        (replace(room(0), closed="it is cordoned"), Fits.LATER, []),
     ],
 )
 def test_a_model_of_six_gibibytes_fits(where: Room, fits: Fits, evicted: list[str]) -> None:
