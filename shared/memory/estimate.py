@@ -48,8 +48,8 @@ def estimate(
 
 def _copies(engine: Engine, slots: int) -> int:
     """Sequences that MLX holds beside those of the slots: a kept prompt, which it copies to go on from it, and where
-    there are several slots the one that joins or leaves their batch, which is copied into it or out of it.
+    several slots share a batch one that is being copied into it and one that is being copied out.
     """
     if engine.family is not Family.MLX:
         return 0
-    return 1 if slots == 1 else 2
+    return 1 if slots == 1 else 3
