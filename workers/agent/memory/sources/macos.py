@@ -13,7 +13,7 @@ import psutil
 
 from shared.units import MIB, Bytes
 from workers.agent.memory.reading import Pressure, Reading
-from workers.agent.memory.sources.metal import recommended
+from workers.agent.memory.sources.metal import Recommendation, ask_in_a_child
 from workers.agent.memory.sources.trees import footprint
 from workers.agent.sysctl import sysctl
 
@@ -51,6 +51,7 @@ class MacOS:
         self._host = self._system.mach_host_self()
         self._page = sysctl("hw.pagesize") or 16384
         self._total = Bytes(psutil.virtual_memory().total)
+        self._recommended = Recommendation(ask_in_a_child)
 
     def read(self, pids: Collection[int]) -> Reading:
         pages = self._pages()
@@ -61,7 +62,7 @@ class MacOS:
             own_kept=own,
             idle=Bytes((pages.free + pages.inactive) * self._page),
             active=Bytes(pages.active * self._page),
-            metal_cap=metal_cap(),
+            metal_cap=self._metal_cap(),
             pressure=_PRESSURE.get(sysctl("kern.memorystatus_vm_pressure_level") or 0),
             swap_used=Bytes(psutil.swap_memory().used),
         )
@@ -73,8 +74,7 @@ class MacOS:
             raise OSError(failed, "host_statistics64 does not answer")
         return pages
 
-
-def metal_cap() -> Bytes | None:
-    """What Metal may wire: `iogpu.wired_limit_mb` when the owner set it, else what the device recommends."""
-    limit = sysctl("iogpu.wired_limit_mb")
-    return Bytes(limit * MIB) if limit else recommended()
+    def _metal_cap(self) -> Bytes | None:
+        """`iogpu.wired_limit_mb` when the owner set it, else what the device recommends."""
+        limit = sysctl("iogpu.wired_limit_mb")
+        return Bytes(limit * MIB) if limit else self._recommended.of(self._total)

@@ -5,19 +5,40 @@ from __future__ import annotations
 import ctypes
 import subprocess
 import sys
-from functools import cache
+import time
+from collections.abc import Callable
 
 from shared.units import Bytes
 
-_PATIENCE = 20.0
+#: Seconds to wait for it; the agent does nothing else meanwhile, and a lease is twice as long.
+_PATIENCE = 5.0
+#: Seconds after which a device that did not answer is asked again.
+_AGAIN = 60.0
+#: The least part of the memory that any macOS was seen to recommend; taken only until the device has answered.
+_LEAST = 2 / 3
 
 
-@cache
-def recommended() -> Bytes | None:
-    """`recommendedMaxWorkingSetSize` of the GPU, in bytes; `None` without one. Constant until the next boot.
+class Recommendation:
+    """`recommendedMaxWorkingSetSize` of the GPU; once it has answered, it says the same until the next boot."""
 
-    Asked in a process of its own, because Metal starts threads and keeps memory that an agent has no use for.
-    """
+    def __init__(self, ask: Callable[[], int | None], clock: Callable[[], float] = time.monotonic) -> None:
+        """`ask` gives bytes, 0 without a GPU, `None` when nothing answered."""
+        self._ask, self._clock = ask, clock
+        self._answer: int | None = None
+        self._due = 0.0
+
+    def of(self, total: Bytes) -> Bytes | None:
+        """Bytes of a machine with `total` memory that its GPU may wire; `None` without a GPU."""
+        if self._answer is None and self._clock() >= self._due:
+            self._answer = self._ask()
+            self._due = self._clock() + _AGAIN
+        if self._answer is None:
+            return Bytes(int(total * _LEAST))
+        return Bytes(self._answer) if self._answer else None
+
+
+def ask_in_a_child() -> int | None:
+    """What the device says. In a process of its own: Metal starts threads and keeps memory that an agent can spare."""
     try:
         said = subprocess.run(
             (sys.executable, "-m", __name__), capture_output=True, text=True, check=False, timeout=_PATIENCE
@@ -25,7 +46,7 @@ def recommended() -> Bytes | None:
     except (OSError, subprocess.TimeoutExpired):
         return None
     text = said.stdout.strip()
-    return Bytes(int(text)) if said.returncode == 0 and text.isdigit() and int(text) else None
+    return int(text) if said.returncode == 0 and text.isdigit() else None
 
 
 def _ask_device() -> int:

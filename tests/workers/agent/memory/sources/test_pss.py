@@ -16,7 +16,9 @@ from workers.agent.memory.sources.pss import ProcessMemory
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="/proc is Linux's")
 
 #: Grows by so many MiB for each line it reads, and answers each.
-_GROWING = "import sys; held = []\nfor n in sys.stdin: held.append(bytearray(b'x') * int(n)); print('grown', flush=True)"
+_GROWING = (
+    "import sys; held = []\nfor n in sys.stdin: held.append(bytearray(b'x') * int(n)); print('grown', flush=True)"
+)
 
 
 @contextmanager
