@@ -109,28 +109,26 @@ def _bursty(chance: Random) -> Trace:
     for start in range(30, 900, 90):
         model, key = _pick(chance), chance.choice("abcd")
         jobs += [
-            _job(chance, start + chance.random() * 3, model, key, (Priority.NORMAL, Priority.BATCH)) for _ in range(60)
+            _job(chance, start + chance.random() * 3, model, key, (Priority.NORMAL, Priority.BATCH)) for _ in range(50)
         ]
     return Trace(
-        name="bursty", about="Every 90 seconds somebody sends 60 jobs for one model at once, into a trickle of others.",
+        name="bursty", about="Every 90 seconds somebody sends 50 jobs for one model at once, into a trickle of others.",
         hosts=_FLEET, models=_MODELS, jobs=_in_order(jobs),
     )  # fmt: skip
 
 
 def _greedy(chance: Random) -> Trace:
-    """Everybody wants the same mix of models, so that what each gets is a matter of turns alone."""
+    """Everybody wants the same mix, and all of it fits, so that what each key gets is a matter of turns alone."""
     models = (*_MODELS[1:4], *_MODELS[5:8])
-    hosts = tuple(_host(f"mini-{number}", 20, 2) for number in range(1, 5))
-    senders = ["greedy"] * 600 + [key for key in "abc" for _ in range(200)]
+    hosts = tuple(_host(f"studio-{number}", 36, 5) for number in range(1, 4))
     jobs = [
-        _job(
-            chance,
-            0.0 if key == "greedy" else 30 * chance.random(),
-            chance.choice(models).name,
-            key,
-            (Priority.NORMAL,),
+        TraceJob(
+            at=0.0 if key == "greedy" else round(30 * chance.random(), 1),
+            model=chance.choice(models).name,
+            seconds=_seconds(chance, 10.0, 20.0),
+            key=key,
         )
-        for key in senders
+        for key in ["greedy"] * 600 + [*"abc"] * 200
     ]
     return Trace(
         name="greedy", about="One key sends 600 jobs at once; three others send as many together, a little later.",
