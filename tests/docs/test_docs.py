@@ -11,7 +11,7 @@ from docs.generate import stale
 from scheduler.reasons import Code
 from shared.invariants import INVARIANTS
 from shared.kinds import kinds
-from shared.memory import estimate
+from shared.memory import Engine, Family, estimate
 from shared.runtimes import ModelShape
 from shared.settings import Settings
 from shared.units import MIB, Bytes
@@ -125,9 +125,15 @@ def test_every_invariant_and_every_reason_is_explained() -> None:
 
 def test_the_worked_example_of_memory_is_what_the_code_estimates() -> None:
     text = (DOCS / "concepts" / "runs-and-memory.md").read_text()
-    shape = ModelShape(layers=32, attention_layers=32, kv_heads=8, key_dim=128, value_dim=128)
-    for context, slots, said in re.findall(r"^\| (\d+) × (\d+) \| (.*) \|$", text, re.MULTILINE):
-        need = estimate(shape, Bytes(4_920_739_232), int(context), int(slots), Bytes(160 * MIB))
+    shape = ModelShape(
+        layers=32, attention_layers=32, kv_heads=8, key_dim=128, value_dim=128,
+        query_heads=32, hidden=4096, feed_forward=14_336, vocabulary=128_256,
+    )  # fmt: skip
+    examples = re.findall(r"^\| (\d+) × (\d+) \| (.*) \|$", text, re.MULTILINE)
+    assert examples
+    for context, slots, said in examples:
+        metal = Engine(Family.LLAMA, gpu=True)
+        need = estimate(shape, Bytes(4_920_739_232), int(context), int(slots), Bytes(160 * MIB), metal)
         assert said == need.sentence()
 
 
