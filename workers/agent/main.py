@@ -29,18 +29,16 @@ from shared.runtimes import RuntimeInfo
 from shared.settings import Settings
 from shared.store.discovery import look
 from shared.store.wire import Found
-from shared.units import Bytes
 from shared.vocabulary import Guard
 from workers.agent import machine, reaper
+from workers.agent.host_memory import HostMemory
 from workers.agent.last_boot import BootMark, panic_reports
-from workers.agent.memory.watch import MemoryWatch
 from workers.agent.share import Sharing
 from workers.agent.supervisor import Death, Supervised
 from workers.agent.telemetry import collect
-from workers.agent.wiring import Wiring, WiringLedger
 from workers.frontdoor import FrontDoor
 from workers.outbox import deliver
-from workers.pipe import Start, Status, Stop, Synced, Wired
+from workers.pipe import Start, Status, Stop, Synced
 from workers.runtimes import discover
 from workers.spool import left_behind
 from workers.store import host_store
@@ -73,14 +71,15 @@ class Agent:
         self._workers: list[Supervised] = []
         self._dead_runs: list[RunRef] = []
         self._dead_workers: list[str] = []
-        self._memory = MemoryWatch.of(settings)
-        self._wiring = WiringLedger(Wiring(settings.wired_memory))
+        self._memory: HostMemory
 
     # --- life ---
 
     def run(self) -> None:
         """Until `stop`; raises Unauthorized for a wrong token, StaleTransition when another agent took over."""
         self._register.end_leftovers()
+        # After that, so that what an earlier agent left behind is not counted against this one.
+        self._memory = HostMemory(self._settings, self._workers)
         runtimes = offered(self._settings)
         self._registered = self._when_reachable(lambda: self._introduce(runtimes))
         if self._registered is None:
@@ -90,7 +89,7 @@ class Agent:
         self._sharing.serve_as(self._registered.host)
         if self._settings.find_models:
             threading.Thread(target=self._find_models, name="discovery", daemon=True).start()
-        self._workers = [Supervised(r.name, self._start_message, self._news.set) for r in runtimes]
+        self._workers += [Supervised(r.name, self._start_message, self._news.set) for r in runtimes]
         try:
             self._watch(self._registered.sync_seconds)
         finally:
@@ -104,8 +103,8 @@ class Agent:
         next_sync = 0.0
         while not self._stopping.is_set():
             self._look_after_workers(stopping=False)
-            self._grant_wiring()
-            turned = self._look_at_memory()
+            self._memory.grant()
+            turned = self._memory.look()
             if time.monotonic() >= next_sync or turned or self._dead_runs or self._dead_workers:
                 next_sync = time.monotonic() + every
                 self._try_sync()
@@ -164,26 +163,6 @@ class Agent:
             [(life.process.pid, life.created) for life in lives], [p for life in lives for p in life.status.processes]
         )
 
-    def _grant_wiring(self) -> None:
-        """Tell runs that are about to start what they may wire; what gone ones had is free again."""
-        lives = [(w, w.life.status) for w in self._workers if w.life is not None]
-        self._wiring.keep({(r.run_id, r.generation) for _, s in lives for r in (*s.runs, *s.processes, *s.wiring)})
-        reading = self._memory.state.reading
-        for worker, status in lives:
-            for wish in status.wiring:
-                key = (wish.run_id, wish.generation)
-                wired = self._wiring.grant(key, Bytes(wish.weights), reading.total, reading.metal_cap)
-                worker.tell(Wired(run_id=wish.run_id, generation=wish.generation, wired=wired))
-
-    def _look_at_memory(self, *, now: bool = False) -> bool:
-        """Whether the guard changed its mind, which the front door must hear at once."""
-        processes = [p for w in self._workers if w.life is not None for p in w.life.status.processes]
-        turned = self._memory.look([p.pid for p in processes], loading=not all(p.ready for p in processes), now=now)
-        if turned:
-            verdict = self._memory.state.verdict
-            log.warning("memory guard turned", guard=verdict.guard, reason=verdict.reason or "memory is enough again")
-        return turned
-
     def _bury(self, death: Death) -> None:
         """Its run processes end with it; what it could not report is delivered first, then its death is."""
         self._dead_runs += reaper.reap_runs(death.processes)
@@ -241,7 +220,7 @@ class Agent:
         heard: list[tuple[Supervised, Status]] = [(w, s) for w, s in said if s is not None]
         if self._memory.state.verdict.guard == Guard.SHEDDING:
             # Runs end by this word, so that it must not count one that is gone by now.
-            self._look_at_memory(now=True)
+            self._memory.look(now=True)
         dead_runs, dead_workers = self._dead_runs[:], self._dead_workers[:]
         answer = self._front_door.sync(
             protocol.Sync(
