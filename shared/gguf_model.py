@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from shared import gguf_recurrent
 from shared.attention import split_by_period
 from shared.errors import InvalidInput
 from shared.gguf import Counted, Header
@@ -38,7 +39,7 @@ def shape(header: Header) -> ModelShape:
     """The architecture in numbers; what the file does not say stays `None`."""
     layers = _number(header.of_architecture("block_count"))
     full, windowed = _layers(header, layers)
-    attending = (full or 0) + windowed
+    recurring = gguf_recurrent.layers(header, (full or 0) + windowed)
     heads, per_layer = _kv_heads(header)
     key, value = _dimensions(header)
     if _is_latent(header):
@@ -56,12 +57,12 @@ def shape(header: Header) -> ModelShape:
         vocabulary=_vocabulary(header),
         hidden=_number(header.of_architecture("embedding_length")),
         context=context(header),
-        query_heads=_most(header.of_architecture("attention.head_count")),
+        query_heads=gguf_recurrent.heads(header) or None,
         query_dim=_number(header.of_architecture("attention.key_length_mla")),
         feed_forward=_feed_forward(header),
         experts=_number(header.of_architecture("expert_used_count")) or 1,
-        state=_state(header) * _recurring(header, layers or 0, attending),
-        convolution=_convolution(header) * _recurring(header, layers or 0, attending),
+        state=gguf_recurrent.state(header) * recurring,
+        convolution=gguf_recurrent.convolution(header) * recurring,
         embeds=_only_embeds(header),
     )
 
@@ -87,38 +88,6 @@ def _layers(header: Header, layers: int | None) -> tuple[int | None, int]:
         windowed = min(sum(bool(item) for item in pattern), caching)
         return caching - windowed, windowed
     return split_by_period(header.architecture, caching, _number(pattern))
-
-
-def _state(header: Header) -> int:
-    """Elements of state that a recurrent layer keeps for a sequence (`llama_hparams::n_embd_s`)."""
-    inner, width = (_number(header.of_architecture(f"ssm.{key}")) or 0 for key in ("inner_size", "state_size"))
-    head = _number(header.of_architecture("wkv.head_size")) or 0
-    delta = _number(header.of_architecture("kda.head_dim")) or 0
-    queries = _most(header.of_architecture("attention.head_count")) or 0
-    hidden = _number(header.of_architecture("embedding_length")) or 0
-    return inner * width or hidden * head or queries * delta * delta
-
-
-def _convolution(header: Header) -> int:
-    """Elements of inputs that its convolution keeps (`llama_hparams::n_embd_r`)."""
-    hidden = _number(header.of_architecture("embedding_length")) or 0
-    short = _number(header.of_architecture("shortconv.l_cache"))
-    if short:
-        return (short - 1) * hidden
-    if _number(header.of_architecture("wkv.head_size")):
-        return 2 * hidden
-    remembered = max(0, (_number(header.of_architecture("ssm.conv_kernel")) or 1) - 1)
-    inner, width = (_number(header.of_architecture(f"ssm.{key}")) or 0 for key in ("inner_size", "state_size"))
-    delta = _number(header.of_architecture("kda.head_dim"))
-    if delta:
-        return 3 * remembered * delta * (_most(header.of_architecture("attention.head_count")) or 0)
-    groups = _number(header.of_architecture("ssm.group_count")) or 0
-    return remembered * (inner + 2 * groups * width)
-
-
-def _recurring(header: Header, layers: int, attending: int) -> int:
-    """Layers with a state: those that do not attend; of Falcon H1, which does both in each, all."""
-    return layers if header.architecture == "falcon-h1" else max(0, layers - attending)
 
 
 def _feed_forward(header: Header) -> int | None:

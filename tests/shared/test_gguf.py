@@ -189,3 +189,47 @@ def test_values_of_a_wrong_type_are_unknown_not_fatal() -> None:
     odd = {"general.architecture": "llama", "llama.block_count": "many", "llama.context_length": [1, 2]}
     shape = gguf_model.shape(header(odd))
     assert (shape.layers, shape.context, shape.attention_layers) == (None, None, None)
+
+
+QWEN_NEXT: dict[str, Any] = {
+    "general.architecture": "qwen35moe",
+    "qwen35moe.block_count": 40,
+    "qwen35moe.embedding_length": 2048,
+    "qwen35moe.full_attention_interval": 4,
+    "qwen35moe.attention.head_count": 16,
+    "qwen35moe.attention.head_count_kv": 2,
+    "qwen35moe.attention.key_length": 256,
+    "qwen35moe.attention.value_length": 256,
+    "qwen35moe.ssm.conv_kernel": 4,
+    "qwen35moe.ssm.state_size": 128,
+    "qwen35moe.ssm.group_count": 16,
+    "qwen35moe.ssm.inner_size": 4096,
+}
+
+
+def test_the_state_of_recurrent_layers_is_as_large_as_llama_cpp_prints_it() -> None:
+    """`RS buffer size = 62.81 MiB` (https://github.com/ml-explore/mlx-lm/issues/1480)."""
+    shape = gguf_model.shape(header(QWEN_NEXT))
+    assert (shape.layers, shape.attention_layers) == (40, 10)
+    assert (shape.state + shape.convolution) * 4 / 2**20 == pytest.approx(62.81, abs=0.01)
+
+
+def test_an_encoder_caches_nothing_and_only_embeds() -> None:
+    bert = {key.replace("llama", "bert"): value for key, value in LLAMA.items()} | {"general.architecture": "bert"}
+    shape = gguf_model.shape(header(bert))
+    assert (shape.attention_layers, shape.window_layers, shape.embeds) == (0, 0, True)
+    assert shape.state == 0
+
+
+def test_latent_attention_caches_the_latent_once_for_all_heads() -> None:
+    latent = {
+        "general.architecture": "deepseek2",
+        "deepseek2.block_count": 61,
+        "deepseek2.attention.head_count": 128,
+        "deepseek2.attention.head_count_kv": 1,
+        "deepseek2.attention.kv_lora_rank": 512,
+        "deepseek2.attention.key_length_mla": 192,
+        "deepseek2.rope.dimension_count": 64,
+    }
+    shape = gguf_model.shape(header(latent))
+    assert (shape.kv_heads, shape.key_dim, shape.value_dim, shape.query_dim) == (1, 576, 0, 192)
