@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
@@ -55,6 +55,9 @@ class MlxParams(EngineParams):
     prefill_step: int = Field(default=2048, ge=32)
     #: Bytes of freed buffers that MLX keeps; its own default is most of the memory.
     cache_limit: Annotated[Bytes, BeforeValidator(parse_bytes)] = Field(default=Bytes(256 * MIB), ge=0)
+    #: Bits of a cached element, packed in groups; requests then run one after another, and sliding windows cannot be.
+    kv_bits: Literal[4, 8] | None = None
+    kv_group_size: Literal[32, 64, 128] = 64
     #: Jinja text that replaces the model's own chat template.
     chat_template: str | None = None
 

@@ -24,6 +24,9 @@ def server_arguments(options: dict[str, Any]) -> list[str]:
         "--prompt-cache-size": options["slots"],
         "--prompt-cache-bytes": options["prompt_cache"],
     }
+    if options["kv_bits"] is not None:
+        arguments |= {"--kv-bits": options["kv_bits"], "--kv-group-size": options["kv_group_size"]}
+        arguments["--quantized-kv-start"] = 0
     if options["chat_template"] is not None:
         arguments["--chat-template"] = options["chat_template"]
     return [str(part) for pair in arguments.items() for part in pair]
