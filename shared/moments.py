@@ -6,9 +6,10 @@ import re
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator
+from pydantic import BeforeValidator, TypeAdapter
 
 _SPAN = re.compile(r"^\s*(\d+(?:\.\d+)?)\s*(s|min|m|h|d|w)\s*$")
+_ISO_SPAN = TypeAdapter(timedelta)
 _UNITS = {"s": "seconds", "min": "minutes", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
 
@@ -36,18 +37,11 @@ _NEITHER = "neither a time such as 2026-11-21T08:00:00Z nor a duration such as 9
 def _read_text(text: str) -> datetime | timedelta:
     if (span := _SPAN.match(text)) is not None:
         return timedelta(**{_UNITS[span[2]]: float(span[1])})
-    if (whole := _ISO_SPAN.match(text)) is not None and any(whole.groups()):
-        named = {name: float(number) for name, number in whole.groupdict().items() if number}
-        return timedelta(**named)
     try:
-        return read_moment(datetime.fromisoformat(text))
+        return _ISO_SPAN.validate_python(text) if text[:1] == "P" else read_moment(datetime.fromisoformat(text))
     except ValueError as error:
         raise ValueError(str(error) if "zone" in str(error) else _NEITHER) from error
 
-
-_ISO_SPAN = re.compile(
-    r"^P(?:(?P<days>\d+)D)?(?:T(?:(?P<hours>\d+)H)?(?:(?P<minutes>\d+)M)?(?:(?P<seconds>\d+(?:\.\d+)?)S)?)?$"
-)
 
 #: A field of a request; see `read_moment`.
 Moment = Annotated[datetime | timedelta, BeforeValidator(read_moment)]
