@@ -35,11 +35,12 @@ class _Balancer:
         board = Board(snapshot)
         queue = board.queue()
         self._send(board, queue)
+        up = {name: host for name, host in snapshot.hosts.items() if host.open}
         full: set[tuple[str, str | None]] = set()
         blocked: set[str] = set()
         for job in queue:
-            host = snapshot.hosts.get(self._sent.get(job.id, ""))
-            if host is None or not host.open or (host.name, job.shape.model_id) in full or board.seat(job, [host]):
+            host = up.get(self._sent.get(job.id, ""))
+            if host is None or (host.name, job.shape.model_id) in full or board.seat(job, [host]):
                 continue
             full.add((host.name, job.shape.model_id))
             if host.name not in blocked:
@@ -49,12 +50,13 @@ class _Balancer:
 
     def _send(self, board: Board, queue: list[JobView]) -> None:
         """To the host that has the fewest jobs waiting and running."""
+        up = {name for name, host in board.snapshot.hosts.items() if host.open}
         load = Counter(self._sent[job.id] for job in queue if job.id in self._sent)
         for run in board.snapshot.runs:
             load[run.host or ""] += run.attempts
         for job in queue:
             sent = self._sent.get(job.id)
-            if sent is None or not board.snapshot.hosts[sent].open:
+            if sent not in up:
                 hosts = board.hosts(job)
                 if hosts:
                     chosen = min(hosts, key=lambda host: (load[host.name], host.name)).name
