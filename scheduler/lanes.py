@@ -2,61 +2,94 @@
 
 from __future__ import annotations
 
+from heapq import heapify, heappop, heappush
+
 from scheduler.draft import Draft
-from scheduler.reasons import Code, HostFact, Reason, refused
+from scheduler.reasons import Code, HostFact, refused
 from scheduler.refusals import refusal
 from scheduler.views import HostView, JobView, Shape
 from scheduler.wishes import Terms
 from shared.runtimes import RuntimeInfo
 from shared.units import format_bytes
+from shared.vocabulary import Capability
+
+#: What jobs have in common that go to the same lanes, whatever disk they need.
+_Key = tuple[Capability, str | None, Terms]
+#: Bytes of disk that are not free, host and lane: the first has most disk free.
+_Place = tuple[int, str, str]
 
 
-def enlane(draft: Draft, job: JobView) -> tuple[str, str] | None:
-    """Host and lane for a job, where most disk is free; or `None`, and it is told why it waits."""
-    shape = job.shape
-    terms = Terms.of_shape(shape)
-    facts: list[HostFact] = []
-    places: list[tuple[int, str, str]] = []
-    for host in _asked(draft, terms):
-        found = refusal(draft, host, terms) or _place(draft, host, shape)
-        if isinstance(found, HostFact):
-            facts.append(found)
-        else:
-            places.append(found)
-    if places:
-        _, name, runtime = min(places)
-        return name, runtime
-    draft.claimed.update(fact.host for fact in facts if fact.code == Code.LANE)
-    draft.answer(job, _refused(facts, shape))
-    return None
+class Lanes:
+    """Open places by what they are for. They only become fewer while a plan is made."""
+
+    def __init__(self, draft: Draft) -> None:
+        self._draft = draft
+        self._places: dict[_Key, list[_Place]] = {}
+        #: Why no host has a place left, once that is so.
+        self._facts: dict[_Key, list[HostFact]] = {}
+
+    def place(self, job: JobView) -> tuple[str, str] | None:
+        """Host and lane for a job, where most disk is free; or `None`, and it is told why it waits."""
+        shape = job.shape
+        key = shape.capability, shape.runtime, Terms.of_shape(shape)
+        best = self._best(key, shape)
+        if best is not None and -best[0] >= shape.disk:
+            return best[1], best[2]
+        facts = self._facts.get(key)
+        if facts is None:
+            facts = self._refusals(key[2], shape)
+            self._draft.claimed.update(fact.host for fact in facts if fact.code == Code.LANE)
+            if best is None:
+                self._facts[key] = facts
+        self._draft.answer(job, refused(facts, shape.disk or None))
+        return None
+
+    def _best(self, key: _Key, shape: Shape) -> _Place | None:
+        places = self._places.get(key)
+        if places is None:
+            found = (_open_lane(self._draft, host, key[2], shape) for host in self._asked(key[2]))
+            places = self._places[key] = [place for place in found if isinstance(place, tuple)]
+            heapify(places)
+        while places:
+            place = heappop(places)
+            now = _open_lane(self._draft, self._draft.snapshot.hosts[place[1]], key[2], shape)
+            if isinstance(now, tuple):
+                heappush(places, now)
+                if now == place:
+                    return place
+        return None
+
+    def _asked(self, terms: Terms) -> list[HostView]:
+        hosts = self._draft.snapshot.hosts
+        if terms.host is None:
+            return list(hosts.values())
+        return [hosts[terms.host]] if terms.host in hosts else []
+
+    def _refusals(self, terms: Terms, shape: Shape) -> list[HostFact]:
+        if terms.host is not None and terms.host not in self._draft.snapshot.hosts:
+            return [HostFact(terms.host, Code.NO_HOST, f"no host is called {terms.host}")]
+        found = [_open_lane(self._draft, host, terms, shape) for host in self._asked(terms)]
+        return [fact if isinstance(fact, HostFact) else _no_disk(fact) for fact in found]
 
 
-def _asked(draft: Draft, terms: Terms) -> list[HostView]:
-    hosts = draft.snapshot.hosts
-    if terms.host is None:
-        return list(hosts.values())
-    return [hosts[terms.host]] if terms.host in hosts else []
-
-
-def _refused(facts: list[HostFact], shape: Shape) -> Reason:
-    if shape.host is not None and not facts:
-        facts = [HostFact(shape.host, Code.NO_HOST, f"no host is called {shape.host}")]
-    return refused(facts, shape.disk or None)
-
-
-def _place(draft: Draft, host: HostView, shape: Shape) -> tuple[int, str, str] | HostFact:
-    """Most disk free first, then by name."""
+def _open_lane(draft: Draft, host: HostView, terms: Terms, shape: Shape) -> _Place | HostFact:
+    """A place there, whatever disk is needed, or why there is none."""
+    refused_by = refusal(draft, host, terms)
+    if refused_by is not None:
+        return refused_by
     able = [info for info in host.runtimes.values() if _does(info, shape)]
     if not able:
         return HostFact(host.name, Code.NO_RUNTIME, f"{host.name} does not run {shape.runtime or shape.capability}")
-    disk = host.disk_free - draft.disk_taken[host.name]
-    if disk < shape.disk:
-        return HostFact(host.name, Code.DISK, f"{host.name} has {format_bytes(disk)} of disk free", disk)
-    open_lanes = [info for info in able if draft.lane_used[host.name, info.name] < info.lane_slots]
-    if not open_lanes:
-        slots = sum(info.lane_slots for info in able)
-        return HostFact(host.name, Code.LANE, f"all {slots} places of {able[0].name} on {host.name} are taken")
-    return -disk, host.name, open_lanes[0].name
+    for info in able:
+        if draft.lane_used[host.name, info.name] < info.lane_slots:
+            return draft.disk_taken[host.name] - host.disk_free, host.name, info.name
+    slots = sum(info.lane_slots for info in able)
+    return HostFact(host.name, Code.LANE, f"all {slots} places of {able[0].name} on {host.name} are taken")
+
+
+def _no_disk(place: _Place) -> HostFact:
+    disk, host, _ = place
+    return HostFact(host, Code.DISK, f"{host} has {format_bytes(-disk)} of disk free", -disk)
 
 
 def _does(info: RuntimeInfo, shape: Shape) -> bool:

@@ -7,7 +7,7 @@ from scheduler.draft import Draft
 from scheduler.evict import stop_idle, stop_orphans
 from scheduler.exclusive import take_host
 from scheduler.guard import shed
-from scheduler.lanes import enlane
+from scheduler.lanes import Lanes
 from scheduler.lines import Waiting, line_up
 from scheduler.pending import place_pending
 from scheduler.reasons import Code
@@ -32,61 +32,72 @@ def plan(snapshot: Snapshot) -> Plan:
 def decide(snapshot: Snapshot, waiting: Waiting) -> Draft:
     """All decisions about what waits, and what they leave."""
     draft = Draft(snapshot, waiting)
-    turns = Turns(waiting.lines, draft.shares, snapshot.now, mixed=waiting.mixed)
-    wants = Wants(draft)
     stop_orphans(draft)
     shed(draft)
-    while (turn := turns.next()) is not None:
-        if isinstance(turn.item, RunView):
-            place_pending(draft, turn.item)
-        else:
-            _decide(draft, turns, wants, turn, turn.item)
+    _Looking(draft).at_all()
     stop_idle(draft)
     return draft
 
 
-def _decide(draft: Draft, turns: Turns, wants: Wants, turn: Turn, job: JobView) -> None:
-    """Help a job, or tell it and all that are like it why not."""
-    answer = draft.answers.get(job.shape) if job.id not in draft.reserved.values() else None
-    reason = answer or draft.limits.hindrance(job.shape)
-    if reason is not None:
-        draft.answer(job, reason)
-    elif not _assign(draft, turns, wants, turn, job):
-        _blocked(draft, turns, turn, job)
-    reason = draft.answers.get(job.shape)
-    if reason is None:
-        turns.put_back(turn.line)
-    else:
-        draft.blocked_jobs.update((each.id, reason) for each in turn.line.items)
+class _Looking:
+    """One look at everything that waits, in order."""
 
+    def __init__(self, draft: Draft) -> None:
+        waiting = draft.waiting
+        self._draft = draft
+        self._turns = Turns(waiting.lines, draft.shares, draft.snapshot.now, mixed=waiting.mixed)
+        self._wants, self._lanes = Wants(draft), Lanes(draft)
 
-def _assign(draft: Draft, turns: Turns, wants: Wants, turn: Turn, job: JobView) -> bool:
-    """Give the job its place, if there is one, and charge its share of the queue."""
-    seat: Seat | None = None
-    if job.shape.exclusive or job.shape.model_id is None:
-        lane = take_host(draft, job) if job.shape.exclusive else enlane(draft, job)
+    def at_all(self) -> None:
+        while (turn := self._turns.next()) is not None:
+            if isinstance(turn.item, RunView):
+                place_pending(self._draft, turn.item)
+            else:
+                self._at(turn, turn.item)
+
+    def _at(self, turn: Turn, job: JobView) -> None:
+        """Help a job, or tell it and all that are like it why not."""
+        draft = self._draft
+        answer = draft.answers.get(job.shape) if job.id not in draft.reserved.values() else None
+        reason = answer or draft.limits.hindrance(job.shape)
+        if reason is not None:
+            draft.answer(job, reason)
+        elif not self._assign(turn, job):
+            self._blocked(turn, job)
+        reason = draft.answers.get(job.shape)
+        if reason is None:
+            self._turns.put_back(turn.line)
+        else:
+            draft.blocked_jobs.update((each.id, reason) for each in turn.line.items)
+
+    def _assign(self, turn: Turn, job: JobView) -> bool:
+        """Give the job its place, if there is one, and charge its share of the queue."""
+        draft = self._draft
+        seat: Seat | None = None
+        lane: tuple[str, str] | None = None
+        if job.shape.exclusive:
+            lane = take_host(draft, job)
+        elif job.shape.model_id is None:
+            lane = self._lanes.place(job)
+        else:
+            seat = seat_job(draft, self._wants, job)
+            lane = (seat.run.host or "", seat.run.runtime or "") if seat else None
         if lane is None:
             return False
         host, runtime = lane
-    else:
-        seat = seat_job(draft, wants, job)
-        if seat is None:
-            return False
-        host, runtime = seat.run.host or "", seat.run.runtime or ""
-    slots = draft.assign(job, host, runtime, seat)
-    cost = draft.forecast.cost(job.shape, runtime, slots)
-    draft.shares.charge(job.shape.queue, turn.place, cost, in_turn=turn.in_turn)
-    if turns.mixed:
-        draft.shares.count()
-    return True
+        slots = draft.assign(job, host, runtime, seat)
+        cost = draft.forecast.cost(job.shape, runtime, slots)
+        draft.shares.charge(job.shape.queue, turn.place, cost, in_turn=turn.in_turn)
+        if self._turns.mixed:
+            draft.shares.count()
+        return True
 
-
-def _blocked(draft: Draft, turns: Turns, turn: Turn, job: JobView) -> None:
-    """Something may be made ready for it, which counts as its share while this plan is made."""
-    reason = draft.blocked_jobs.get(job.id)
-    if reason is None:
-        return
-    if reason.code in (Code.STARTING, Code.GIVING_WAY):
-        draft.shares.lend(job.shape.queue, float(job.slots))
-    if not turn.in_turn and reason.code in _NEXT:
-        turns.settle()
+    def _blocked(self, turn: Turn, job: JobView) -> None:
+        """Something may be made ready for it, which counts as its share while this plan is made."""
+        reason = self._draft.blocked_jobs.get(job.id)
+        if reason is None:
+            return
+        if reason.code in (Code.STARTING, Code.GIVING_WAY):
+            self._draft.shares.lend(job.shape.queue, float(job.slots))
+        if not turn.in_turn and reason.code in _NEXT:
+            self._turns.settle()
