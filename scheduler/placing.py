@@ -155,7 +155,9 @@ def _wait_for(
 def _freeing(draft: Draft, option: Option) -> Reason:
     """What is on its way back on that host is for this run."""
     fact = memory_fact(draft, option.host, Code.FREEING)
-    return Reason(Code.FREEING, f"needs {format_bytes(option.need)}; {fact.sentence}", option.need, (fact,))
+    sentence = f"needs {format_bytes(option.need)}; {fact.sentence}"
+    help_ = (f"the runs that end on {option.host} are gone, which takes moments",)
+    return Reason(Code.FREEING, sentence, option.need, (fact,), help_)
 
 
 def _held(draft: Draft, places: Places, asker: Asker) -> Reason | None:
