@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -30,7 +31,7 @@ def hub(tmp_path: Path) -> Iterator[HubServer]:
 def stack(tmp_path: Path, hub: HubServer) -> Iterator[Stack]:
     own = {host: {"HF_HUB_CACHE": str(tmp_path / host / "hub")} for host in _HOSTS}
     environment = {"HF_ENDPOINT": hub.url, "CIDERMILL_DRAIN_SECONDS": "1"}
-    options = {"runtimes": '["store"]', "environment": environment, "own_environment": own}
+    options: dict[str, Any] = {"runtimes": '["store"]', "environment": environment, "own_environment": own}
     with running(tmp_path / "mill", hosts=_HOSTS, **options) as stack:
         yield stack
 

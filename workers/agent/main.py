@@ -193,7 +193,10 @@ class Agent:
         """Tell the front door once what other programs keep here; `cidermill models scan` looks again."""
         found = look(Path(host_store(self._settings.data_dir / "models").cache_dir))
         message = Found(searched=found.searched, models=found.models)
-        self._when_reachable(lambda: self._front_door.found(message))
+        try:
+            self._when_reachable(lambda: self._front_door.found(message))
+        except CidermillError as error:
+            log.warning("models of other programs are not known to the front door", error=str(error))
 
     def _deliver_spooled(self) -> None:
         """Reports of workers that are gone. Raises Unavailable when the front door is away."""

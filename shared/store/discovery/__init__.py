@@ -53,8 +53,11 @@ def look(
     found = Found([program.name for program in programs()])
     for program in programs():
         for folder in program.folders(place):
-            if folder.is_dir():
-                _search(program, folder, found)
+            try:
+                if folder.is_dir():
+                    _search(program, folder, found)
+            except OSError as error:
+                _skip(found, program, error.filename or folder, error.strerror or str(error))
     log.info("looked for models of other programs", found=len(found.models), skipped=len(found.skipped))
     return found
 
@@ -64,10 +67,12 @@ def _search(program: Program, folder: Path, found: Found) -> None:
         if isinstance(candidate, Candidate):
             try:
                 found.models.append(describe(candidate, program.name))
-                continue
             except InvalidInput as error:
-                path, reason = str(candidate.path), f"{error.problem.what}: {error.problem.why}"
+                _skip(found, program, candidate.path, f"{error.problem.what}: {error.problem.why}")
         else:
-            path, reason = str(candidate.path), candidate.reason
-        log.info("not a model we can use", program=program.name, path=path, reason=reason)
-        found.skipped.append((path, reason))
+            _skip(found, program, candidate.path, candidate.reason)
+
+
+def _skip(found: Found, program: Program, path: object, reason: str) -> None:
+    log.info("not a model we can use", program=program.name, path=str(path), reason=reason)
+    found.skipped.append((str(path), reason))

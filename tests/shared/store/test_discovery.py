@@ -134,6 +134,16 @@ def test_unfinished_downloads_are_skipped(tmp_path: Path) -> None:
     assert (found.models, len(found.skipped)) == ([], 1)
 
 
+def test_a_folder_that_cannot_be_read_is_skipped_and_the_others_are_not(tmp_path: Path, gguf: Path) -> None:
+    put(gguf, tmp_path / ".lmstudio" / "models" / "org" / "smol" / "smol.gguf")
+    main = tmp_path / "hub" / "models--org--odd" / "refs" / "main"
+    main.parent.mkdir(parents=True)
+    main.write_text("x" * 5000)
+    found = search(tmp_path)
+    assert [record.name for record in found.models] == ["org/smol"]
+    assert len(found.skipped) == 1
+
+
 def test_nothing_is_found_on_an_empty_machine(tmp_path: Path) -> None:
     found = search(tmp_path)
     assert (found.models, found.skipped) == ([], [])
