@@ -10,7 +10,7 @@ from scheduler.simulate.trace import Trace
 from tests.scheduler.simulate.traces import traces
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(traces)
 def test_every_job_ends_within_budgets_and_nobody_beats_the_bound(seen: Trace) -> None:
     for score in compare(seen).scores:
@@ -20,7 +20,7 @@ def test_every_job_ends_within_budgets_and_nobody_beats_the_bound(seen: Trace) -
         assert 0.0 <= score.utilisation <= score.held <= 1.0
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(traces)
 def test_our_plan_decides_nothing_that_the_world_refuses(seen: Trace) -> None:
     ours = compare(seen, ["cidermill"]).scores[0]
