@@ -36,7 +36,7 @@ def line_up(snapshot: Snapshot) -> Waiting:
     for shape, jobs in _by_shape(snapshot, waiting.failures).items():
         _add(waiting, shape, jobs, snapshot)
     waiting.contended = len({line.queue for line in waiting.lines}) > 1
-    waiting.mixed = len({(line.queue, line.rank) for line in waiting.lines}) > 1
+    waiting.mixed = len({line.rank for line in waiting.lines}) > 1
     waiting.lines += [Line(deque([run]), run.rank, "") for run in snapshot.runs if _to_place(run)]
     return waiting
 

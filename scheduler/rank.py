@@ -8,7 +8,7 @@ from shared.vocabulary import Priority
 AGE_SECONDS = 600.0
 #: Age makes nothing as urgent as a person who waits.
 _HIGHEST_BY_AGE = Priority.HIGH.rank
-#: One of so many contended places goes to whoever has waited longest, whatever its class and share.
+#: While classes compete, one of so many places goes to whoever has waited longest of the less urgent ones.
 OLDEST_TURN = 16
 
 #: A host that would be left with memory as large as the largest host's counts 1; so does a host with all processors

@@ -1,4 +1,4 @@
-"""The order in which waiting work is looked at: class, then fair share, then age; now and then the oldest of all.
+"""The order in which waiting work is looked at: class, then fair share, then age; now and then a lower class is next.
 
 Work is kept by class and part of the queue, in each part by shape, and of each shape only the first is looked at: so
 the order costs what is given away, not what waits.
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from heapq import heapify, heappop, heappush, heapreplace
+from heapq import heappop, heappush, heapreplace
 from itertools import count
 
 from scheduler.rank import OLDEST_TURN, effective_class
@@ -72,40 +72,45 @@ class Turns:
         self._numbers = count()
         self._parts: dict[tuple[int, str], _Part] = {}
         self._heap: list[tuple[int, float, _Age, int, _Part]] = []
-        self._oldest: list[tuple[_Age, int, Line]] = []
+        #: Lines by class, those with the oldest first in front.
+        self._oldest: dict[int, list[tuple[_Age, int, Line]]] = {}
         for line in lines:
-            self._oldest.append((age(line.items[0]), next(self._numbers), line))
             self._put(line)
-        heapify(self._oldest)
-        #: Classes or parts compete, so that somebody could be overtaken for ever.
+        #: Classes compete, so that somebody could be overtaken for ever.
         self.mixed = mixed
         self._settled = False
 
     def next(self) -> Turn | None:
         """`None` when all lines are empty or closed."""
         if self.mixed and not self._settled and self._shares.given % OLDEST_TURN == OLDEST_TURN - 1:
-            line = self._pop_oldest()
-            if line is not None:
-                place = effective_class(line.rank, age(line.items[0])[0], self._now)
-                return Turn(line.items.popleft(), line, place, in_turn=False)
+            turn = self._pop_oldest()
+            if turn is not None:
+                return turn
         return self._pop_first()
 
     def put_back(self, line: Line) -> None:
         """Its first was dealt with; the next one waits for its turn."""
         if line.items:
-            heappush(self._oldest, (age(line.items[0]), next(self._numbers), line))
             self._put(line)
 
     def settle(self) -> None:
         """The oldest has had its turn in this plan: it got something, or is the next to get it."""
         self._settled = True
 
-    def _pop_oldest(self) -> Line | None:
-        while self._oldest:
-            first, _, line = heappop(self._oldest)
-            if first == line.first:
-                return line
-        return None
+    def _pop_oldest(self) -> Turn | None:
+        """The oldest of all classes but the most urgent, where fair shares see to it that everybody is served."""
+        fronts = [(place, front) for place in sorted(self._oldest) if (front := self._front(place)) is not None]
+        if len(fronts) < 2:
+            return None
+        place, (_, _, line) = min(fronts[1:], key=lambda each: each[1][:2])
+        heappop(self._oldest[place])
+        return Turn(line.items.popleft(), line, place, in_turn=False)
+
+    def _front(self, place: int) -> tuple[_Age, int, Line] | None:
+        lines = self._oldest[place]
+        while lines and lines[0][0] != lines[0][2].first:
+            heappop(lines)
+        return lines[0] if lines else None
 
     def _pop_first(self) -> Turn | None:
         while self._heap:
@@ -130,6 +135,7 @@ class Turns:
             part = self._parts[place, line.queue] = _Part(place, line.queue)
         number = next(self._numbers)
         heappush(part.lines, (first, number, line))
+        heappush(self._oldest.setdefault(place, []), (first, number, line))
         if part.lines[0][1] == number:
             heappush(self._heap, (place, self._standing(part), first, number, part))
 
