@@ -77,3 +77,16 @@ def test_a_peer_that_dies_midway_is_replaced_by_the_hub(stack: Stack, hub: HubSe
     assert job["state"] == "succeeded"
     assert _files(tmp_path / "beta" / "hub") == _files(tmp_path / "alpha" / "hub")
     assert 0 < hub.sent - sent < len(Path(smollm2().path).read_bytes())
+
+
+def test_what_other_programs_keep_is_known_when_an_agent_has_started(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    file = home / ".cache" / "llama.cpp" / "smol.gguf"
+    file.parent.mkdir(parents=True)
+    file.symlink_to(smollm2().path)
+    own = {"alpha": {"HOME": str(home), "CIDERMILL_FIND_MODELS": "true", "HF_HUB_CACHE": str(tmp_path / "hub")}}
+    unset = {"XDG_CACHE_HOME": "", "LLAMA_CACHE": "", "OLLAMA_MODELS": ""}
+    with running(tmp_path / "mill", runtimes='["store"]', environment=unset, own_environment=own) as stack:
+        eventually(lambda: [model["id"] for model in stack.get("/v1/models")["data"]] == ["echo", "smol"], 20)
+        [install] = stack.get("/v1/models/smol")["installs"]
+        assert (install["source"], install["path"]) == ("llama.cpp", str(file))
