@@ -19,7 +19,7 @@ def mark(
     """
     row = find(session, name)
     if labels:
-        merged = row.labels | labels
+        merged = {**row.labels, **labels}
         row.labels = {key: value for key, value in merged.items() if value is not None}
     if taints is not None:
         row.taints = sorted(set(taints))

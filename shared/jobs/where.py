@@ -52,12 +52,12 @@ def as_row(where: Where, labels: Mapping[str, str]) -> dict[str, Any]:
 
 def check_selector(session: Session, selector: Mapping[str, str]) -> None:
     """Raises CannotFit when hosts have joined and none of them has all these labels."""
-    hosts = dict(session.execute(select(Host.name, Host.labels)).all()) if selector else {}
     wanted = selector.items()
-    if not hosts or any(wanted <= labels.items() for labels in hosts.values()):
+    hosts = session.scalars(select(Host.labels)).all() if selector else []
+    if not hosts or any(wanted <= labels.items() for labels in hosts):
         return
     said = ", ".join(f"{name}={value}" for name, value in wanted)
-    known = {f"{name}={value}" for labels in hosts.values() for name, value in labels.items()}
+    known = {f"{name}={value}" for labels in hosts for name, value in labels.items()}
     raise CannotFit(
         f"No host is labelled {said}",
         did_you_mean(said, known),
