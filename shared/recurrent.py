@@ -12,6 +12,9 @@ from typing import Any
 from shared.attention import is_recurrent
 from shared.numbers import count
 
+#: Tokens that Mamba 2 weighs against each other at once, each head in a matrix of its own (`mlx_lm/models/ssm.py`).
+_CHUNK = 256
+
 
 @dataclass(frozen=True, slots=True)
 class Recurrent:
@@ -79,7 +82,8 @@ def _mamba2(config: dict[str, Any], architecture: str) -> Recurrent | None:
     inner = heads * width
     groups = count(config, "mamba_n_groups", "n_groups") or 1
     inputs = inner + 2 * groups * states
-    return Recurrent(inner * states, _remembered(config, "mamba_d_conv", "conv_kernel") * inputs, 3 * (inner + inputs))
+    kept = _remembered(config, "mamba_d_conv", "conv_kernel") * inputs
+    return Recurrent(inner * states, kept, 3 * (inner + inputs + heads * _CHUNK))
 
 
 def _mamba1(config: dict[str, Any], architecture: str) -> Recurrent | None:
