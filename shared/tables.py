@@ -220,6 +220,20 @@ class Model(Base):
     last_used_at: Mapped[float | None]
 
 
+class Alias(Base):
+    """Another name of a model, with what requests under that name leave unsaid."""
+
+    __tablename__ = "aliases"
+
+    name: Mapped[str] = mapped_column(String(200), primary_key=True)
+    model_id: Mapped[str] = mapped_column(ForeignKey("models.id", ondelete="CASCADE"), index=True)
+    #: The only host that answers under this name; `None`: any.
+    host: Mapped[str | None] = mapped_column(String(64))
+    #: Fields of a request to the engine, such as `temperature`; `system` is a message, `context` tokens of a slot.
+    defaults: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    created_at: Mapped[float]
+
+
 class Install(Base):
     """A model on a host's disk."""
 
