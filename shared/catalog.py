@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import bindparam, func, or_, select, update
 from sqlalchemy.orm import Session
 
+from shared import aliases
 from shared.db import now
 from shared.errors import InvalidParameters, NotFound
 from shared.identifiers import new_id
@@ -16,7 +17,7 @@ from shared.protocol import InstallRecord
 from shared.references import ModelRef
 from shared.runtimes import InstalledModel, ModelShape
 from shared.store.manifest import content_digest, manifest
-from shared.tables import Install, Model, Run
+from shared.tables import Alias, Install, Model, Run
 from shared.units import Bytes
 from shared.upsert import insert_for
 from shared.vocabulary import FINAL_RUN_STATES, Capability, Format, Provider, RunState
@@ -44,14 +45,24 @@ _NAMED = (
 
 
 def find(session: Session, name: str) -> Model:
-    """The model of that name, id or reference. Raises NotFound with the nearest names."""
-    model = session.scalar(_NAMED, {"name": name}) or _referenced(session, name)
+    """The model of that name, id, alias or reference. Raises NotFound with the nearest names."""
+    model = named(session, name)
+    if model is None and (alias := aliases.find(session, name)) is not None:
+        model = session.get(Model, alias.model_id)
     if model is None:
-        raise _no_such_model(session, name)
+        model = referenced(session, name)
+    if model is None:
+        raise no_such_model(session, name)
     return model
 
 
-def _referenced(session: Session, text: str) -> Model | None:
+def named(session: Session, name: str) -> Model | None:
+    """The model of that name or id."""
+    return session.scalar(_NAMED, {"name": name})
+
+
+def referenced(session: Session, text: str) -> Model | None:
+    """The model that came from there."""
     try:
         reference = ModelRef.parse(text)
     except InvalidParameters:
@@ -64,14 +75,16 @@ def _referenced(session: Session, text: str) -> Model | None:
     return session.scalar(query.order_by(Model.created_at.desc(), Model.id.desc()).limit(1))
 
 
-def _no_such_model(session: Session, name: str) -> NotFound:
-    names = session.scalars(select(Model.name)).all()
+def no_such_model(session: Session, name: str) -> NotFound:
+    """The error that says so, with the nearest names."""
+    names = [*session.scalars(select(Model.name)), *session.scalars(select(Alias.name))]
     close = nearest(name, names)
     return NotFound(
         f"There is no model {name!r}",
         f"the catalog has no such name or reference; {did_you_mean(name, names)}",
         "see `cidermill models ls`, or install it: cidermill models pull " + (name if "/" in name else "org/name"),
         nearest=close,
+        model=name,
     )
 
 
@@ -204,8 +217,12 @@ def _upsert_install(session: Session, model_id: str, host: str, record: InstallR
 
 
 def _free_name(session: Session, name: str) -> str:
-    """`name`, or `name-2`, … when another model has it."""
-    taken = set(session.scalars(select(Model.name).where(Model.name.startswith(name, autoescape=True))))
+    """`name`, or `name-2`, … when another model has it, or is called so."""
+    taken = {
+        other
+        for column in (Model.name, Alias.name)
+        for other in session.scalars(select(column).where(column.startswith(name, autoescape=True)))
+    }
     candidates = (name if number == 1 else f"{name}-{number}" for number in range(1, len(taken) + 2))
     return next(candidate for candidate in candidates if candidate not in taken)
 

@@ -58,6 +58,10 @@ class Settings(BaseSettings):
     files_url: str | None = Field(default=None, description="Where files go (fsspec URL); unset: a local folder.")
     upload_limit: Size = Field(default=Bytes(4 * 1024**3), description="Largest file the front door accepts.")
 
+    default_model: str | None = Field(
+        default=None, description="Name of the model that answers clients who name none, or `default`."
+    )
+
     host_name: str = Field(
         default_factory=_default_host_name,
         pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$",

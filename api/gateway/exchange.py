@@ -58,5 +58,7 @@ class Exchange:
     writer: Callable[[], Writer] | None = None
     #: How to load the model, if it must be loaded.
     spec: RunSpec = field(default_factory=RunSpec)
+    #: Seconds that its run stays loaded afterwards, -1 for ever; `None` leaves that as it is.
+    keep_alive: float | None = None
     #: Of a whole answer.
     media_type: str = "application/json"

@@ -13,6 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from api.gateway.client import ClientGone, while_connected
+from api.gateway.defaults import filled
 from api.gateway.engine_events import EngineEvents
 from api.gateway.exchange import Exchange, Writer
 from api.gateway.names import Names
@@ -99,7 +100,7 @@ class Proxy:
             yield writer.failed(error.problem, error.status)
 
     def _request(self, seat: Seat, exchange: Exchange) -> httpx2.Request:
-        asked = exchange.body | {"model": seat.endpoint.served_name}
+        asked = filled(exchange.body, seat.defaults) | {"model": seat.endpoint.served_name}
         if exchange.writer is not None:
             # How many tokens it took is asked for always: who pays attention to it is the writer's business.
             asked |= {"stream": True, "stream_options": {"include_usage": True}}

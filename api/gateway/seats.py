@@ -10,9 +10,10 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 import structlog
 from sqlalchemy import select
@@ -22,14 +23,15 @@ from starlette.concurrency import run_in_threadpool
 
 from api.deps import FrontDoor
 from api.gate import host_of
+from api.gateway import defaults, model_names
 from api.gateway.exchange import Exchange
-from shared import catalog
+from api.gateway.model_names import Found
 from shared.errors import CidermillError, Problem, Unavailable, revive
 from shared.runs import queries, service
 from shared.runs.service import RunWish
 from shared.runtimes import Endpoint
 from shared.settings import LOOPBACK
-from shared.tables import Host, Model, Run
+from shared.tables import Host, Run
 from shared.vocabulary import Priority, RunState
 
 _log = structlog.get_logger(__name__)
@@ -47,6 +49,8 @@ class Seat:
     run_id: str
     model: str
     endpoint: Endpoint
+    #: What the name that was asked for says where the request says nothing.
+    defaults: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -116,21 +120,21 @@ class Seats:
 
     def _look(self, exchange: Exchange, last: str | None) -> Seat | Waiting:
         with self._door.database.read() as session:
-            model = catalog.find(session, exchange.model)
-            runs = queries.serving(session, model.id, exchange.capability, self._door.settings.host_name)
+            found = model_names.find(session, exchange.model, self._door.settings.default_model)
+            runs = queries.serving(session, found.model.id, exchange.capability, self._door.settings.host_name)
             ready = [run for run in runs if run.state == RunState.READY and run.endpoint is not None]
             if not ready and last is not None and last not in {run.id for run in runs}:
                 raise _why_not(session.get(Run, last))
             used = queries.slots_used(session, [run.id for run in ready])
         if ready:
             best = max(ready, key=lambda run: run.slots - used.get(run.id, 0) - self._in_flight[run.id])
-            if seat := self._sit(best):
+            if seat := self._sit(best, found, exchange.keep_alive):
                 return seat
         if runs:
             return Waiting(runs[0].id, _waits_for(runs[0]))
-        return self._start(model, exchange)
+        return self._start(found, exchange)
 
-    def _sit(self, run: Run) -> Seat | None:
+    def _sit(self, run: Run, found: Found, keep_alive: float | None) -> Seat | None:
         """The seat, if the run is still ready once it is held."""
         endpoint = Endpoint.model_validate(run.endpoint)
         if host_of(endpoint.url) not in LOOPBACK:
@@ -139,24 +143,24 @@ class Seats:
                 f"it answers at {endpoint.url}, which is not on this machine",
                 "submit a job instead: jobs run on every host",
             )
-        if run.id not in self._in_flight:
+        if run.id not in self._in_flight or keep_alive not in (None, run.keep_alive):
             with self._door.database.write() as session:
-                if not service.hold(session, [run.id]):
+                if not service.hold(session, [run.id], keep_alive):
                     return None
-        return Seat(run.id, run.model, endpoint)
+        return Seat(run.id, run.model, endpoint, found.defaults)
 
-    def _start(self, model: Model, exchange: Exchange) -> Waiting:
+    def _start(self, found: Found, exchange: Exchange) -> Waiting:
         here = self._door.settings.host_name
         wish = RunWish(
-            model=model.name,
+            model=found.model.name,
             capability=exchange.capability,
             host=here,
             priority=Priority.INTERACTIVE,
-            spec=exchange.spec,
+            spec=defaults.loaded(exchange.spec, found.defaults),
         )
         with self._door.write(wake=True) as session:
             _check_here(session, here)
-            started = queries.serving(session, model.id, exchange.capability, here)
+            started = queries.serving(session, found.model.id, exchange.capability, here)
             run_id = started[0].id if started else service.start(session, wish)
         return Waiting(run_id, "it is being started")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass, field
+from typing import Any
 
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
@@ -94,19 +95,31 @@ def release(session: Session, host: str, ask: Release) -> bool:
     return True
 
 
-def hold(session: Session, run_ids: Collection[str]) -> list[str]:
-    """Those of the runs that are ready are used until a few seconds from now: no eviction before that."""
+def hold(session: Session, run_ids: Collection[str], keep_alive: float | None = None) -> list[str]:
+    """Those of the runs that are ready are used until a few seconds from now: no eviction before that.
+
+    `keep_alive`: seconds that they stay loaded when nobody uses them any more, from now on.
+    """
     if not run_ids:
         return []
-    moment = now(session) + HOLD
+    values: dict[str, Any] = {"last_used_at": now(session) + HOLD}
+    if keep_alive is not None:
+        values["keep_alive"] = keep_alive
     ready = (Run.id.in_(run_ids), Run.state == RunState.READY)
-    return list(session.scalars(update(Run).where(*ready).values(last_used_at=moment).returning(Run.id)))
+    return list(session.scalars(update(Run).where(*ready).values(values).returning(Run.id)))
 
 
 def let_go(session: Session, run_ids: Collection[str]) -> None:
     """The gateway has done with these runs: last used now."""
     if run_ids:
         session.execute(update(Run).where(Run.id.in_(run_ids)).values(last_used_at=now(session)))
+
+
+def unload(session: Session, model_id: str) -> int:
+    """Runs of the model that anybody may use and that are not pinned end as soon as nobody uses them; how many."""
+    theirs = (Run.model_id == model_id, Run.owner_job.is_(None), Run.pinned.is_(False))
+    ended = update(Run).where(*theirs, Run.state == RunState.READY).values(keep_alive=0.0).returning(Run.id)
+    return len(session.scalars(ended).all())
 
 
 def _acquired(session: Session, run: Run, host: str) -> Acquired:

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from sqlalchemy import ColumnElement, delete, func, select
 from sqlalchemy.orm import Session
 
-from shared import catalog
+from shared import aliases, catalog
 from shared.db import clock_time
 from shared.errors import Conflict
 from shared.jobs.intake import Submission
@@ -28,6 +28,11 @@ def remove(session: Session, name: str) -> tuple[Model, list[Submission]]:
     Raises NotFound, and Conflict while runs or jobs use it.
     """
     model = catalog.find(session, name)
+    if catalog.named(session, name) is None and aliases.find(session, name) is not None:
+        raise Conflict(
+            f"{name} is an alias of {model.name}", "removing a model by an alias would surprise those who use its name",
+            f"remove the alias: cidermill models alias rm {name}; or the model: cidermill models rm {model.name}",
+        )  # fmt: skip
     if model.format == Format.ECHO:
         raise Conflict("The echo model cannot be removed", "it ships with Cidermill", "nothing to do")
     _check_unused(session, model)

@@ -52,7 +52,14 @@ def exchange(asked: dict[str, Any], path: str, body: dict[str, Any], into: Field
     streamed = want(asked, "stream", bool) is not False
     lines = Lines(model, into)
     return Exchange(
-        model, Capability.GENERATE, path, body, lines.whole, (lambda: lines) if streamed else None, spec=_spec(asked)
+        model,
+        Capability.GENERATE,
+        path,
+        body,
+        lines.whole,
+        (lambda: lines) if streamed else None,
+        spec=_spec(asked),
+        keep_alive=seconds_of(asked.get("keep_alive")),
     )
 
 
@@ -60,11 +67,7 @@ def _spec(asked: dict[str, Any]) -> RunSpec:
     """How to load the model, should it have to be loaded."""
     options = want(asked, "options", dict) or {}
     context = options.get("num_ctx")
-    keep_alive = seconds_of(asked.get("keep_alive"))
-    return RunSpec(
-        context=context if isinstance(context, int) and context >= _LEAST_CONTEXT else None,
-        **({} if keep_alive is None else {"keep_alive": keep_alive}),
-    )
+    return RunSpec(context=context if isinstance(context, int) and context >= _LEAST_CONTEXT else None)
 
 
 _LEAST_CONTEXT = 16
