@@ -26,6 +26,7 @@ from api.routes import (
     hosts,
     jobs,
     keys,
+    model_aliases,
     models,
     models_hub,
     models_store,
@@ -71,7 +72,7 @@ def create_app(settings: Settings, database: Database) -> FastAPI:
     app.state.door = door
     app.state.seats = Seats(door)
     # Routes are tried in this order: the busiest first.
-    busy = (worker, worker_models, jobs, events, models_hub, models_store, models, runs, hosts)
+    busy = (worker, worker_models, jobs, events, model_aliases, models_hub, models_store, models, runs, hosts)
     for module in (*busy, queues, schedules, quarantines, files, keys, health):
         app.include_router(module.router)
     for router in dialects.routers():

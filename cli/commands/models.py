@@ -1,4 +1,4 @@
-"""Models of the fleet: ls, pull, info, rm, search, fit, recommend, verify, scan, gc."""
+"""Models of the fleet: ls, pull, info, rm, search, fit, recommend, verify, scan, gc, alias."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from cli import options
 from cli.app import group
 from cli.client import connect
 from cli.exits import Exit
-from cli.models import hub, store
+from cli.models import alias, hub, store
 from cli.output import Column, Json, emit, show_facts, show_list
 from cli.phrases import ago, iso, size
 from cli.see import see_through
@@ -20,6 +20,7 @@ from cli.terminal import remark
 app = group("Models of the fleet.")
 for _command in (hub.search, hub.fit, hub.recommend, store.verify, store.scan, store.gc):
     app.command()(_command)
+app.add_typer(alias.app, name="alias")
 
 Name = Annotated[str, typer.Argument(metavar="MODEL", help="Its name or reference.")]
 

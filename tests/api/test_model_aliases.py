@@ -1,0 +1,37 @@
+"""Other names of models over REST."""
+
+from __future__ import annotations
+
+from tests.api.fleet import Fleet
+from tests.api.served import Served
+
+_PATH = "/v1/models/aliases"
+
+
+def test_an_alias_is_made_listed_changed_and_forgotten(door: Served, fleet: Fleet) -> None:
+    made = door.client.put(f"{_PATH}/gpt/4o", json={"model": "echo", "system": "Be brief.", "parameters": {"seed": 1}})
+    assert made.status_code == 200, made.text
+    assert made.json()["model"] == "echo"
+    again = door.client.put(f"{_PATH}/short", json={"model": "gpt/4o@studio", "context": 512}).json()
+    assert (again["host"], again["system"], again["parameters"]) == ("studio", "Be brief.", {"seed": 1})
+    assert [alias["name"] for alias in door.get(_PATH).json()["data"]] == ["gpt/4o", "short"]
+    assert door.get("/v1/models/gpt/4o").json()["id"] == "echo"
+    assert door.client.delete(f"{_PATH}/gpt/4o").json() == {"id": "gpt/4o", "object": "model_alias", "deleted": True}
+    gone = door.client.delete(f"{_PATH}/shirt")
+    assert (gone.status_code, gone.json()["error"]["details"]["nearest"]) == (404, ["short"])
+
+
+def test_an_alias_hides_no_model_and_removes_none(door: Served, fleet: Fleet) -> None:
+    assert door.client.put(f"{_PATH}/Echo", json={"model": "echo"}).status_code == 409
+    assert door.client.put(f"{_PATH}/x y", json={"model": "echo"}).status_code == 422
+    assert door.client.put(f"{_PATH}/x", json={"model": "echoo"}).status_code == 404
+    assert door.client.put(f"{_PATH}/x", json={"model": "echo", "parameters": {"model": "y"}}).status_code == 422
+    assert door.client.put(f"{_PATH}/x", json={"model": "echo"}).status_code == 200
+    refused = door.client.delete("/v1/models/x")
+    assert (refused.status_code, "alias rm x" in refused.text) == (409, True)
+
+
+def test_jobs_know_models_by_their_aliases(door: Served, fleet: Fleet) -> None:
+    door.client.put(f"{_PATH}/parrot", json={"model": "echo"})
+    job = door.post("/v1/jobs", {"kind": "inference", "params": {"model": "parrot", "prompt": "x"}})
+    assert (job.status_code, job.json()["model"]) == (201, "echo")
