@@ -127,7 +127,7 @@ def register(session: Session, name: str, said: Register, settings: Settings) ->
     host.budget, host.guard = _budget(session, host, said.budget), Guard.OPEN
     host.capacity = said.capacity or said.budget
     host.labels = {**host.labels, **said.labels}
-    host.peer_url = said.peer_url
+    host.peer_url, host.engine_url = said.peer_url, said.engine_url
     host.registered_at, host.seen_until = moment, moment + settings.lease_seconds
     session.flush()
     _replace_runtimes(session, name, said)

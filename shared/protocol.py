@@ -72,9 +72,11 @@ class Register(_Message):
     labels: dict[str, str] = {}
     #: Where other hosts fetch models from it; `None`: it serves none.
     peer_url: str | None = None
+    #: Where the front door reaches its runs; `None`: it lets nobody in.
+    engine_url: str | None = None
     #: Loads whose processes may still live; all others of this host are gone for sure.
     live_runs: list[RunRef] = []
-    #: How the boot before this one ended, when nobody asked for that: `the host panicked (…)`; `None` after a clean end.
+    #: How the boot before this one ended, when nobody asked for that: `the host panicked (…)`; `None`: cleanly.
     unclean_end: str | None = Field(default=None, max_length=400)
 
 

@@ -173,6 +173,8 @@ class Host(Base):
     memory_used: Mapped[int | None]
     #: Where other hosts fetch models from it; `None` when it serves none.
     peer_url: Mapped[str | None] = mapped_column(Text)
+    #: Where the front door reaches its runs; `None` when only processes of its own machine do.
+    engine_url: Mapped[str | None] = mapped_column(Text)
     #: The exclusive job that has, or waits for, the whole host.
     reserved_by: Mapped[str | None] = mapped_column(String(40))
     created_at: Mapped[float]
@@ -326,6 +328,8 @@ class Run(Base):
     worker: Mapped[str | None] = mapped_column(String(40))
     pinned: Mapped[bool] = mapped_column(Boolean, default=False)
     keep_alive: Mapped[float] = mapped_column(default=300.0)
+    #: Slots that people who wait for an answer have, or had a moment ago: work that nobody waits for leaves them free.
+    attended: Mapped[int] = mapped_column(Integer, default=0)
     load_seconds: Mapped[float | None]
     stop_reason: Mapped[str | None] = mapped_column(Text)
     blocked_by: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))

@@ -1,4 +1,4 @@
-"""Other names of models."""
+"""Other names of models, and where engines are reached."""
 
 from __future__ import annotations
 
@@ -15,11 +15,25 @@ _NUMBER = sa.Float(precision=53)
 
 
 def upgrade() -> None:
+    _reach_engines()
     _create_aliases()
 
 
 def downgrade() -> None:
+    with op.batch_alter_table("runs") as runs:
+        runs.drop_column("attended")
+    with op.batch_alter_table("hosts") as hosts:
+        hosts.drop_column("engine_url")
     op.drop_table("aliases")
+
+
+def _reach_engines() -> None:
+    with op.batch_alter_table("hosts") as hosts:
+        hosts.add_column(sa.Column("engine_url", sa.Text(), nullable=True))
+    with op.batch_alter_table("runs") as runs:
+        runs.add_column(sa.Column("attended", sa.Integer(), nullable=False, server_default="0"))
+    with op.batch_alter_table("runs") as runs:
+        runs.alter_column("attended", server_default=None)
 
 
 def _create_aliases() -> None:

@@ -1,0 +1,109 @@
+"""Asking engines: directly on this machine, or through the agent of theirs."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from urllib.parse import urlsplit
+
+from api.gateway.engine_wire import EngineWire
+
+_CONNECT_SECONDS = 5.0
+#: Seconds of silence after which an engine counts as stuck: a long prompt may be read for minutes.
+_SILENCE = 600.0
+_KEPT_PER_ENGINE = 64
+
+Address = tuple[str, int]
+
+
+class EngineReply:
+    """An answer whose head is there and whose body comes."""
+
+    def __init__(self, wire: EngineWire, status: int, headers: Mapping[str, str]) -> None:
+        self._wire = wire
+        self.status = status
+        self.headers = headers
+
+    async def pieces(self) -> AsyncGenerator[bytes, None]:
+        """The body as it comes. Raises OSError when the engine goes away."""
+        while piece := await _in_time(self._wire):
+            yield piece
+
+    async def read(self) -> bytes:
+        """The whole body. Raises OSError when the engine goes away."""
+        return b"".join([piece async for piece in self.pieces()])
+
+
+class EngineClient:
+    """Connections to engines, kept for the next request while both sides like."""
+
+    def __init__(self) -> None:
+        self._idle: dict[Address, list[EngineWire]] = {}
+
+    @asynccontextmanager
+    async def post(self, url: str, content: bytes, headers: Mapping[str, str]) -> AsyncIterator[EngineReply]:
+        """Ask; leaving before the answer is read drops the connection, and the engine stops.
+
+        Raises OSError when nobody answers there, or the connection breaks.
+        """
+        parts = urlsplit(url)
+        address = parts.hostname or "127.0.0.1", parts.port or 80
+        request = _written(parts.path, parts.netloc, content, headers)
+        wire, reply = await self._ask(address, request)
+        try:
+            yield reply
+        finally:
+            self._keep(address, wire)
+
+    def close(self) -> None:
+        for wires in self._idle.values():
+            for wire in wires:
+                wire.close()
+        self._idle.clear()
+
+    async def _ask(self, address: Address, request: bytes) -> tuple[EngineWire, EngineReply]:
+        while True:
+            kept = self._kept(address)
+            wire = kept or await _connected(address)
+            try:
+                wire.send(request)
+                async with asyncio.timeout(_SILENCE):
+                    return wire, EngineReply(wire, *await wire.head())
+            except BaseException as error:
+                wire.close()
+                # An engine may close an idle connection just as it is used: nothing was done, so ask again.
+                if kept is None or not isinstance(error, ConnectionResetError):
+                    raise
+
+    def _kept(self, address: Address) -> EngineWire | None:
+        idle = self._idle.get(address, [])
+        while idle:
+            wire = idle.pop()
+            if wire.alive:
+                return wire
+        self._idle.pop(address, None)
+        return None
+
+    def _keep(self, address: Address, wire: EngineWire) -> None:
+        if wire.reusable and len(self._idle.get(address, ())) < _KEPT_PER_ENGINE:
+            self._idle.setdefault(address, []).append(wire)
+        else:
+            wire.close()
+
+
+async def _connected(address: Address) -> EngineWire:
+    async with asyncio.timeout(_CONNECT_SECONDS):
+        _, wire = await asyncio.get_running_loop().create_connection(EngineWire, *address)
+    return wire
+
+
+async def _in_time(wire: EngineWire) -> bytes:
+    async with asyncio.timeout(_SILENCE):
+        return await wire.piece()
+
+
+def _written(path: str, host: str, content: bytes, headers: Mapping[str, str]) -> bytes:
+    lines = [f"POST {path} HTTP/1.1", f"Host: {host}", f"Content-Length: {len(content)}"]
+    lines += [f"{name}: {value}" for name, value in headers.items()]
+    return "\r\n".join([*lines, "", ""]).encode("latin-1") + content
