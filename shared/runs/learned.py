@@ -2,7 +2,7 @@
 
 A peak is kept with the estimate it stood against, and what is learned is their ratio: two runs in one context bucket
 differ in KV cache, and a ratio carries over where an absolute peak would be too much for one and too little for the
-other. A run like one that was measured needs at least 0.9 of the estimate and 1.05 of the peak. One like none that was
+other. A run like one that was measured needs at least 0.9 of the estimate and 1.02 of the peak. One like none that was
 measured takes the nearest, and only upwards: that the estimate was too high for 4,096 tokens does not make it so for
 32,768. See docs/decisions/0013-what-a-peak-teaches.md.
 """
@@ -23,7 +23,7 @@ from shared.units import Bytes
 #: A measured peak lowers an estimate to this part of it at most: a run that was hardly used says little.
 LOWEST = Fraction(9, 10)
 #: Added to a measured peak: the next run may be used a little harder.
-HEADROOM = Fraction(21, 20)
+HEADROOM = Fraction(51, 50)
 #: What runs of another context or slots may raise an estimate by, at most.
 FAR_LIMIT = Fraction(3, 2)
 #: Engine parameters that change no memory; all others are taken to.

@@ -15,6 +15,7 @@ from typing import Any
 import psutil
 import pytest
 
+from shared.runs.learned import HEADROOM
 from shared.runs.quarantine import CRASHES
 from shared.tables import Host
 from shared.units import GIB, MIB
@@ -73,7 +74,7 @@ def test_the_second_placement_follows_the_measured_peak(stack: Stack) -> None:
     over = stop(stack, first["id"])
     estimate, peak = over["memory_need"], over["memory_peak"]
     second = until(stack, start(stack, context=2048, slots=1), "ready")
-    assert second["memory_need"] == max(ceil(estimate * 0.9), ceil(peak * 1.05))
+    assert second["memory_need"] == max(ceil(estimate * 0.9), ceil(peak * HEADROOM))
     assert second["memory_parts"]["correction"] == second["memory_need"] - estimate
     eventually(lambda: run(stack, second["id"])["memory_used"], 30.0, rarest=0.2)
     now = run(stack, second["id"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import permutations
+from math import ceil
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from shared.memory import Need
 from shared.protocol import RunEvent, RunRef, RunStatus
 from shared.runs import learning
 from shared.runs import state as runs
-from shared.runs.learned import LearnedPeak, Load, correct
+from shared.runs.learned import HEADROOM, LearnedPeak, Load, correct
 from shared.runs.state import RunPlacement
 from shared.runtimes import Endpoint
 from shared.tables import HostRuntime, Learned, Model, Run
@@ -179,7 +180,7 @@ def test_deaths_alone_never_raise_a_need_without_bound(fleet: Fleet) -> None:
         need = next_need(fleet)
         start(fleet, f"run-{number}", need=need, correction=need - NEED)
         fleet.report(RunEvent.FAILED, f"run-{number}", error=OUT_OF_MEMORY)
-    assert next_need(fleet) == 1.05 * learning.MOST_AFTER_DEATHS * NEED
+    assert next_need(fleet) == ceil(HEADROOM * learning.MOST_AFTER_DEATHS * NEED)
 
 
 def test_even_the_echo_model_teaches_that_it_died_for_lack_of_memory(fleet: Fleet) -> None:
