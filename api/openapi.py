@@ -10,7 +10,7 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
-from shared.kinds import kinds
+from shared.kinds import open_kinds
 
 _REF = "#/components/schemas/"
 
@@ -32,7 +32,7 @@ def _document(app: FastAPI) -> dict[str, Any]:
     schemas: dict[str, Any] = made["components"]["schemas"]
     plain = schemas.pop("JobIn")
     names = {}
-    for name, kind in kinds().items():
+    for name, kind in open_kinds().items():
         params = kind.model_json_schema(ref_template=_REF + "{model}")
         schemas.update(params.pop("$defs", {}))
         names[name] = f"{kind.__name__}Job"

@@ -21,3 +21,8 @@ def kinds() -> dict[str, type[Kind]]:
             if isinstance(value, type) and issubclass(value, Kind) and value.__module__ == loaded.__name__:
                 found[value.name] = value
     return dict(sorted(found.items()))
+
+
+def open_kinds() -> dict[str, type[Kind]]:
+    """The kinds that people may submit, by name."""
+    return {name: kind for name, kind in kinds().items() if not kind.internal}

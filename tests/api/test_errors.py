@@ -175,7 +175,9 @@ def test_a_database_that_went_away_is_a_503_and_comes_back(tmp_path: Path, sqlit
 def test_the_document_has_one_schema_for_each_kind_and_no_foreign_errors(door: Served) -> None:
     document = door.get("/openapi.json").json()
     schema = document["components"]["schemas"]["JobIn"]
-    assert set(schema["discriminator"]["mapping"]) == {"benchmark", "download", "inference", "transcription"}
+    assert set(schema["discriminator"]["mapping"]) == {
+        "benchmark", "download", "inference", "scan", "transcription", "verify",
+    }  # fmt: skip
     inference = document["components"]["schemas"]["InferenceJob"]
     assert inference["properties"]["kind"]["const"] == "inference"
     assert "prompt" in inference["properties"]["params"]["properties"]
