@@ -39,11 +39,19 @@ _log = structlog.get_logger(__name__)
 
 def answer(path: str, error: CidermillError) -> JSONResponse:
     """The error as the caller of `path` reads errors."""
-    headers = {"Retry-After": "1"} if isinstance(error, NoCapacity) else {}
+    headers = _come_back(error)
     if error.status == HTTPStatus.UNAUTHORIZED:
         headers["WWW-Authenticate"] = "Bearer"
     status = shapes.of(path).status(error.status)
     return JSONResponse(body(path, error.problem, status), status, headers)
+
+
+def _come_back(error: CidermillError) -> dict[str, str]:
+    """When to ask again, and for the clients that read it whether to: OpenAI's and Anthropic's do."""
+    after = error.problem.details.get("retry_after")
+    if after is None and not isinstance(error, NoCapacity):
+        return {}
+    return {"Retry-After": str(after or 1), "x-should-retry": "true" if error.problem.retryable else "false"}
 
 
 def body(path: str, problem: Problem, status: int) -> Mapping[str, Any]:

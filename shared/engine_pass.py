@@ -11,6 +11,8 @@ import hmac
 
 from shared.errors import Forbidden
 
+#: The header in which an agent says why it does not let a request through.
+REFUSED = "Cidermill-Refused"
 #: Seconds a pass is good for; the front door writes one for each request.
 LIFETIME = 60.0
 #: Seconds by which the clocks of two machines may differ.

@@ -13,6 +13,7 @@
     │   └── IdempotencyMismatch            409
     ├── PayloadTooLarge                    413
     ├── NoCapacity                         503   try again later
+    │   ├── Busy                           429   what could take this has enough to do; it says when to come back
     │   └── Unavailable                    503   a part we need (database, Redis, front door) is down
     └── ExecutionError                     a job or a run went wrong; carried as data, not as a status
         ├── InvalidInput                   the job's own input is bad; trying again cannot help
@@ -158,6 +159,13 @@ class NoCapacity(CidermillError):
     status = 503
     code = "no_capacity"
     retryable = True
+
+
+class Busy(NoCapacity):
+    """What could take this has enough to do; `details.retry_after` says in how many seconds to come back."""
+
+    status = 429
+    code = "busy"
 
 
 class Unavailable(NoCapacity):

@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 from http import HTTPStatus
 
-import httpx2
-
 from shared.errors import BadRequest, CidermillError, EngineFailed, Unavailable
 
 _LONGEST = 500
@@ -26,8 +24,20 @@ def refusal(status: int, content: bytes) -> CidermillError:
     return EngineFailed("The engine failed at the request", why, "ask again; if it stays, see `cidermill runs logs`")
 
 
-def went_away(error: httpx2.TransportError) -> Unavailable:
+class Lost(Exception):
+    """The run is not there, or not any more; another may answer in its place."""
+
+    def __init__(self, problem: Unavailable) -> None:
+        super().__init__(str(problem))
+        self.problem = problem
+
+
+def went_away(error: OSError) -> Unavailable:
     return Unavailable("The run went away while it was asked", f"{type(error).__name__}: {error}", "ask again")
+
+
+def refused_by_agent(run_id: str, reason: str) -> Unavailable:
+    return Unavailable("The run cannot be reached", f"the agent of its host says: {reason[:_LONGEST]}", "ask again")
 
 
 def _message(content: bytes) -> str:

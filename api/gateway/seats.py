@@ -1,56 +1,52 @@
-"""A place at a run: one that is ready, or one that is started for the asker.
-
-A gateway request is no job, so no attempt keeps its run from being evicted. Instead the run's `last_used_at` is moved
-a few seconds into the future, and renewed each second while requests are in flight: a run that is used until later
-than now is not idle. When the last request ends it is set to now, and the run's keep-alive begins.
-"""
+"""A place at a run: at one that is ready, or at one that is started for the asker."""
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections import Counter
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncGenerator, Collection, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
-import structlog
-from sqlalchemy import select
-from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.orm import Session
 from starlette.concurrency import run_in_threadpool
 
 from api.deps import FrontDoor
-from api.gate import host_of
-from api.gateway import defaults, model_names
+from api.gateway import arrival
+from api.gateway.affinity import Affinity, session_of
 from api.gateway.exchange import Exchange
-from api.gateway.model_names import Found
-from shared.errors import CidermillError, Problem, Unavailable, revive
-from shared.runs import queries, service
-from shared.runs.service import RunWish
-from shared.runtimes import Endpoint
-from shared.settings import LOOPBACK
-from shared.tables import Host, Run
-from shared.vocabulary import Priority, RunState
+from api.gateway.outlook import Outlook, View, Wanted
+from api.gateway.routing import Candidate, Reach, choose
+from api.gateway.tenancy import Tenancy
+from shared import engine_pass
+from shared.errors import Unavailable
 
-_log = structlog.get_logger(__name__)
-
-_RENEW = 1.0
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.02, 0.25
 #: Seconds to wait for a run at most; what clients wait for an answer by default.
 _PATIENCE = 600.0
+#: Seconds in which the end of a run that went away must be known; after that it is there and cannot be reached.
+_MOURNING = 1.0
 
 
 @dataclass(frozen=True)
 class Seat:
-    """A ready run and where it answers."""
+    """A ready run, and how to ask it."""
 
     run_id: str
+    generation: int
+    #: The catalog's name of the model, and the engine's.
     model: str
-    endpoint: Endpoint
-    #: What the name that was asked for says where the request says nothing.
-    defaults: Mapping[str, Any] = field(default_factory=dict)
+    served_name: str
+    reach: Reach
+    #: What the client's name for the model leaves unsaid.
+    defaults: Mapping[str, Any]
+
+    def headers(self) -> dict[str, str]:
+        """What its agent wants to see; nothing for an engine of this machine."""
+        if self.reach.key is None:
+            return {}
+        token = engine_pass.sign(self.reach.key, self.run_id, self.generation, time.time())
+        return {"Authorization": f"Bearer {token}"}
 
 
 @dataclass(frozen=True)
@@ -62,131 +58,91 @@ class Waiting:
 
 
 class Seats:
-    """Finds runs for requests, and counts the requests on each."""
+    """Finds runs for requests."""
 
     def __init__(self, door: FrontDoor) -> None:
         self._door = door
-        self._in_flight: Counter[str] = Counter()
+        self._outlook = Outlook(door.database, door.settings)
+        self._tenancy = Tenancy(door.database)
+        self._affinity = Affinity()
 
-    async def find(self, exchange: Exchange) -> AsyncIterator[Seat | Waiting]:
-        """Yields what it waits for, again and again, then the seat as its last.
+    async def find(self, exchange: Exchange, avoid: Collection[str] = ()) -> AsyncGenerator[Seat | Waiting, None]:
+        """Yields what it waits for, again and again, then the seat as its last; never one at a run of `avoid`.
 
-        Raises NotFound, InvalidParameters, CannotFit, Unavailable, and what a run that failed to load said.
+        Raises NotFound, InvalidParameters, CannotFit, Busy, Unavailable, and what a run that failed to load said.
         """
-        pause, deadline, last = _FIRST_PAUSE, time.monotonic() + _PATIENCE, None
+        wanted = Wanted(exchange.model, exchange.capability)
+        pause, began, last = _FIRST_PAUSE, time.monotonic(), None
+        view = self._outlook.glance(wanted)
         while True:
-            found = await run_in_threadpool(self._look, exchange, last)
-            yield found
-            if isinstance(found, Seat):
+            if view is not None and (seat := await self._sit(view, exchange, avoid)):
+                yield seat
                 return
-            if time.monotonic() > deadline:
-                raise Unavailable(f"No run of {exchange.model} became ready in time", found.why, "try again later")
-            last = found.run_id
+            view = await self._outlook.look(wanted)
+            if any(run.ready and run.id not in avoid for run in view.runs):
+                if seat := await self._sit(view, exchange, avoid):
+                    yield seat
+                    return
+                arrival.check_open(exchange.model, view.runs, self._tenancy.loads, avoid)
+            waiting = await self._coming(view, exchange, avoid, last, time.monotonic() - began)
+            yield waiting
+            last = waiting.run_id
             await asyncio.sleep(pause)
             pause = min(_LONGEST_PAUSE, pause * 1.5)
+            view = None
 
     @contextmanager
     def taken(self, seat: Seat) -> Iterator[None]:
         """One more request is in flight on this run."""
-        self._in_flight[seat.run_id] += 1
         gauge = self._door.metrics.gateway.labels(seat.model)
         gauge.inc()
         try:
-            yield
+            with self._tenancy.taken(seat.run_id):
+                yield
         finally:
             gauge.dec()
-            self._in_flight[seat.run_id] -= 1
-            if not self._in_flight[seat.run_id]:
-                del self._in_flight[seat.run_id]
 
     async def run(self) -> None:
-        """Each second: hold the runs that are in use, let go of those that no longer are."""
-        held: set[str] = set()
-        while True:
-            await asyncio.sleep(_RENEW)
-            used = set(self._in_flight)
-            if used or held:
-                try:
-                    await run_in_threadpool(self._renew, used, held - used)
-                except SQLAlchemyError as error:
-                    _log.warning("runs in use cannot be held", reason=str(error).splitlines()[0])
-                    continue
-            held = used
+        """Keep what is known fresh and what is in use held."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._outlook.run())
+            tasks.create_task(self._tenancy.run())
 
-    def _renew(self, used: set[str], done: set[str]) -> None:
-        with self._door.database.write() as session:
-            service.hold(session, used)
-            service.let_go(session, done)
+    async def _sit(self, view: View, exchange: Exchange, avoid: Collection[str]) -> Seat | None:
+        """A seat at the best ready run, if that is still ready once it is held."""
+        session = session_of(exchange.model, exchange.body) if len(view.runs) > 1 else None
+        run = choose(view.runs, self._tenancy.loads, avoid, self._affinity.warm(session))
+        if run is None or run.endpoint is None or run.reach is None:
+            return None
+        keep_alive = None if exchange.keep_alive == run.keep_alive else exchange.keep_alive
+        if not await self._tenancy.hold(run.id, keep_alive):
+            return None
+        self._affinity.went(session, run.id)
+        return Seat(run.id, run.generation, run.model, run.endpoint.served_name, run.reach, view.found.defaults)
 
-    def _look(self, exchange: Exchange, last: str | None) -> Seat | Waiting:
-        with self._door.database.read() as session:
-            found = model_names.find(session, exchange.model, self._door.settings.default_model)
-            runs = queries.serving(session, found.model.id, exchange.capability, self._door.settings.host_name)
-            ready = [run for run in runs if run.state == RunState.READY and run.endpoint is not None]
-            if not ready and last is not None and last not in {run.id for run in runs}:
-                raise _why_not(session.get(Run, last))
-            used = queries.slots_used(session, [run.id for run in ready])
-        if ready:
-            best = max(ready, key=lambda run: run.slots - used.get(run.id, 0) - self._in_flight[run.id])
-            if seat := self._sit(best, found, exchange.keep_alive):
-                return seat
-        if runs:
-            return Waiting(runs[0].id, _waits_for(runs[0]))
-        return self._start(found, exchange)
-
-    def _sit(self, run: Run, found: Found, keep_alive: float | None) -> Seat | None:
-        """The seat, if the run is still ready once it is held."""
-        endpoint = Endpoint.model_validate(run.endpoint)
-        if host_of(endpoint.url) not in LOOPBACK:
-            raise Unavailable(
-                f"The run of {run.model} is out of reach",
-                f"it answers at {endpoint.url}, which is not on this machine",
-                "submit a job instead: jobs run on every host",
-            )
-        if run.id not in self._in_flight or keep_alive not in (None, run.keep_alive):
-            with self._door.database.write() as session:
-                if not service.hold(session, [run.id], keep_alive):
-                    return None
-        return Seat(run.id, run.model, endpoint, found.defaults)
-
-    def _start(self, found: Found, exchange: Exchange) -> Waiting:
-        here = self._door.settings.host_name
-        wish = RunWish(
-            model=found.model.name,
-            capability=exchange.capability,
-            host=here,
-            priority=Priority.INTERACTIVE,
-            spec=defaults.loaded(exchange.spec, found.defaults),
-        )
-        with self._door.write(wake=True) as session:
-            _check_here(session, here)
-            started = queries.serving(session, found.model.id, exchange.capability, here)
-            run_id = started[0].id if started else service.start(session, wish)
+    async def _coming(
+        self, view: View, exchange: Exchange, avoid: Collection[str], last: str | None, waited: float
+    ) -> Waiting:
+        """The run that will be there: one that is loaded already, else one that is started now."""
+        coming = [run for run in view.runs if run.id not in avoid and not run.ready]
+        if last is not None and last not in avoid and last not in {run.id for run in view.runs}:
+            raise await run_in_threadpool(arrival.why_not, self._door, last)
+        if coming:
+            return _patient(exchange, coming[0], waited)
+        if mourned := next((run for run in view.runs if run.id in avoid), None):
+            if waited > _MOURNING:
+                raise Unavailable(
+                    f"The run of {exchange.model} cannot be reached", f"it is on {mourned.host}", "ask again"
+                )
+            return Waiting(mourned.id, "it went away")
+        run_id = await run_in_threadpool(arrival.start, self._door, view.found, exchange)
         return Waiting(run_id, "it is being started")
 
 
-def _check_here(session: Session, here: str) -> None:
-    # The lock lets two chats at once find one another's run instead of starting one each.
-    if session.scalar(select(Host.name).where(Host.name == here).with_for_update()) is None:
-        raise Unavailable(
-            "No run can answer here",
-            f"the front door's own machine ({here}) is not a host of the fleet, and engines answer on loopback only",
-            "start an agent on it: cidermill agent; or submit a job instead",
-        )
-
-
-def _waits_for(run: Run) -> str:
-    if run.state == RunState.STARTING:
-        return f"the model is being loaded on {run.host}"
-    return str((run.blocked_by or {}).get("sentence") or "it waits for the scheduler")
-
-
-def _why_not(run: Run | None) -> CidermillError:
-    """What ended the run we waited for, as an answer: later when it may work then, else never."""
-    if run is None or not run.error:
-        reason = (run.stop_reason if run is not None else None) or "it was stopped"
-        return Unavailable("The run that was started for this is gone", reason, "try again")
-    problem = Problem.model_validate(run.error)
-    gone = Unavailable(problem.what, problem.why, problem.fix)
-    gone.problem = revive(problem).problem
-    return gone
+def _patient(exchange: Exchange, run: Candidate, waited: float) -> Waiting:
+    """Raises Unavailable with the time to come back when the wait for this run is too long."""
+    arrival.check_patience(exchange.model, run, waited)
+    why = run.why or (f"the model is being loaded on {run.host}" if run.host else "it waits for the scheduler")
+    if waited > _PATIENCE:
+        raise Unavailable(f"No run of {exchange.model} became ready in time", why, "try again later")
+    return Waiting(run.id, why)

@@ -49,17 +49,15 @@ def slots_used(session: Session, run_ids: Collection[str]) -> dict[str, int]:
     return {run_id: int(total) for run_id, total in rows if run_id is not None}
 
 
-def serving(session: Session, model_id: str, capability: Capability, host: str) -> list[Run]:
-    """Runs of a model that anybody may use and that are, or will be, on this host; ready ones first."""
-    rows = session.scalars(
-        select(Run)
-        .where(
-            Run.model_id == model_id,
-            Run.capability == capability,
-            Run.owner_job.is_(None),
-            Run.state.in_([RunState.PENDING, RunState.STARTING, RunState.READY]),
-            func.coalesce(Run.host, Run.wanted_host, host) == host,
-        )
-        .order_by(Run.id)
+def serving(session: Session, model_id: str, capability: Capability, host: str | None = None) -> list[Run]:
+    """Runs of a model that anybody may use, on any host or those that are or will be on this one; ready ones first."""
+    query = select(Run).where(
+        Run.model_id == model_id,
+        Run.capability == capability,
+        Run.owner_job.is_(None),
+        Run.state.in_([RunState.PENDING, RunState.STARTING, RunState.READY]),
     )
+    if host is not None:
+        query = query.where(func.coalesce(Run.host, Run.wanted_host, host) == host)
+    rows = session.scalars(query.order_by(Run.id))
     return sorted(rows, key=lambda run: run.state != RunState.READY)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -107,6 +107,13 @@ def hold(session: Session, run_ids: Collection[str], keep_alive: float | None = 
         values["keep_alive"] = keep_alive
     ready = (Run.id.in_(run_ids), Run.state == RunState.READY)
     return list(session.scalars(update(Run).where(*ready).values(values).returning(Run.id)))
+
+
+def attend(session: Session, slots: Mapping[str, int]) -> None:
+    """So many slots of each run are for people who wait for an answer; work that nobody waits for leaves them free."""
+    for count in set(slots.values()):
+        ids = [run_id for run_id, wanted in slots.items() if wanted == count]
+        session.execute(update(Run).where(Run.id.in_(ids)).values(attended=count))
 
 
 def let_go(session: Session, run_ids: Collection[str]) -> None:

@@ -110,7 +110,7 @@ def test_a_run_is_started_for_a_chat_and_comments_keep_it_waiting(door: Served, 
         thread.start()
     eventually(lambda: door.get("/v1/runs").json()["data"])
     [run] = door.get("/v1/runs").json()["data"]
-    assert (run["priority"], run["wanted_host"], run["state"]) == ("interactive", "studio", "pending")
+    assert (run["priority"], run["wanted_host"], run["state"]) == ("interactive", None, "pending")
     fleet.make_ready(run["id"], engine)
     for thread in threads:
         thread.join()

@@ -1,0 +1,104 @@
+"""Asking a run: at a seat, and once more at another when the run goes away before anything was told."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing, asynccontextmanager
+from http import HTTPStatus
+
+from api.gateway.defaults import filled
+from api.gateway.engine_client import EngineClient, EngineReply
+from api.gateway.engine_events import EngineEvents
+from api.gateway.exchange import Exchange, Writer
+from api.gateway.names import Names
+from api.gateway.refusal import Lost, refusal, refused_by_agent, went_away
+from api.gateway.seats import Seat, Seats
+from shared.engine_pass import REFUSED
+from shared.errors import Unavailable
+
+
+class Asking:
+    """Exchanges with engines; one HTTP client for all of them."""
+
+    def __init__(self, seats: Seats) -> None:
+        self._seats = seats
+        self._engines = EngineClient()
+
+    def close(self) -> None:
+        self._engines.close()
+
+    async def whole(self, exchange: Exchange) -> bytes:
+        """The engine's answer, in which the model is called as the client did. Raises CidermillError."""
+        lost: list[str] = []
+        while True:
+            seat = await self._seat(exchange, lost)
+            try:
+                async with self._asked(seat, exchange) as reply:
+                    return Names(seat.served_name, exchange.model).restore(await reply.read())
+            except Lost as error:
+                lost.append(seat.run_id)
+                if len(lost) > 1:
+                    raise error.problem from error
+
+    async def stream(self, exchange: Exchange, writer: Writer) -> AsyncGenerator[bytes, None]:
+        """The answer as the client reads it, a piece for each that came. Raises CidermillError."""
+        lost: list[str] = []
+        told = False
+        while True:
+            seat = await self._seat(exchange, lost)
+            try:
+                async with (
+                    self._asked(seat, exchange) as reply,
+                    aclosing(_written(reply, seat, exchange, writer)) as said,
+                ):
+                    async for piece in said:
+                        told = True
+                        yield piece
+                return
+            except Lost as error:
+                lost.append(seat.run_id)
+                if told or len(lost) > 1:
+                    raise error.problem from error
+
+    async def _seat(self, exchange: Exchange, lost: list[str]) -> Seat:
+        async with aclosing(self._seats.find(exchange, lost)) as search:
+            async for found in search:
+                if isinstance(found, Seat):
+                    return found
+        raise Unavailable("No run was found", "the search for one ended", "ask again")
+
+    @asynccontextmanager
+    async def _asked(self, seat: Seat, exchange: Exchange) -> AsyncIterator[EngineReply]:
+        """The engine's reply; leaving stops the engine. Raises what it refuses, and Lost when it is not there."""
+        headers = {"Content-Type": "application/json", **seat.headers()}
+        with self._seats.taken(seat):
+            try:
+                async with self._engines.post(
+                    seat.reach.url + exchange.path, _request(seat, exchange), headers
+                ) as reply:
+                    if REFUSED.lower() in reply.headers:
+                        raise Lost(refused_by_agent(seat.run_id, reply.headers[REFUSED.lower()]))
+                    if reply.status != HTTPStatus.OK:
+                        raise refusal(reply.status, await reply.read())
+                    yield reply
+            except OSError as error:
+                raise Lost(went_away(error)) from error
+
+
+def _request(seat: Seat, exchange: Exchange) -> bytes:
+    asked = filled(exchange.body, seat.defaults) | {"model": seat.served_name}
+    if exchange.writer is not None:
+        # How many tokens it took is asked for always: who pays attention to it is the writer's business.
+        asked |= {"stream": True, "stream_options": {"include_usage": True}}
+    return json.dumps(asked, ensure_ascii=False).encode(errors="replace")
+
+
+async def _written(reply: EngineReply, seat: Seat, exchange: Exchange, writer: Writer) -> AsyncGenerator[bytes, None]:
+    names, events = Names(seat.served_name, exchange.model), EngineEvents()
+    async with aclosing(reply.pieces()) as pieces:
+        async for data in pieces:
+            if piece := writer.feed([names.restore(event) for event in events.feed(data)]):
+                yield piece
+    rest = writer.feed([names.restore(event) for event in events.flush()])
+    yield rest + writer.end()

@@ -1,0 +1,160 @@
+"""The runs that could answer, as this process last saw them: requests find them without asking the database.
+
+What was asked for lately is read again four times a second. What is not known here is looked up, once for all who ask
+at the same moment; what has changed since shows when it is used, and then another run is looked for.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+
+import structlog
+from sqlalchemy import select
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session
+from starlette.concurrency import run_in_threadpool
+
+from api.gate import host_of
+from api.gateway import model_names
+from api.gateway.model_names import Found
+from api.gateway.routing import Candidate, Reach
+from shared import engine_pass
+from shared.db import Database
+from shared.errors import CidermillError
+from shared.runs import queries
+from shared.runtimes import Endpoint
+from shared.settings import LOOPBACK, Settings
+from shared.tables import Host, Run
+from shared.vocabulary import Capability, RunState
+
+_log = structlog.get_logger(__name__)
+
+#: Seconds between two looks at what is in demand, how old a look may be, and for how long something is in demand.
+_EVERY, _FRESH, _DEMAND = 0.25, 1.0, 5.0
+_MOST = 512
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a request asks for: a model by any of its names, and what it is to do."""
+
+    name: str
+    capability: Capability
+
+
+@dataclass(frozen=True)
+class View:
+    """What could answer, the ready runs first."""
+
+    found: Found
+    runs: tuple[Candidate, ...]
+    #: `time.monotonic()` when it was read.
+    at: float
+
+
+class Outlook:
+    """Views by what was asked for."""
+
+    def __init__(self, database: Database, settings: Settings) -> None:
+        self._database, self._settings = database, settings
+        self._views: dict[Wanted, View] = {}
+        self._asked: dict[Wanted, float] = {}
+        self._looking: dict[Wanted, asyncio.Task[View]] = {}
+
+    def glance(self, wanted: Wanted) -> View | None:
+        """What is known without looking; `None` when that is too little or too old."""
+        moment = time.monotonic()
+        self._asked[wanted] = moment
+        view = self._views.get(wanted)
+        return view if view is not None and view.at > moment - _FRESH else None
+
+    async def look(self, wanted: Wanted) -> View:
+        """Look now, together with all who want to know the same. Raises NotFound, InvalidParameters."""
+        self._asked[wanted] = time.monotonic()
+        task = self._looking.get(wanted)
+        if task is None:
+            task = self._looking[wanted] = asyncio.create_task(self._renewed(wanted))
+            task.add_done_callback(lambda _: self._looking.pop(wanted, None))
+        # One who leaves does not take the answer from the others.
+        return await asyncio.shield(task)
+
+    async def run(self) -> None:
+        """Keep what is in demand fresh."""
+        while True:
+            await asyncio.sleep(_EVERY)
+            since = time.monotonic() - _DEMAND
+            demand = sorted(self._asked, key=self._asked.__getitem__, reverse=True)[:_MOST]
+            demand = [wanted for wanted in demand if self._asked[wanted] > since]
+            self._asked = {wanted: self._asked[wanted] for wanted in demand}
+            if not demand:
+                self._views.clear()
+                continue
+            try:
+                self._views = await run_in_threadpool(self._read_all, demand)
+            except SQLAlchemyError as error:
+                _log.warning("runs cannot be looked at", reason=str(error).splitlines()[0])
+
+    async def _renewed(self, wanted: Wanted) -> View:
+        view = await run_in_threadpool(self._read_one, wanted)
+        self._views[wanted] = view
+        return view
+
+    def _read_one(self, wanted: Wanted) -> View:
+        with self._database.read() as session:
+            return self._read(session, wanted)
+
+    def _read_all(self, demand: list[Wanted]) -> dict[Wanted, View]:
+        views = {}
+        with self._database.read() as session:
+            for wanted in demand:
+                # Who asks again for what is no longer there is told why.
+                with suppress(CidermillError):
+                    views[wanted] = self._read(session, wanted)
+        return views
+
+    def _read(self, session: Session, wanted: Wanted) -> View:
+        at = time.monotonic()
+        found = model_names.find(session, wanted.name, self._settings.default_model)
+        runs = queries.serving(session, found.model.id, wanted.capability, found.host)
+        used = queries.slots_used(session, [run.id for run in runs]) if runs else {}
+        names = {run.host for run in runs if run.host is not None}
+        hosts = {host.name: host for host in session.scalars(select(Host).where(Host.name.in_(names)))} if names else {}
+        here = self._settings.host_name
+        return View(found, tuple(_candidate(run, hosts.get(run.host or ""), used, here) for run in runs), at)
+
+
+def _candidate(run: Run, host: Host | None, used: dict[str, int], here: str) -> Candidate:
+    endpoint = Endpoint.model_validate(run.endpoint) if run.endpoint is not None else None
+    blocked = run.blocked_by or {}
+    return Candidate(
+        id=run.id,
+        generation=run.generation,
+        state=run.state,
+        host=run.host,
+        model=run.model,
+        slots=run.slots,
+        busy=used.get(run.id, 0),
+        keep_alive=run.keep_alive,
+        endpoint=endpoint,
+        reach=_reach(run, endpoint, host, here) if endpoint is not None else None,
+        why=blocked.get("sentence") if run.state == RunState.PENDING else None,
+        seconds=blocked.get("seconds") if run.state == RunState.PENDING else None,
+    )
+
+
+def _reach(run: Run, endpoint: Endpoint, host: Host | None, here: str) -> Reach | None:
+    """Directly on the front door's own machine, through the agent everywhere else.
+
+    Engines are on loopback: an address elsewhere is none of theirs, and is never called.
+    """
+    if host_of(endpoint.url) not in LOOPBACK:
+        return None
+    if run.host == here:
+        return Reach(endpoint.url)
+    if host is None or host.engine_url is None:
+        return None
+    url = f"{host.engine_url}/v1/runs/{run.id}/{run.generation}"
+    return Reach(url, engine_pass.secret(host.token_digest))
