@@ -1,6 +1,7 @@
 """Ollama's `POST /api/chat` and `POST /api/generate`: streamed as lines of JSON unless `stream` is false.
 
-The Content-Type is ignored: Ollama's own examples send a form's.
+The Content-Type is ignored: Ollama's own examples send a form's. Without a message or a prompt the model is only
+loaded, or, with a `keep_alive` of 0, unloaded.
 """
 
 from __future__ import annotations
@@ -15,10 +16,10 @@ from api.deps import Submitter
 from api.gateway.exchange import CHAT, COMPLETION, Exchange
 from api.gateway.ollama.answer import Field, Lines
 from api.gateway.ollama.errors import SHAPE
-from api.gateway.ollama.request import chat_of, generate_of, raw_of, seconds_of
+from api.gateway.ollama.loading import Loader
+from api.gateway.ollama.request import chat_of, generate_of, model_of, raw_of, seconds_of, spec_of
 from api.gateway.proxy import Proxy
-from api.gateway.reading import need, read_object, want
-from shared.runtimes import RunSpec
+from api.gateway.reading import read_object, want
 from shared.vocabulary import Capability
 
 router = APIRouter(tags=["ollama"])
@@ -29,7 +30,10 @@ shapes.register(SHAPE, "/api/")
 async def chat(request: Request, caller: Submitter) -> Response:
     """Answer a chat on a ready run of `model`, or on one that is started for it."""
     asked = await read_object(request)
-    return await _carry(request, asked, CHAT, chat_of(asked), "message")
+    exchange = exchange_of(asked, CHAT, chat_of(asked), "message")
+    if not asked.get("messages"):
+        return await Loader(request).carry(exchange, {"message": {"role": "assistant", "content": ""}})
+    return await _carry(request, exchange)
 
 
 @router.post("/api/generate", response_class=Response)
@@ -37,19 +41,22 @@ async def generate(request: Request, caller: Submitter) -> Response:
     """Answer a prompt; with `raw` the model sees nothing but the prompt."""
     asked = await read_object(request)
     if want(asked, "raw", bool):
-        return await _carry(request, asked, COMPLETION, raw_of(asked), "response")
-    return await _carry(request, asked, CHAT, generate_of(asked), "response")
+        exchange = exchange_of(asked, COMPLETION, raw_of(asked), "response")
+    else:
+        exchange = exchange_of(asked, CHAT, generate_of(asked), "response")
+    if not asked.get("prompt") and not asked.get("images"):
+        return await Loader(request).carry(exchange, {"response": ""})
+    return await _carry(request, exchange)
 
 
-async def _carry(request: Request, asked: dict[str, Any], path: str, body: dict[str, Any], into: Field) -> Response:
+async def _carry(request: Request, exchange: Exchange) -> Response:
     proxy: Proxy = request.app.state.proxy
-    return await proxy.carry(request, exchange(asked, path, body, into))
+    return await proxy.carry(request, exchange)
 
 
-def exchange(asked: dict[str, Any], path: str, body: dict[str, Any], into: Field) -> Exchange:
+def exchange_of(asked: dict[str, Any], path: str, body: dict[str, Any], into: Field) -> Exchange:
     """The request with its answer as lines. Raises InvalidParameters."""
-    model = need(asked, "model", str, "it names what answers; see GET /api/tags")
-    streamed = want(asked, "stream", bool) is not False
+    model = model_of(asked)
     lines = Lines(model, into)
     return Exchange(
         model,
@@ -57,17 +64,7 @@ def exchange(asked: dict[str, Any], path: str, body: dict[str, Any], into: Field
         path,
         body,
         lines.whole,
-        (lambda: lines) if streamed else None,
-        spec=_spec(asked),
+        None if want(asked, "stream", bool) is False else lambda: lines,
+        spec=spec_of(asked),
         keep_alive=seconds_of(asked.get("keep_alive")),
     )
-
-
-def _spec(asked: dict[str, Any]) -> RunSpec:
-    """How to load the model, should it have to be loaded."""
-    options = want(asked, "options", dict) or {}
-    context = options.get("num_ctx")
-    return RunSpec(context=context if isinstance(context, int) and context >= _LEAST_CONTEXT else None)
-
-
-_LEAST_CONTEXT = 16

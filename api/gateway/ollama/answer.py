@@ -19,6 +19,7 @@ from shared.errors import Problem
 
 Field = Literal["message", "response"]
 
+LINES = "application/x-ndjson"
 _NANOSECONDS = 1_000_000_000
 
 
@@ -27,6 +28,8 @@ class Clock:
     """When things happened, in seconds of the monotonic clock."""
 
     began: float = field(default_factory=time.monotonic)
+    #: When the model was still being loaded, the last time anybody looked.
+    loading: float | None = None
     first: float | None = None
 
     def heard(self) -> None:
@@ -34,21 +37,22 @@ class Clock:
             self.first = time.monotonic()
 
     def durations(self) -> dict[str, int]:
-        """Until the first piece the prompt was read, from then on the answer was written."""
+        """The model was loaded, then until the first piece the prompt was read, from then on the answer was written."""
         now = time.monotonic()
         first = self.first if self.first is not None else now
+        loaded = self.loading if self.loading is not None else self.began
         return {
-            "total_duration": _nanoseconds(now - self.began),
-            "load_duration": 0,
-            "prompt_eval_duration": _nanoseconds(first - self.began),
-            "eval_duration": _nanoseconds(now - first),
+            "total_duration": nanoseconds(now - self.began),
+            "load_duration": nanoseconds(loaded - self.began),
+            "prompt_eval_duration": nanoseconds(first - loaded),
+            "eval_duration": nanoseconds(now - first),
         }
 
 
 class Lines:
     """The lines of one answer; `into` is the field of its text: `message` of a chat, `response` of a generation."""
 
-    media_type = "application/x-ndjson"
+    media_type = LINES
 
     def __init__(self, model: str, into: Field) -> None:
         self._model, self._into = model, into
@@ -63,6 +67,7 @@ class Lines:
 
     def waiting(self) -> bytes:
         """An empty piece: a blank line would break Ollama's own client."""
+        self._clock.loading = time.monotonic()
         return _written(self._line("", "", []) | {"done": False})
 
     def feed(self, events: Sequence[bytes]) -> bytes:
@@ -113,7 +118,7 @@ def _written(line: Mapping[str, Any]) -> bytes:
     return json.dumps(line, ensure_ascii=False).encode(errors="replace") + b"\n"
 
 
-def _nanoseconds(seconds: float) -> int:
+def nanoseconds(seconds: float) -> int:
     return max(0, int(seconds * _NANOSECONDS))
 
 

@@ -10,11 +10,13 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from api.gateway.model_names import DEFAULT
 from api.gateway.reading import want
 from shared.errors import InvalidParameters
+from shared.runtimes import RunSpec
 
 #: Ollama's options and what OpenAI, or llama.cpp where OpenAI has none, calls them.
-_OPTIONS = {
+OPTIONS = {
     "temperature": "temperature",
     "top_p": "top_p",
     "top_k": "top_k",
@@ -27,6 +29,10 @@ _OPTIONS = {
     "presence_penalty": "presence_penalty",
     "frequency_penalty": "frequency_penalty",
 }
+#: How images of a type begin in base64.
+_IMAGES = {"/9j/": "jpeg", "iVBOR": "png", "R0lG": "gif", "UklGR": "webp", "Qk": "bmp"}
+#: Smaller contexts hold no chat.
+LEAST_CONTEXT = 16
 _UNITS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
 _DURATION = re.compile(r"([0-9.]+)(ns|us|µs|ms|s|m|h)")
 
@@ -51,7 +57,18 @@ def generate_of(asked: Mapping[str, Any]) -> dict[str, Any]:
 
 def raw_of(asked: Mapping[str, Any]) -> dict[str, Any]:
     """`POST /api/generate` with `raw`: the prompt goes to the model as it is. Raises InvalidParameters."""
-    return {"prompt": want(asked, "prompt", str) or ""} | _options(asked)
+    return {"prompt": want(asked, "prompt", str) or ""} | _options(asked) | _format(asked)
+
+
+def model_of(asked: Mapping[str, Any]) -> str:
+    """What the client calls the model; older ones write `name`. Raises InvalidParameters."""
+    return want(asked, "model", str) or want(asked, "name", str) or DEFAULT
+
+
+def spec_of(asked: Mapping[str, Any]) -> RunSpec:
+    """How to load the model, should it have to be loaded. Raises InvalidParameters."""
+    context = (want(asked, "options", dict) or {}).get("num_ctx")
+    return RunSpec(context=context if isinstance(context, int) and context >= LEAST_CONTEXT else None)
 
 
 def seconds_of(keep_alive: object) -> float | None:
@@ -95,8 +112,17 @@ def _content(message: Mapping[str, Any]) -> str | list[dict[str, Any]]:
     images = message.get("images") or ()
     if not images:
         return str(text)
-    shown = [{"type": "image_url", "image_url": {"url": f"data:image/png;base64,{image}"}} for image in images]
+    shown = [{"type": "image_url", "image_url": {"url": _image(image)}} for image in images]
     return [{"type": "text", "text": text}, *shown]
+
+
+def _image(data: object) -> str:
+    """Base64 without a type, which its first letters tell."""
+    text = str(data)
+    if text.startswith("data:"):
+        return text
+    kind = next((kind for letters, kind in _IMAGES.items() if text.startswith(letters)), "png")
+    return f"data:image/{kind};base64,{text}"
 
 
 def _call(call: Mapping[str, Any], name: str) -> dict[str, Any]:
@@ -112,7 +138,7 @@ def _call(call: Mapping[str, Any], name: str) -> dict[str, Any]:
 
 def _options(asked: Mapping[str, Any]) -> dict[str, Any]:
     options = want(asked, "options", dict) or {}
-    chosen = {ours: options[theirs] for theirs, ours in _OPTIONS.items() if options.get(theirs) is not None}
+    chosen = {ours: options[theirs] for theirs, ours in OPTIONS.items() if options.get(theirs) is not None}
     limit = options.get("num_predict")
     # Negative means without a limit, which is what leaving it out means.
     if isinstance(limit, int) and limit >= 0:

@@ -1,0 +1,103 @@
+"""Ollama's embeddings: `POST /api/embed` for texts, and the older `POST /api/embeddings` for one."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from fastapi import APIRouter, Request
+from starlette.responses import Response
+
+from api import shapes
+from api.deps import Submitter
+from api.gateway.exchange import EMBEDDING, Exchange
+from api.gateway.ollama.answer import nanoseconds
+from api.gateway.ollama.errors import SHAPE
+from api.gateway.ollama.loading import Loader
+from api.gateway.ollama.request import model_of, seconds_of, spec_of
+from api.gateway.proxy import Proxy
+from api.gateway.reading import read_object, want
+from shared.errors import InvalidParameters
+from shared.vocabulary import Capability
+
+router = APIRouter(tags=["ollama"])
+shapes.register(SHAPE, "/api/")
+
+
+@router.post("/api/embed", response_class=Response)
+async def embed(request: Request, caller: Submitter) -> Response:
+    """Vectors for one text or several; none for none, with the model loaded."""
+    asked = await read_object(request)
+    texts = _texts(asked)
+    exchange = _exchange(asked, {"input": texts} | _dimensions(asked), _Embedded(asked))
+    if not texts:
+        return await Loader(request).carry(exchange, {"embeddings": []})
+    return await _carry(request, exchange)
+
+
+@router.post("/api/embeddings", response_class=Response)
+async def embeddings(request: Request, caller: Submitter) -> Response:
+    """The vector of `prompt`; none for none, with the model loaded."""
+    asked = await read_object(request)
+    prompt = want(asked, "prompt", str) or ""
+    exchange = _exchange(asked, {"input": prompt}, lambda said: {"embedding": _vectors(said)[0]})
+    if not prompt:
+        return await Loader(request).carry(exchange, {"embedding": []})
+    return await _carry(request, exchange)
+
+
+async def _carry(request: Request, exchange: Exchange) -> Response:
+    proxy: Proxy = request.app.state.proxy
+    return await proxy.carry(request, exchange)
+
+
+def _exchange(asked: Mapping[str, Any], body: dict[str, Any], whole: Any) -> Exchange:
+    return Exchange(
+        model_of(asked),
+        Capability.EMBED,
+        EMBEDDING,
+        body | {"encoding_format": "float"},
+        whole,
+        spec=spec_of(asked),
+        keep_alive=seconds_of(asked.get("keep_alive")),
+    )
+
+
+class _Embedded:
+    """The engine's vectors as Ollama's answer, with how long it took from here on."""
+
+    def __init__(self, asked: Mapping[str, Any]) -> None:
+        self._model = model_of(asked)
+        self._began = time.monotonic()
+
+    def __call__(self, said: Mapping[str, Any]) -> dict[str, Any]:
+        usage = said.get("usage") or {}
+        return {
+            "model": self._model,
+            "embeddings": _vectors(said),
+            "total_duration": nanoseconds(time.monotonic() - self._began),
+            "load_duration": 0,
+            "prompt_eval_count": usage.get("prompt_tokens") or usage.get("total_tokens") or 0,
+        }
+
+
+def _texts(asked: Mapping[str, Any]) -> list[str]:
+    given = asked.get("input")
+    texts = [given] if isinstance(given, str) else [] if given is None else given
+    if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
+        raise InvalidParameters(
+            "input is wrong", "it is what to embed", "give a text or a list of texts", field="input"
+        )
+    return [text for text in texts if text] if isinstance(given, str) else texts
+
+
+def _dimensions(asked: Mapping[str, Any]) -> dict[str, Any]:
+    wanted = want(asked, "dimensions", int)
+    return {"dimensions": wanted} if wanted else {}
+
+
+def _vectors(said: Mapping[str, Any]) -> list[list[float]]:
+    """In the order of the texts."""
+    data = sorted(said.get("data") or (), key=lambda item: item.get("index") or 0)
+    return [item["embedding"] for item in data]
