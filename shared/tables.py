@@ -98,9 +98,57 @@ class Key(Base):
     #: SHA-256 of the whole key (256 random bits need no slow hash), hex.
     digest: Mapped[str] = mapped_column(String(64), unique=True)
     role: Mapped[str] = mapped_column(String(16))
+    #: Names of the models it may use; `None`: all.
+    models: Mapped[list[Any] | None] = mapped_column(JSON(none_as_null=True))
+    #: The most urgent class its work may have; `None`: any.
+    priority: Mapped[Priority | None]
+    #: What it may use at most, `shared.quotas.Limit` to number: `{"requests/minute": 60}`.
+    limits: Mapped[dict[str, Any]] = mapped_column(default=dict)
     created_at: Mapped[float]
+    #: It stops working then; `None`: never.
+    expires_at: Mapped[float | None]
     last_used_at: Mapped[float | None]
     revoked_at: Mapped[float | None]
+
+
+class Usage(Base):
+    """What a key used of a model in one day (UTC): requests that were answered, and jobs that ended well."""
+
+    __tablename__ = "usage"
+
+    #: As in `2026-11-21`.
+    day: Mapped[str] = mapped_column(String(10), primary_key=True)
+    #: Id of the API key; empty on an open loopback.
+    key: Mapped[str] = mapped_column(String(40), primary_key=True)
+    model: Mapped[str] = mapped_column(String(200), primary_key=True)
+    requests: Mapped[int] = mapped_column(default=0)
+    #: Tokens: of prompts, how many of those the engine still had, and of answers.
+    prompt: Mapped[int] = mapped_column(default=0)
+    cached: Mapped[int] = mapped_column(default=0)
+    completion: Mapped[int] = mapped_column(default=0)
+    seconds: Mapped[float] = mapped_column(default=0.0)
+    #: Energy, of what was measured; `None`: nothing was.
+    joules: Mapped[float | None]
+
+
+class Audit(Base):
+    """What somebody changed with an admin's rights, or tried to."""
+
+    __tablename__ = "audit"
+    __table_args__ = ({"sqlite_autoincrement": True},)
+
+    seq: Mapped[int] = mapped_column(BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True)
+    at: Mapped[float]
+    #: Id and name of the key as it was called then; the id is empty on an open loopback.
+    key: Mapped[str] = mapped_column(String(40))
+    name: Mapped[str] = mapped_column(String(120))
+    #: The address it came from.
+    address: Mapped[str] = mapped_column(String(64))
+    #: Method and route, as in `DELETE /v1/keys/{key_id}`, and the path that was asked.
+    action: Mapped[str] = mapped_column(String(120))
+    path: Mapped[str] = mapped_column(Text)
+    #: `done`, or the code of the error that it was answered with.
+    outcome: Mapped[str] = mapped_column(String(40))
 
 
 class Queue(Base):

@@ -1,4 +1,4 @@
-"""Other names of models, and where engines are reached."""
+"""Other names of models, where engines are reached, what keys may do and did."""
 
 from __future__ import annotations
 
@@ -17,9 +17,17 @@ _NUMBER = sa.Float(precision=53)
 def upgrade() -> None:
     _reach_engines()
     _create_aliases()
+    _limit_keys()
+    _create_usage()
+    _create_audit()
 
 
 def downgrade() -> None:
+    op.drop_table("audit")
+    op.drop_table("usage")
+    with op.batch_alter_table("keys") as keys:
+        for name in ("expires_at", "limits", "priority", "models"):
+            keys.drop_column(name)
     with op.batch_alter_table("runs") as runs:
         runs.drop_column("attended")
     with op.batch_alter_table("hosts") as hosts:
@@ -48,3 +56,45 @@ def _create_aliases() -> None:
         sa.PrimaryKeyConstraint("name", name="pk_aliases"),
     )
     op.create_index("ix_aliases_model_id", "aliases", ["model_id"])
+
+
+def _limit_keys() -> None:
+    with op.batch_alter_table("keys") as keys:
+        keys.add_column(sa.Column("models", sa.JSON(none_as_null=True), nullable=True))
+        keys.add_column(sa.Column("priority", sa.String(length=16), nullable=True))
+        keys.add_column(sa.Column("limits", sa.JSON(), nullable=False, server_default="{}"))
+        keys.add_column(sa.Column("expires_at", _NUMBER, nullable=True))
+    with op.batch_alter_table("keys") as keys:
+        keys.alter_column("limits", server_default=None)
+
+
+def _create_usage() -> None:
+    op.create_table(
+        "usage",
+        sa.Column("day", sa.String(length=10), nullable=False),
+        sa.Column("key", sa.String(length=40), nullable=False),
+        sa.Column("model", sa.String(length=200), nullable=False),
+        sa.Column("requests", sa.BigInteger(), nullable=False),
+        sa.Column("prompt", sa.BigInteger(), nullable=False),
+        sa.Column("cached", sa.BigInteger(), nullable=False),
+        sa.Column("completion", sa.BigInteger(), nullable=False),
+        sa.Column("seconds", _NUMBER, nullable=False),
+        sa.Column("joules", _NUMBER, nullable=True),
+        sa.PrimaryKeyConstraint("day", "key", "model", name="pk_usage"),
+    )
+
+
+def _create_audit() -> None:
+    op.create_table(
+        "audit",
+        sa.Column("seq", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column("at", _NUMBER, nullable=False),
+        sa.Column("key", sa.String(length=40), nullable=False),
+        sa.Column("name", sa.String(length=120), nullable=False),
+        sa.Column("address", sa.String(length=64), nullable=False),
+        sa.Column("action", sa.String(length=120), nullable=False),
+        sa.Column("path", sa.Text(), nullable=False),
+        sa.Column("outcome", sa.String(length=40), nullable=False),
+        sa.PrimaryKeyConstraint("seq", name="pk_audit"),
+        sqlite_autoincrement=True,
+    )
