@@ -204,6 +204,7 @@ class Keeper:
                 pid=kept.process.pid,
                 created=kept.process.created,
                 ready=kept.ready,
+                url=kept.process.endpoint.url,
             )
             for kept in self._living()
             if kept.process is not None

@@ -81,6 +81,8 @@ class RunProcessRecord(RunRef):
     created: float
     #: It has loaded its model.
     ready: bool = False
+    #: Where its engine answers.
+    url: str | None = None
 
 
 class Status(BaseModel):

@@ -66,7 +66,7 @@ class Agent:
         self._mark = BootMark(folder / "boot.json")
         self._stopping = threading.Event()
         self._news = threading.Event()
-        self._sharing = Sharing(settings, token, self._front_door.shelf)
+        self._sharing = Sharing(settings, token, self._front_door.shelf, self._engine_of)
         self._registered: Registered | None = None
         self._workers: list[Supervised] = []
         self._dead_runs: list[RunRef] = []
@@ -168,10 +168,20 @@ class Agent:
         self._dead_runs += reaper.reap_runs(death.processes)
         self._dead_workers.append(death.worker)
 
+    def _engine_of(self, run_id: str, generation: int) -> str | None:
+        """Where a load of a run answers, as its worker says."""
+        for worker in list(self._workers):
+            life = worker.life
+            for record in life.status.processes if life is not None else ():
+                if (record.run_id, record.generation) == (run_id, generation) and record.ready:
+                    return record.url
+        return None
+
     # --- the front door ---
 
     def _introduce(self, runtimes: list[RuntimeInfo]) -> Registered:
         self._deliver_spooled()
+        shared = self._sharing.open()
         return self._front_door.register(
             protocol.Register(
                 agent=self._id,
@@ -185,7 +195,8 @@ class Agent:
                 disk_free=collect().disk_free or 0,
                 runtimes=runtimes,
                 labels=self._settings.labels,
-                peer_url=self._sharing.open(),
+                peer_url=shared.models,
+                engine_url=shared.engines,
             )
         )
 

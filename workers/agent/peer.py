@@ -1,4 +1,4 @@
-"""Serves this host's models to other hosts, on a port of the agent.
+"""Serves this host's models to other hosts, on a port of the agent; its runs are behind the same port (`engine_door`).
 
     GET /v1/blobs/<sha256>     Authorization: Bearer <grant>     Range: bytes=<from>-
 
@@ -24,6 +24,7 @@ from shared.errors import CidermillError, Unauthorized
 from shared.store import grant
 from shared.store.manifest import places
 from shared.store.wire import Shelf
+from workers.agent.engine_door import EngineDoor
 
 log = structlog.get_logger()
 
@@ -72,10 +73,12 @@ class PeerServer(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 64
 
-    def __init__(self, address: str, port: int, host: str, key: bytes, blobs: Blobs) -> None:
+    def __init__(
+        self, address: str, port: int, host: str, key: bytes, blobs: Blobs | None, engines: EngineDoor | None = None
+    ) -> None:
         self.address_family = socket.AF_INET6 if ":" in address else socket.AF_INET
         super().__init__((address, port), _Handler)
-        self.host, self.key, self.blobs = host, key, blobs
+        self.host, self.key, self.blobs, self.engines = host, key, blobs, engines
         self.seats = threading.BoundedSemaphore(_MOST)
         self._thread = threading.Thread(target=self.serve_forever, name="peer", daemon=True)
         self._thread.start()
@@ -96,6 +99,7 @@ class PeerServer(ThreadingHTTPServer):
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     timeout = _PATIENCE
+    disable_nagle_algorithm = True
     server: PeerServer
 
     def version_string(self) -> str:
@@ -106,21 +110,29 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         match = _BLOB.fullmatch(self.path)
-        if match is None:
+        blobs = self.server.blobs
+        if match is None or blobs is None:
             self._answer(HTTPStatus.NOT_FOUND)
         elif self.server.seats.acquire(blocking=False):
             try:
-                self._serve(match[1])
+                self._serve(blobs, match[1])
             finally:
                 self.server.seats.release()
         else:
             self._answer(HTTPStatus.SERVICE_UNAVAILABLE, {"Retry-After": "5"})
 
-    def _serve(self, sha256: str) -> None:
+    def do_POST(self) -> None:
+        if self.server.engines is not None:
+            self.server.engines.serve(self)
+        else:
+            self.close_connection = True
+            self._answer(HTTPStatus.NOT_FOUND)
+
+    def _serve(self, blobs: Blobs, sha256: str) -> None:
         _, _, token = (self.headers["Authorization"] or "").partition(" ")
         try:
             granted = grant.check(self.server.key, token, sha256=sha256, host=self.server.host, now=time.time())
-            path = self.server.blobs.find(sha256)
+            path = blobs.find(sha256)
         except Unauthorized as error:
             log.warning("refused to serve a model", to=self.client_address[0], reason=error.problem.why)
             self._answer(HTTPStatus.FORBIDDEN)

@@ -1,0 +1,124 @@
+"""The front door gets to this host's runs with a pass, and to nothing else; when either side goes, so does the other."""
+
+from __future__ import annotations
+
+import json
+import socket
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import httpx2
+import pytest
+
+from shared import engine_pass
+from shared.engine_pass import REFUSED
+from shared.runtimes import InstalledModel, RunSpec
+from shared.units import Bytes
+from shared.vocabulary import Format
+from tests.waiting import eventually
+from workers.agent.engine_door import EngineDoor
+from workers.agent.peer import PeerServer
+from workers.port import free_port
+from workers.process import RunProcess
+from workers.runtimes.echo import RUNTIME
+
+KEY = engine_pass.own_secret("ch_mini")
+_CHAT = "/v1/chat/completions"
+_MODEL = InstalledModel(id="x", name="echo", format=Format.ECHO, path="", size=Bytes(0))
+
+
+@dataclass
+class Mini:
+    """A host with one run, `run_1` in its second load, that has one slot."""
+
+    server: PeerServer
+    engine: RunProcess
+
+    def url(self, path: str = _CHAT, run: str = "run_1", generation: int = 2) -> str:
+        return f"http://127.0.0.1:{self.server.port}/v1/runs/{run}/{generation}{path}"
+
+    def ask(self, body: dict[str, Any] | None = None, token: str | None = None, **place: Any) -> httpx2.Response:
+        headers = {"Authorization": f"Bearer {token or self.leave()}"}
+        said = body or {"messages": [{"role": "user", "content": "hello there"}]}
+        return httpx2.post(self.url(**place), json=said, headers=headers, trust_env=False, timeout=10)
+
+    def leave(self, run: str = "run_1", generation: int = 2, at: float | None = None) -> str:
+        return engine_pass.sign(KEY, run, generation, at if at is not None else time.time())
+
+
+@pytest.fixture
+def mini() -> Iterator[Mini]:
+    engine = RunProcess.start(RUNTIME.plan(RunSpec(slots=1), _MODEL, free_port()))
+    engine.wait_ready(RUNTIME.diagnose)
+    here = {("run_1", 2): engine.endpoint.url}
+    door = EngineDoor(KEY, lambda run_id, generation: here.get((run_id, generation)))
+    server = PeerServer("127.0.0.1", 0, "mini", b"", None, door)
+    yield Mini(server, engine)
+    server.close()
+    engine.stop()
+
+
+def slow(tokens: int = 1000, **more: Any) -> dict[str, Any]:
+    echo = {"tokens": tokens, "itl_ms": 20}
+    return {"messages": [{"role": "user", "content": "x"}], "stream": True, "echo": echo, **more}
+
+
+def test_what_the_engine_says_comes_through(mini: Mini) -> None:
+    answer = mini.ask()
+    assert answer.status_code == 200
+    assert answer.json()["choices"][0]["message"]["content"] == "hello there"
+    refused = mini.ask({"messages": []})
+    assert (refused.status_code, REFUSED in refused.headers) == (400, False)
+
+
+def test_nobody_gets_in_without_a_pass_for_this_load(mini: Mini) -> None:
+    other = engine_pass.sign(engine_pass.own_secret("ch_studio"), "run_1", 2, time.time())
+    stale = mini.leave(at=time.time() - 600)
+    for token in ("nonsense", "1.", ".", other, stale, mini.leave(generation=1), mini.leave(run="run_2")):
+        answer = mini.ask(token=token)
+        assert (answer.status_code, answer.content) == (403, b"")
+
+
+@pytest.mark.parametrize("path", ["/", "/health", "/v1/models", "/v1/chat/completions/", "/../v1/chat/completions"])
+def test_only_what_answers_requests_is_open(mini: Mini, path: str) -> None:
+    answer = mini.ask(path=path)
+    assert (answer.status_code, REFUSED in answer.headers) == (404, True)
+
+
+def test_a_run_that_is_gone_is_told_from_an_engine_that_fails(mini: Mini) -> None:
+    gone = mini.ask(token=mini.leave(generation=3), generation=3)
+    assert (gone.status_code, gone.headers[REFUSED]) == (502, "the run is not here any more")
+    failed = mini.ask({**slow(), "stream": False, "echo": {"fail": "error", "status": 500}})
+    assert (failed.status_code, REFUSED in failed.headers) == (500, False)
+    mini.engine.stop()
+    assert mini.ask().headers[REFUSED] == "the engine does not answer"
+
+
+def test_pieces_come_as_the_engine_says_them(mini: Mini) -> None:
+    headers = {"Authorization": f"Bearer {mini.leave()}"}
+    with httpx2.stream("POST", mini.url(), json=slow(10), headers=headers, trust_env=False) as answer:
+        arrivals = [time.monotonic() for line in answer.iter_lines() if line.startswith("data: {")]
+    assert arrivals[-1] - arrivals[0] > 0.1
+
+
+def test_when_the_front_door_leaves_the_engine_is_free_at_once(mini: Mini) -> None:
+    body = json.dumps(slow(100_000)).encode()
+    head = f"POST {mini.url().partition(str(mini.server.port))[2]} HTTP/1.1\r\nHost: x\r\n"
+    head += f"Authorization: Bearer {mini.leave()}\r\nContent-Length: {len(body)}\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", mini.server.port)) as leaver:
+        leaver.sendall(head.encode() + body)
+        assert leaver.recv(1)
+    began = time.monotonic()
+    eventually(lambda: mini.ask().status_code == 200)
+    assert time.monotonic() - began < 0.25
+
+
+def test_an_engine_that_dies_in_mid_stream_breaks_the_stream(mini: Mini) -> None:
+    headers = {"Authorization": f"Bearer {mini.leave()}"}
+    dying = slow(100, echo={"tokens": 100, "itl_ms": 5, "fail": "crash", "fail_after": 3})
+    with httpx2.stream("POST", mini.url(), json=dying, headers=headers, trust_env=False) as answer:
+        assert answer.status_code == 200
+        with pytest.raises(httpx2.RemoteProtocolError):
+            answer.read()
