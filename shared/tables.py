@@ -28,6 +28,7 @@ from shared.vocabulary import AttemptState, JobState, Priority, RunState
 
 LIVE_ATTEMPTS = text("state IN ('assigned', 'running')")
 WAITING_JOBS = text("state = 'queued'")
+LIVE_BATCHES = text("state IN ('validating', 'in_progress', 'finalizing', 'cancelling')")
 LIVE_RUNS = text("state IN ('pending', 'starting', 'ready', 'stopping')")
 
 # The same for queries: SQLite uses a partial index only for a query that repeats its condition word for word, which
@@ -35,6 +36,7 @@ LIVE_RUNS = text("state IN ('pending', 'starting', 'ready', 'stopping')")
 is_live_attempt = text(f"attempts.{LIVE_ATTEMPTS}")
 is_waiting_job = text(f"jobs.{WAITING_JOBS}")
 is_live_run = text(f"runs.{LIVE_RUNS}")
+is_live_batch = text(f"batches.{LIVE_BATCHES}")
 
 _NAMES = {
     "ix": "ix_%(table_name)s_%(column_0_name)s",
@@ -522,6 +524,42 @@ class Result(Base):
     attempt: Mapped[int] = mapped_column(Integer)
     data: Mapped[Any] = mapped_column(JSON)
     created_at: Mapped[float]
+
+
+class Batch(Base):
+    """A file of requests, as OpenAI and Anthropic sell them: a view over the inference jobs that answer them."""
+
+    __tablename__ = "batches"
+    __table_args__ = (Index("ix_batches_live", "state", sqlite_where=LIVE_BATCHES, postgresql_where=LIVE_BATCHES),)
+
+    id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    #: Who wrote the file, and reads the answers: `openai` or `anthropic`.
+    dialect: Mapped[str] = mapped_column(String(16))
+    endpoint: Mapped[str] = mapped_column(String(64))
+    #: `BatchState`, in OpenAI's words.
+    state: Mapped[str] = mapped_column(String(16))
+    owner: Mapped[str] = mapped_column(String(40), default="")
+    #: What the caller calls the window, and keeps with the batch.
+    completion_window: Mapped[str] = mapped_column(String(16))
+    details: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    input_file: Mapped[str] = mapped_column(String(40))
+    output_file: Mapped[str | None] = mapped_column(String(40))
+    error_file: Mapped[str | None] = mapped_column(String(40))
+    #: Lines that no job was asked, as `Refused`s in a file.
+    refused_file: Mapped[str | None] = mapped_column(String(40))
+    #: `Part`s as JSON: a job, the file it works through, the model as the caller named it.
+    parts: Mapped[list[Any]] = mapped_column(default=list)
+    #: Lines of the input, and how many of them ended how: known at the end.
+    total: Mapped[int] = mapped_column(default=0)
+    counts: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    #: Why it failed: code, line and message of each mistake.
+    errors: Mapped[list[Any]] = mapped_column(default=list)
+    created_at: Mapped[float]
+    expires_at: Mapped[float]
+    in_progress_at: Mapped[float | None]
+    finalizing_at: Mapped[float | None]
+    cancelling_at: Mapped[float | None]
+    finished_at: Mapped[float | None]
 
 
 class File(Base):

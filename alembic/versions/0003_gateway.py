@@ -17,12 +17,14 @@ _NUMBER = sa.Float(precision=53)
 def upgrade() -> None:
     _reach_engines()
     _create_aliases()
+    _create_batches()
     _limit_keys()
     _create_usage()
     _create_audit()
 
 
 def downgrade() -> None:
+    op.drop_table("batches")
     op.drop_table("audit")
     op.drop_table("usage")
     with op.batch_alter_table("keys") as keys:
@@ -98,3 +100,33 @@ def _create_audit() -> None:
         sa.PrimaryKeyConstraint("seq", name="pk_audit"),
         sqlite_autoincrement=True,
     )
+
+
+def _create_batches() -> None:
+    live = sa.text("state IN ('validating', 'in_progress', 'finalizing', 'cancelling')")
+    op.create_table(
+        "batches",
+        sa.Column("id", sa.String(length=40), nullable=False),
+        sa.Column("dialect", sa.String(length=16), nullable=False),
+        sa.Column("endpoint", sa.String(length=64), nullable=False),
+        sa.Column("state", sa.String(length=16), nullable=False),
+        sa.Column("owner", sa.String(length=40), nullable=False),
+        sa.Column("completion_window", sa.String(length=16), nullable=False),
+        sa.Column("details", sa.JSON(), nullable=False),
+        sa.Column("input_file", sa.String(length=40), nullable=False),
+        sa.Column("output_file", sa.String(length=40), nullable=True),
+        sa.Column("error_file", sa.String(length=40), nullable=True),
+        sa.Column("refused_file", sa.String(length=40), nullable=True),
+        sa.Column("parts", sa.JSON(), nullable=False),
+        sa.Column("total", sa.BigInteger(), nullable=False),
+        sa.Column("counts", sa.JSON(), nullable=False),
+        sa.Column("errors", sa.JSON(), nullable=False),
+        sa.Column("created_at", _NUMBER, nullable=False),
+        sa.Column("expires_at", _NUMBER, nullable=False),
+        sa.Column("in_progress_at", _NUMBER, nullable=True),
+        sa.Column("finalizing_at", _NUMBER, nullable=True),
+        sa.Column("cancelling_at", _NUMBER, nullable=True),
+        sa.Column("finished_at", _NUMBER, nullable=True),
+        sa.PrimaryKeyConstraint("id", name="pk_batches"),
+    )
+    op.create_index("ix_batches_live", "batches", ["state"], sqlite_where=live, postgresql_where=live)
