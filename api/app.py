@@ -17,6 +17,7 @@ from api.gate import Gate
 from api.gateway import dialects
 from api.gateway.proxy import Proxy
 from api.gateway.seats import Seats
+from api.gateway.token_count import TokenCounter
 from api.metrics import Counted, Metrics
 from api.pulse import Pulse
 from api.routes import (
@@ -90,6 +91,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     door: FrontDoor = app.state.door
     anyio.to_thread.current_default_thread_limiter().total_tokens = THREADS
     app.state.proxy = Proxy(app.state.seats)
+    app.state.token_counter = TokenCounter(door, app.state.seats)
     tasks = [asyncio.create_task(work) for work in (door.feed.run(), door.pulse.run(), app.state.seats.run())]
     try:
         yield
@@ -101,5 +103,6 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
             with suppress(asyncio.CancelledError):
                 await task
         await app.state.proxy.close()
+        app.state.token_counter.close()
         door.pulse.close()
         door.alarm.close()

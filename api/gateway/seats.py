@@ -91,6 +91,10 @@ class Seats:
             pause = min(_LONGEST_PAUSE, pause * 1.5)
             view = None
 
+    async def view(self, wanted: Wanted) -> View:
+        """What could answer now; starts and holds nothing. Raises NotFound, InvalidParameters."""
+        return self._outlook.glance(wanted) or await self._outlook.look(wanted)
+
     @contextmanager
     def taken(self, seat: Seat) -> Iterator[None]:
         """One more request is in flight on this run."""

@@ -30,7 +30,7 @@ log = structlog.get_logger()
 _RUN = re.compile(
     r"/v1/runs/([a-z0-9_-]{1,64})/([0-9]{1,9})"
     r"(/v1/chat/completions|/v1/completions|/v1/embeddings|/v1/audio/transcriptions|/v1/audio/translations"
-    r"|/tokenize|/apply-template)"
+    r"|/v1/chat/completions/input_tokens|/tokenize|/apply-template)"
 )
 #: Requests at the same time, and the largest body of one.
 _MOST, _LARGEST = 512, 4096 * MIB

@@ -1,0 +1,90 @@
+"""Counting tokens: by a ready run, else by the model's tokenizer, else by length; it starts nothing."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from api.gateway import local_tokens
+from tests.api.fleet import Fleet
+from tests.api.served import Served
+from tests.models import write_tokenizer
+
+_PATH = "/v1/messages/count_tokens"
+_HELLO = {"role": "user", "content": "hello there"}
+
+
+def asked(**fields: Any) -> dict[str, Any]:
+    return {"model": "echo", "messages": [_HELLO]} | fields
+
+
+@pytest.mark.parametrize("path", [_PATH, f"{_PATH}?beta=true", f"/anthropic{_PATH}"])
+def test_tokens_are_counted_without_a_run_and_none_is_started(door: Served, fleet: Fleet, path: str) -> None:
+    answer = door.post(path, asked(), headers={"anthropic-beta": "token-counting-2099-01-01,more"})
+    assert answer.status_code == 200, answer.text
+    assert set(answer.json()) == {"input_tokens"}
+    assert answer.json()["input_tokens"] > 0
+    assert answer.headers["Cidermill-Count"] == "estimate"
+    assert door.get("/v1/runs").json()["data"] == []
+
+
+def test_more_text_tools_and_images_are_more_tokens(door: Served, fleet: Fleet) -> None:
+    tool = {"name": "look", "description": "looks", "input_schema": {"type": "object"}}
+    image = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "AAAA"}}
+    sizes = [
+        door.post(_PATH, asked(**more)).json()["input_tokens"]
+        for more in (
+            {},
+            {"system": "be brief"},
+            {"system": [{"type": "text", "text": "be brief"}], "tools": [tool]},
+            {"system": "be brief", "tools": [tool], "messages": [{"role": "user", "content": [image]}]},
+        )
+    ]
+    assert sizes == sorted(set(sizes))
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "kind"),
+    [
+        (asked(model="nobody"), 404, "not_found_error"),
+        (asked(messages=[]), 400, "invalid_request_error"),
+        ({"messages": [_HELLO]}, 400, "invalid_request_error"),
+    ],
+)
+def test_mistakes_have_anthropics_shape(
+    door: Served, fleet: Fleet, body: dict[str, Any], status: int, kind: str
+) -> None:
+    answer = door.post(_PATH, body)
+    assert (answer.status_code, answer.json()["type"], answer.json()["error"]["type"]) == (status, "error", kind)
+
+
+def test_an_engine_that_cannot_count_or_is_gone_is_no_error(door: Served, fleet: Fleet) -> None:
+    fleet.ready_run("http://127.0.0.1:1")
+    assert door.post(_PATH, asked()).headers["Cidermill-Count"] == "estimate"
+
+
+def test_a_burst_as_of_a_coding_client_is_cheap(door: Served, fleet: Fleet) -> None:
+    door.post(_PATH, asked())
+    began = time.perf_counter()
+    for _ in range(50):
+        door.post(_PATH, asked(system="You are careful. " * 500))
+    # Ten times what it takes on an idle machine: others may use the cores.
+    assert (time.perf_counter() - began) / 50 < 0.05
+
+
+def test_a_tokenizer_that_is_here_counts(tmp_path: Path) -> None:
+    write_tokenizer(tmp_path)
+    body = {"messages": [_HELLO]}
+    shorter = {"messages": [{"role": "user", "content": "hello"}]}
+    counted, less = (local_tokens.count(one, tmp_path / "tokenizer.json") for one in (body, shorter))
+    assert counted is not None
+    assert less is not None
+    assert counted - less == len(" there"), "the tokenizer has a token for each byte"
+
+
+def test_a_tokenizer_that_cannot_be_read_does_not_count(tmp_path: Path) -> None:
+    (tmp_path / "tokenizer.json").write_text("{")
+    assert local_tokens.count({"messages": [_HELLO]}, tmp_path / "tokenizer.json") is None
