@@ -25,6 +25,7 @@ BODY_LIMIT = Bytes(64 * MIB)
 _FORM = 64 * 1024
 _READING = frozenset({"GET", "HEAD", "OPTIONS"})
 _FILES = frozenset({"/v1/files", "/worker/v1/files"})
+_BLOBS = "/api/blobs/"
 
 
 class Gate:
@@ -40,7 +41,7 @@ class Gate:
             await self._app(scope, receive, send)
             return
         headers = Headers(scope=scope)
-        limit = self._upload_limit if scope["path"] in _FILES else BODY_LIMIT
+        limit = self._upload_limit if _takes_files(scope["path"]) else BODY_LIMIT
         refusal = self._refusal(scope["method"], headers, limit)
         if refusal is not None:
             await answer(Request(scope).url.path, refusal)(scope, receive, send)
@@ -71,6 +72,10 @@ class Gate:
                 "use the CLI, or require keys: CIDERMILL_REQUIRE_KEYS=true",
             )
         return None
+
+
+def _takes_files(path: str) -> bool:
+    return path in _FILES or path.startswith(_BLOBS)
 
 
 def names_of(settings: Settings) -> Collection[str]:

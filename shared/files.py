@@ -11,9 +11,11 @@ import hashlib
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import IO, Any
 
 import fsspec
+from fsspec.implementations.local import LocalFileSystem
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
@@ -85,6 +87,10 @@ class FileStore:
 
     def path(self, file_id: str) -> str:
         return f"{self._root}/{file_id[-2:]}/{file_id}"
+
+    def local_path(self, file_id: str) -> Path | None:
+        """Where the bytes lie on this machine's disk; `None` when the store is elsewhere."""
+        return Path(self.path(file_id)) if isinstance(self._filesystem, LocalFileSystem) else None
 
     def sink(self, limit: Bytes) -> Sink:
         return Sink(self, limit)

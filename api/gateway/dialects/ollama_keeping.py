@@ -1,0 +1,113 @@
+"""What Ollama's clients change: `POST /api/copy`, `POST /api/create`, `DELETE /api/delete`.
+
+A copy, and a model made `from` another one, is an alias here: it takes no room, and it stays when the first name goes.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+from fastapi import APIRouter, Request
+from sqlalchemy import delete, update
+from sqlalchemy.orm import Session
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import Response
+
+from api.deps import Admin, Door, FrontDoor
+from api.gateway import model_names
+from api.gateway.ollama import blobs
+from api.gateway.ollama.creation import Creation, read, weights_of
+from api.gateway.ollama.following import follow, told
+from api.gateway.reading import need, read_object, want
+from shared import aliases, catalog
+from shared.jobs import service
+from shared.jobs.intake import Submission
+from shared.store import leaving
+from shared.tables import Alias, Model
+
+router = APIRouter(tags=["ollama"])
+
+
+@router.post("/api/copy", response_class=Response)
+async def copy(request: Request, door: Door, caller: Admin) -> Response:
+    """Let a model have another name."""
+    asked = await read_object(request)
+    source = need(asked, "source", str, "it names the model")
+    await run_in_threadpool(_copy, door, source, need(asked, "destination", str, "it is the new name"), {})
+    return Response()
+
+
+@router.post("/api/create", response_class=Response)
+async def create(request: Request, door: Door, caller: Admin) -> Response:
+    """Make a model of another one with defaults of its own, or of a GGUF file that was sent as a blob."""
+    wanted = read(await read_object(request))
+    if wanted.blob is None:
+        await run_in_threadpool(_copy, door, wanted.source, wanted.name, wanted.defaults)
+        return told("reading model metadata", "writing manifest", "success", streamed=wanted.streamed)
+    job_id, blob_id = await run_in_threadpool(_install, door, wanted, wanted.blob, caller.id)
+    done = partial(_created, door, wanted, blob_id)
+    return await follow(request, door, job_id, streamed=wanted.streamed, done=done)
+
+
+@router.delete("/api/delete", response_class=Response)
+async def remove(request: Request, door: Door, caller: Admin) -> Response:
+    """Forget a name; the model goes with its last one, and its files unless another program keeps them."""
+    asked = await read_object(request)
+    name = want(asked, "model", str) or need(asked, "name", str, "it names the model")
+    await run_in_threadpool(_remove, door, name, caller.id)
+    return Response()
+
+
+def _copy(door: FrontDoor, source: str, name: str, defaults: dict[str, Any]) -> None:
+    with door.write() as session:
+        found = model_names.find(session, source, door.settings.default_model)
+        both = {**found.defaults, **defaults}
+        aliases.put(session, model_names.plain(name), found.model, host=found.host, defaults=both)
+
+
+def _install(door: FrontDoor, wanted: Creation, digest: str, owner: str) -> tuple[str, str]:
+    """The job that enters the file in the catalog, and the blob it was."""
+    with door.read() as session:
+        blob, path = blobs.place(door, session, digest, wanted.weights)
+        params = {"model": f"local:{path}", "name": wanted.weights, "host": door.settings.host_name}
+        prepared = service.prepare(session, [Submission("download", params)], owner)
+    with door.write(wake=True) as session:
+        return service.queue(session, prepared)[0].id, blob.id
+
+
+def _created(door: FrontDoor, wanted: Creation, blob_id: str) -> None:
+    if wanted.defaults:
+        _copy(door, wanted.weights, wanted.name, wanted.defaults)
+    blobs.spend(door, blob_id)
+
+
+def _remove(door: FrontDoor, name: str, owner: str) -> None:
+    plain = model_names.plain(name)
+    with door.write(wake=True) as session:
+        model = model_names.find(session, name).model
+        if catalog.named(session, plain) is None and aliases.find(session, plain) is not None:
+            aliases.remove(session, plain)
+            if not _made_for(door, model, plain):
+                return
+        elif _goes_on(session, model):
+            return
+        _, discards = leaving.remove(session, model.name)
+        service.queue(session, service.prepare(session, discards, owner, internal=True))
+    if path := blobs.made_here(door.settings, model):
+        path.unlink(missing_ok=True)
+
+
+def _made_for(door: FrontDoor, model: Model, name: str) -> bool:
+    """Whether the model was made of a blob for nothing but this name."""
+    return model.name == weights_of(name) and blobs.made_here(door.settings, model) is not None
+
+
+def _goes_on(session: Session, model: Model) -> bool:
+    """Whether the model has another name that means nothing but it: then that one is its own from now on."""
+    for alias, _ in aliases.aliases(session, model.id):
+        if alias.host is None and not alias.defaults:
+            session.execute(delete(Alias).where(Alias.name == alias.name))
+            session.execute(update(Model).where(Model.id == model.id).values(name=alias.name))
+            return True
+    return False

@@ -1,0 +1,80 @@
+"""Bytes that clients sent under their checksum, until a model is made of them.
+
+A model lies on the front door's own machine then, as a file beside the file store; its bytes are not copied where the
+disk can give them a second name.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from contextlib import suppress
+from pathlib import Path
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from api.deps import FrontDoor
+from shared import files
+from shared.errors import InvalidParameters, NoCapacity, NotFound
+from shared.settings import Settings
+from shared.tables import File, Model
+from shared.vocabulary import Provider
+
+PURPOSE = "blob"
+
+
+def find(session: Session, sha256: str) -> File | None:
+    """The blob with that checksum."""
+    wanted = (File.sha256 == sha256, File.purpose == PURPOSE)
+    return session.scalar(select(File).where(*wanted).order_by(File.id).limit(1))
+
+
+def place(door: FrontDoor, session: Session, digest: str, name: str) -> tuple[File, Path]:
+    """Put a blob where a model can stay, called `name`; the blob and the path. Raises NotFound, NoCapacity."""
+    blob = find(session, digest.removeprefix("sha256:"))
+    if blob is None:
+        raise NotFound(f"There is no blob {digest}", "it was not sent", f"send it: POST /api/blobs/{digest}")
+    source = door.store.local_path(blob.id)
+    if source is None:
+        raise InvalidParameters(
+            "Models cannot be made of files here", "the file store is not on the front door's own disk",
+            "install it where it lies: cidermill models pull local:/path/to/model.gguf", field="files",
+        )  # fmt: skip
+    target = _folder(door.settings) / (re.sub(r"[^A-Za-z0-9._-]+", "-", name) + ".gguf")
+    try:
+        _give_name(source, target)
+    except OSError as error:
+        why = error.strerror or str(error)
+        raise NoCapacity("The model cannot be put in its place", why, f"free some space for {target.parent}") from error
+    return blob, target
+
+
+def spend(door: FrontDoor, blob_id: str) -> None:
+    """A model was made of it: the blob is no longer needed."""
+    with door.write() as session, suppress(NotFound):
+        files.remove(session, blob_id)
+    door.store.forget(door.store.path(blob_id))
+
+
+def made_here(settings: Settings, model: Model) -> Path | None:
+    """The file that was made for a model, which is gone with it."""
+    path = Path(model.repo)
+    return path if model.provider == Provider.LOCAL and path.parent == _folder(settings) else None
+
+
+def _folder(settings: Settings) -> Path:
+    return settings.data_dir.absolute() / "created"
+
+
+def _give_name(source: Path, target: Path) -> None:
+    """At once, so that a run which has the old file open keeps that."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    part = target.with_suffix(".part")
+    part.unlink(missing_ok=True)
+    try:
+        os.link(source, part)
+    except OSError:
+        shutil.copyfile(source, part)
+    part.replace(target)

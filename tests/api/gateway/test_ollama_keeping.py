@@ -1,0 +1,192 @@
+"""What Ollama's clients copy, make and delete."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+
+from shared import catalog
+from shared.protocol import AttemptRef, InstallRecord
+from shared.tables import Job
+from shared.vocabulary import Capability, Format, Provider
+from tests.api.fleet import Fleet
+from tests.api.served import Served
+from tests.waiting import eventually
+
+_BYTES = b"GGUF and more"
+_DIGEST = f"sha256:{hashlib.sha256(_BYTES).hexdigest()}"
+
+
+def record(name: str, path: str, provider: Provider = Provider.LOCAL) -> InstallRecord:
+    return InstallRecord(
+        provider=provider, repo=path, file=None, revision=None, name=name, format=Format.GGUF, path=path, size=1,
+        capabilities=[Capability.GENERATE],
+    )  # fmt: skip
+
+
+@pytest.fixture
+def tiny(door: Served, fleet: Fleet) -> str:
+    with door.database.write() as session:
+        catalog.register(session, fleet.host, [record("tiny", "/models/tiny.gguf")])
+    return "tiny"
+
+
+def names(door: Served) -> list[str]:
+    return [model["name"] for model in door.get("/api/tags").json()["models"]]
+
+
+def delete(door: Served, **body: str) -> httpx2.Response:
+    return door.client.request("DELETE", "/api/delete", json=body)
+
+
+def lines(answer: httpx2.Response) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in answer.text.splitlines()]
+
+
+def followed(
+    door: Served, fleet: Fleet, ask: Callable[[], httpx2.Response], told: Callable[[AttemptRef, Job], None]
+) -> httpx2.Response:
+    """The answer of a request that follows a job, which `told` brings to its end."""
+    got: list[httpx2.Response] = []
+    thread = threading.Thread(target=lambda: got.append(ask()))
+    thread.start()
+    eventually(lambda: door.get("/v1/jobs").json()["data"])
+    job_id = door.get("/v1/jobs").json()["data"][0]["id"]
+    ref = fleet.assign(job_id, None, "store")
+    fleet.claim(ref)
+    with door.database.read() as session:
+        job = session.get_one(Job, job_id)
+    told(ref, job)
+    thread.join()
+    return got[0]
+
+
+def test_a_copy_is_another_name_that_outlives_the_first(door: Served, tiny: str) -> None:
+    assert door.post("/api/copy", {"source": "tiny:latest", "destination": "mine:latest"}).status_code == 200
+    assert names(door) == ["echo:latest", "mine:latest", "tiny:latest"]
+    assert delete(door, model="tiny").status_code == 200
+    assert names(door) == ["echo:latest", "mine:latest"]
+    assert delete(door, name="mine").status_code == 200
+    assert names(door) == ["echo:latest"]
+    gone = delete(door, model="mine")
+    assert (gone.status_code, gone.json()["error"][:22]) == (404, "model 'mine' not found")
+
+
+def test_deleting_an_alias_leaves_the_model(door: Served, tiny: str) -> None:
+    door.post("/api/copy", {"source": "tiny", "destination": "mine"})
+    assert delete(door, model="mine").status_code == 200
+    assert names(door) == ["echo:latest", "tiny:latest"]
+
+
+def test_a_model_from_another_has_defaults_of_its_own(door: Served, tiny: str) -> None:
+    made = {"model": "brief", "from": "tiny", "system": "Be brief.", "parameters": {"temperature": 0, "num_ctx": 512}}
+    answer = door.post("/api/create", made)
+    assert lines(answer)[-1] == {"status": "success"}
+    [alias] = door.get("/v1/models/aliases").json()["data"]
+    assert (alias["system"], alias["context"], alias["parameters"]) == ("Be brief.", 512, {"temperature": 0})
+    assert door.post("/api/create", {**made, "stream": False}).json() == {"status": "success"}
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {},
+        {"from": "tiny", "quantize": "q4"},
+        {"files": {"a.bin": _DIGEST}},
+        {"from": "tiny", "parameters": {"num_ctx": 1}},
+    ],
+)
+def test_what_cannot_be_made_is_refused(door: Served, tiny: str, more: dict[str, Any]) -> None:
+    answer = door.post("/api/create", {"model": "x", **more})
+    assert (answer.status_code, set(answer.json())) == (400, {"error"})
+
+
+def test_a_blob_is_kept_under_its_checksum_only(door: Served) -> None:
+    path = f"/api/blobs/{_DIGEST}"
+    assert door.client.head(path).status_code == 404
+    assert door.client.post(path, content=_BYTES + b"!").status_code == 400
+    assert door.client.head(path).status_code == 404
+    for _ in range(2):
+        assert door.client.post(path, content=_BYTES).status_code == 201
+    assert door.client.head(path).status_code == 200
+    assert door.client.post("/api/blobs/sha256:no", content=b"").status_code == 400
+    assert len(door.get("/v1/files").json()["data"]) == 1
+
+
+def test_a_model_is_made_of_a_blob_and_its_file_goes_with_it(door: Served, fleet: Fleet, tmp_path: Path) -> None:
+    door.client.post(f"/api/blobs/{_DIGEST}", content=_BYTES)
+    made = {"model": "mine", "files": {"mine.gguf": _DIGEST}, "system": "Be brief."}
+    path = tmp_path / "data" / "created" / "mine-weights.gguf"
+
+    def finish(ref: AttemptRef, job: Job) -> None:
+        assert job.params == {"model": f"local:{path}", "display_name": "mine-weights", "host": "studio"}
+        fleet.finish(ref, result={}, installs=[record("mine-weights", str(path)).model_dump(mode="json")])
+
+    answer = followed(door, fleet, lambda: door.post("/api/create", made), finish)
+    assert lines(answer)[-1] == {"status": "success"}, answer.text
+    assert path.read_bytes() == _BYTES
+    assert names(door) == ["echo:latest", "mine-weights:latest", "mine:latest"]
+    assert door.client.head(f"/api/blobs/{_DIGEST}").status_code == 404
+    delete(door, model="mine")
+    assert not path.exists()
+    assert names(door) == ["echo:latest"]
+
+
+def test_a_pull_is_a_download_told_in_lines(door: Served, fleet: Fleet) -> None:
+    def finish(ref: AttemptRef, job: Job) -> None:
+        assert job.params["model"] == "hf:org/tiny:Q4_0"
+        status = {**ref.model_dump(), "worker": fleet.worker, "progress": {"done": 5, "total": 9, "unit": "bytes"}}
+        fleet.sync(attempts=[status])
+        eventually(lambda: seen() == 5)
+        fleet.finish(ref, result={})
+
+    got: list[dict[str, Any]] = []
+
+    def seen() -> int | None:
+        return got[-1].get("completed") if got else None
+
+    def ask() -> httpx2.Response:
+        with door.client.stream("POST", "/api/pull", json={"model": "hf.co/org/tiny:Q4_0"}) as answer:
+            for line in answer.iter_lines():
+                got.append(json.loads(line))
+        return answer
+
+    followed(door, fleet, ask, finish)
+    assert [line["status"] for line in got if "digest" not in line] == [
+        "pulling manifest", "verifying sha256 digest", "writing manifest", "success",
+    ]  # fmt: skip
+    [pulling] = [line for line in got if "digest" in line]
+    assert pulling["status"] == f"pulling {pulling['digest'].removeprefix('sha256:')[:12]}"
+    assert (pulling["total"], pulling["completed"]) == (9, 5)
+
+
+@pytest.mark.parametrize("stream", [True, False])
+def test_a_pull_that_fails_ends_in_the_error(door: Served, fleet: Fleet, stream: bool) -> None:
+    error = {"code": "disk_full", "what": "The disk is full", "why": "1 GiB is missing", "fix": "free it"}
+
+    def fail(ref: AttemptRef, job: Job) -> None:
+        fleet.finish(ref, "failed", error=error)
+
+    asked = {"name": "org/tiny", "stream": stream}
+    answer = followed(door, fleet, lambda: door.post("/api/pull", asked), fail)
+    assert lines(answer)[-1] == {"error": "The disk is full. 1 GiB is missing. To fix: free it"}
+    assert answer.status_code == (200 if stream else 500)
+
+
+def test_what_is_here_and_came_from_nowhere_needs_no_pull(door: Served, tiny: str) -> None:
+    assert lines(door.post("/api/pull", {"model": "tiny:latest"}))[-1] == {"status": "success"}
+    assert door.post("/api/pull", {"model": "echo", "stream": False}).json() == {"status": "success"}
+    assert door.get("/v1/jobs").json()["data"] == []
+
+
+def test_a_name_of_ollamas_library_is_answered_with_one_of_the_hub(door: Served, fleet: Fleet) -> None:
+    answer = door.post("/api/pull", {"model": "qwen3"})
+    assert answer.status_code == 404
+    assert "hf.co/" in answer.json()["error"]
