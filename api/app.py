@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager, suppress
+from typing import Any
 
 import anyio.to_thread
 from fastapi import FastAPI
@@ -18,9 +19,11 @@ from api.gateway import dialects
 from api.gateway.proxy import Proxy
 from api.gateway.seats import Seats
 from api.gateway.token_count import TokenCounter
+from api.meter import Meter
 from api.metrics import Counted, Metrics
 from api.pulse import Pulse
 from api.routes import (
+    audit,
     events,
     files,
     health,
@@ -35,6 +38,7 @@ from api.routes import (
     queues,
     runs,
     schedules,
+    usage,
     worker,
     worker_models,
 )
@@ -61,6 +65,7 @@ def create_app(settings: Settings, database: Database) -> FastAPI:
         feed=Feed(database),
         metrics=Metrics(database),
         pulse=Pulse(database, redis_url),
+        meter=Meter(database),
     )
     app = FastAPI(
         title="Cidermill",
@@ -74,7 +79,7 @@ def create_app(settings: Settings, database: Database) -> FastAPI:
     app.state.seats = Seats(door)
     # Routes are tried in this order: the busiest first.
     busy = (worker, worker_models, jobs, events, model_aliases, models_hub, models_store, models, runs, hosts)
-    for module in (*busy, queues, schedules, quarantines, files, keys, health):
+    for module in (*busy, queues, schedules, quarantines, files, keys, usage, audit, health):
         app.include_router(module.router)
     for router in dialects.routers():
         app.include_router(router)
@@ -92,7 +97,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     anyio.to_thread.current_default_thread_limiter().total_tokens = THREADS
     app.state.proxy = Proxy(app.state.seats)
     app.state.token_counter = TokenCounter(door, app.state.seats)
-    tasks = [asyncio.create_task(work) for work in (door.feed.run(), door.pulse.run(), app.state.seats.run())]
+    tasks = [asyncio.create_task(work) for work in _works(app)]
     try:
         yield
     finally:
@@ -104,5 +109,11 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
                 await task
         await app.state.proxy.close()
         app.state.token_counter.close()
+        door.meter.write()
         door.pulse.close()
         door.alarm.close()
+
+
+def _works(app: FastAPI) -> list[Coroutine[Any, Any, None]]:
+    door: FrontDoor = app.state.door
+    return [door.feed.run(), door.pulse.run(), door.meter.run(), app.state.seats.run()]

@@ -6,24 +6,28 @@ threads, and a commit that comes after the answer is a lie.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Annotated, Protocol
 
 from fastapi import Depends, Query, Request
 from sqlalchemy.orm import Session
+from starlette.concurrency import run_in_threadpool
 
 from api.auth import Auth
 from api.events import Feed
+from api.meter import Meter
 from api.metrics import Metrics
 from api.pulse import Pulse
-from shared import protocol
+from shared import audit, protocol
 from shared.db import Database
-from shared.errors import ProtocolMismatch
+from shared.errors import CidermillError, ProtocolMismatch
 from shared.files import FileStore
 from shared.keys import Caller, Rank
 from shared.settings import Settings
+
+_READING = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
 class Alarm(Protocol):
@@ -56,6 +60,7 @@ class FrontDoor:
     feed: Feed
     metrics: Metrics
     pulse: Pulse
+    meter: Meter
 
     @contextmanager
     def write(self, *, wake: bool = False) -> Iterator[Session]:
@@ -87,11 +92,33 @@ async def _reader(request: Request) -> Caller:
 
 
 async def _submitter(request: Request) -> Caller:
-    return await front_door(request).auth.caller(request, Rank.submit)
+    request.state.caller = caller = await front_door(request).auth.caller(request, Rank.submit)
+    return caller
 
 
-async def _admin(request: Request) -> Caller:
-    return await front_door(request).auth.caller(request, Rank.admin)
+async def _admin(request: Request) -> AsyncIterator[Caller]:
+    """Who has an admin's rights; what it changes, or tries to, is in the log before it is answered."""
+    door = front_door(request)
+    who = await door.auth.caller(request, Rank.admin)
+    outcome = audit.DONE
+    try:
+        yield who
+    except CidermillError as error:
+        outcome = error.problem.code
+        raise
+    except Exception as error:
+        outcome = type(error).__name__
+        raise
+    finally:
+        if request.method not in _READING:
+            await run_in_threadpool(_record, door, request, who, outcome)
+
+
+def _record(door: FrontDoor, request: Request, who: Caller, outcome: str) -> None:
+    route = getattr(request.scope.get("route"), "path", request.url.path)
+    address = request.client.host if request.client is not None else ""
+    with door.write() as session:
+        audit.record(session, who, address, f"{request.method} {route}", request.url.path, outcome)
 
 
 async def _worker_host(request: Request) -> str:
@@ -110,7 +137,7 @@ async def _worker_host(request: Request) -> str:
 Door = Annotated[FrontDoor, Depends(_door)]
 Reader = Annotated[Caller, Depends(_reader)]
 Submitter = Annotated[Caller, Depends(_submitter)]
-Admin = Annotated[Caller, Depends(_admin)]
+Admin = Annotated[Caller, Depends(_admin, scope="function")]
 WorkerHost = Annotated[str, Depends(_worker_host)]
 Limit = Annotated[int, Query(ge=1, le=1000, description="Rows of a page.")]
 After = Annotated[str | None, Query(max_length=64, description="The last id of the page before.")]

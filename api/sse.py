@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack
 from typing import Any
 
@@ -30,6 +30,10 @@ class LiveResponse(StreamingResponse):
         self._source = source
         #: What the source draws from; closed with it, even when nothing was ever drawn.
         self._closing = closing or AsyncExitStack()
+
+    def when_closed(self, call: Callable[[], None]) -> None:
+        """Call it after the last byte, also when the client leaves before."""
+        self._closing.callback(call)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         async with anyio.create_task_group() as tasks:

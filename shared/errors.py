@@ -14,6 +14,7 @@
     ├── PayloadTooLarge                    413
     ├── NoCapacity                         503   try again later
     │   ├── Busy                           429   what could take this has enough to do; it says when to come back
+    │   │   └── QuotaExceeded              429   the key has used what it may for now
     │   └── Unavailable                    503   a part we need (database, Redis, front door) is down
     └── ExecutionError                     a job or a run went wrong; carried as data, not as a status
         ├── InvalidInput                   the job's own input is bad; trying again cannot help
@@ -166,6 +167,12 @@ class Busy(NoCapacity):
 
     status = 429
     code = "busy"
+
+
+class QuotaExceeded(Busy):
+    """The key has used what it may for now; `details.retry_after` says when it may ask again."""
+
+    code = "rate_limit_exceeded"
 
 
 class Unavailable(NoCapacity):

@@ -8,16 +8,19 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import IntEnum
+from typing import Any
 
-from sqlalchemy import func, select, update
+from sqlalchemy import ColumnElement, func, select, update
 from sqlalchemy.orm import Session
 
 from shared.db import now
 from shared.errors import NotFound
 from shared.identifiers import new_id
 from shared.tables import Key
+from shared.vocabulary import Priority
 
 _PREFIX = "ck"
 #: Seconds between two notes of when a key was last used.
@@ -39,6 +42,12 @@ class Caller:
     id: str
     name: str
     rank: Rank
+    #: Names of the models it may use; `None`: all.
+    models: frozenset[str] | None = None
+    #: The most urgent class its work may have; `None`: any.
+    priority: Priority | None = None
+    #: `shared.quotas.Limit` to number.
+    limits: Mapping[str, int] = field(default_factory=dict)
 
 
 ANYONE = Caller(id="", name="loopback", rank=Rank.admin)
@@ -49,21 +58,25 @@ def digest(secret: str) -> str:
     return hashlib.sha256(secret.encode()).hexdigest()
 
 
-def create(session: Session, name: str, role: str) -> tuple[Key, str]:
-    """A new key and its text, which nobody can read again."""
+def create(session: Session, name: str, role: str, **fields: Any) -> tuple[Key, str]:
+    """A new key and its text, which nobody can read again; `fields` are other columns of the row."""
     prefix = secrets.token_hex(4)
     text = f"{_PREFIX}_{prefix}_{secrets.token_urlsafe(32)}"
     moment = session.scalar(select(now(session))) or 0.0
     row = Key(id=new_id("key"), name=name, prefix=prefix, digest=digest(text), role=role, created_at=moment)
+    _put(row, fields)
     session.add(row)
     session.flush()
     return row, text
 
 
 def caller(session: Session, text: str) -> Caller | None:
-    """Who holds this key; `None` when it is unknown or revoked."""
-    row = session.scalar(select(Key).where(Key.digest == digest(text), Key.revoked_at.is_(None)))
-    return Caller(row.id, row.name, Rank[row.role]) if row is not None else None
+    """Who holds this key; `None` when it is unknown, revoked or past its time."""
+    row = session.scalar(select(Key).where(Key.digest == digest(text), Key.revoked_at.is_(None), _in_time(session)))
+    if row is None:
+        return None
+    models = frozenset(row.models) if row.models is not None else None
+    return Caller(row.id, row.name, Rank[row.role], models, row.priority, row.limits)
 
 
 def touch(session: Session, key_id: str) -> None:
@@ -73,11 +86,25 @@ def touch(session: Session, key_id: str) -> None:
     session.execute(update(Key).where(Key.id == key_id, stale).values(last_used_at=moment))
 
 
-def revoke(session: Session, key_id: str) -> Key:
-    """End a key, named by id or prefix. Raises NotFound; doing it twice is harmless."""
+def find(session: Session, key_id: str) -> Key:
+    """A key by id or prefix. Raises NotFound."""
     row = session.scalar(select(Key).where((Key.id == key_id) | (Key.prefix == key_id)))
     if row is None:
         raise NotFound(f"There is no key {key_id}", "the id is wrong", "list them: cidermill keys ls")
+    return row
+
+
+def change(session: Session, key_id: str, fields: Mapping[str, Any]) -> Key:
+    """Give a key, named by id or prefix, other values of these columns. Raises NotFound."""
+    row = find(session, key_id)
+    _put(row, fields)
+    session.flush()
+    return row
+
+
+def revoke(session: Session, key_id: str) -> Key:
+    """End a key, named by id or prefix. Raises NotFound; doing it twice is harmless."""
+    row = find(session, key_id)
     if row.revoked_at is None:
         row.revoked_at = session.scalar(select(now(session)))
         session.flush()
@@ -91,4 +118,13 @@ def keys(session: Session) -> list[Key]:
 
 def active(session: Session) -> int:
     """How many keys work."""
-    return session.scalar(select(func.count()).select_from(Key).where(Key.revoked_at.is_(None))) or 0
+    return session.scalar(select(func.count()).select_from(Key).where(Key.revoked_at.is_(None), _in_time(session))) or 0
+
+
+def _in_time(session: Session) -> ColumnElement[bool]:
+    return Key.expires_at.is_(None) | (Key.expires_at > now(session))
+
+
+def _put(row: Key, fields: Mapping[str, Any]) -> None:
+    for name, value in fields.items():
+        setattr(row, name, value)

@@ -8,6 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from api.gateway.asking import Asking
+from api.gateway.charge import charged
 from api.gateway.client import ClientGone, while_connected
 from api.gateway.exchange import Exchange, Writer
 from api.gateway.seats import Seats
@@ -25,7 +26,13 @@ class Proxy:
         self._asking.close()
 
     async def carry(self, request: Request, exchange: Exchange) -> Response:
-        """Ask and answer; the engine stops when the client goes away. Raises CidermillError before anything is sent."""
+        """Ask and answer at the caller's expense; the engine stops when the client goes away.
+
+        Raises CidermillError before anything is sent.
+        """
+        return await charged(request, exchange, self._carried)
+
+    async def _carried(self, request: Request, exchange: Exchange) -> Response:
         try:
             if exchange.writer is None:
                 return await while_connected(request, self._whole(exchange))

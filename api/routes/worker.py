@@ -75,6 +75,8 @@ def claim(said: protocol.Claim, door: Door, host: WorkerHost) -> Response:
 def finish(said: protocol.Finish, door: Door, host: WorkerHost) -> Response:
     with door.write(wake=True) as session:
         verdicts = work.finish(session, host, said.worker, said.attempts, door.settings.max_crashes)
+    accepted = [v == protocol.Verdict.ACCEPTED for v in verdicts]
+    door.meter.finished(job.job_id for job, told in zip(said.attempts, accepted, strict=True) if told and job.result)
     return as_json(protocol.Finished(verdicts=verdicts))
 
 

@@ -1,0 +1,154 @@
+"""What one exchange costs its key: admitted within the key's limits, measured as it is answered, and counted."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import Any
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import Response
+
+from api.deps import FrontDoor
+from api.errors import answer
+from api.gateway.exchange import Exchange, Said, Writer
+from api.gateway.model_names import find
+from api.gateway.pieces import Usage, usage_of
+from api.sse import LiveResponse
+from shared.errors import Forbidden, Problem, QuotaExceeded
+from shared.keys import Caller
+from shared.quotas import Account
+from shared.usage import Part, Spent
+
+Carry = Callable[[Request, Exchange], Awaitable[Response]]
+
+
+async def charged(request: Request, exchange: Exchange, carry: Carry) -> Response:
+    """Carry out the exchange at its caller's expense; answers say how the caller's limits stand.
+
+    Raises what `carry` does, and Forbidden for a model that the key may not use.
+    """
+    door: FrontDoor = request.app.state.door
+    caller: Caller = request.state.caller
+    if caller.models is not None:
+        await run_in_threadpool(_check_model, door, caller, exchange.model)
+    try:
+        account = await door.meter.admit(caller)
+    except QuotaExceeded as error:
+        refused = answer(request.url.path, error)
+        refused.headers.update(_standing(request.url.path, caller, door.meter.account(caller)))
+        return refused
+    bill = _Bill(door, caller, exchange.model, account)
+    try:
+        response = await carry(request, bill.measured(exchange))
+    except BaseException:
+        bill.close()
+        raise
+    response.headers.update(_standing(request.url.path, caller, account))
+    if isinstance(response, LiveResponse):
+        response.when_closed(bill.close)
+    else:
+        bill.close()
+    return response
+
+
+@dataclass(slots=True)
+class _Bill:
+    """What one exchange has cost so far."""
+
+    door: FrontDoor
+    caller: Caller
+    model: str
+    account: Account
+    began: float = field(default_factory=time.monotonic)
+    #: What the engine said at the end.
+    told: Usage | None = None
+    #: Events that came: about as many as tokens, for a client that leaves before the end.
+    events: int = 0
+
+    def measured(self, exchange: Exchange) -> Exchange:
+        """The same, watched."""
+        writer = exchange.writer
+
+        def whole(said: dict[str, Any]) -> Said | bytes:
+            self.told = usage_of(said.get("usage") or {})
+            return exchange.whole(said)
+
+        return replace(exchange, whole=whole, writer=(lambda: _Watched(writer(), self)) if writer else None)
+
+    def close(self) -> None:
+        """Count it, once it is over; an exchange that no engine answered costs a request and no usage."""
+        used = self.told or Usage(completion=self.events)
+        self.account.leave(used.prompt + used.completion, time.time())
+        if self.told is None and not self.events:
+            return
+        seconds = time.monotonic() - self.began
+        spent = Spent(1, used.prompt, used.cached, used.completion, seconds)
+        self.door.meter.count(Part(self.caller.id, self.model), spent)
+
+
+class _Watched:
+    """A writer that reads on the way how many tokens it took."""
+
+    def __init__(self, writer: Writer, bill: _Bill) -> None:
+        self.media_type = writer.media_type
+        self._writer = writer
+        self._bill = bill
+        self.waiting = writer.waiting
+        self.end = writer.end
+
+    def feed(self, events: Sequence[bytes]) -> bytes:
+        self._bill.events += len(events)
+        for event in events:
+            # Most events are a piece of text, and only looked at: in a text the name's quotes have backslashes.
+            if b'"usage"' in event and b'"usage":null' not in event:
+                self._bill.told = _told(event) or self._bill.told
+        return self._writer.feed(events)
+
+    def failed(self, problem: Problem, status: int) -> bytes:
+        return self._writer.failed(problem, status)
+
+
+def _told(event: bytes) -> Usage | None:
+    try:
+        said = json.loads(event).get("usage")
+    except (ValueError, AttributeError):
+        return None
+    return usage_of(said) if isinstance(said, dict) else None
+
+
+def _check_model(door: FrontDoor, caller: Caller, name: str) -> None:
+    """Raises Forbidden, and NotFound as without limits."""
+    with door.read() as session:
+        model = find(session, name, door.settings.default_model).model.name
+    if not {name, model} & (caller.models or frozenset()):
+        raise Forbidden(
+            f"The key {caller.name!r} may not use {name}",
+            f"it may use {', '.join(sorted(caller.models or ())) or 'no model'}",
+            f"use another key, or allow it: cidermill keys set {caller.id} --model {model}",
+        )
+
+
+def _standing(path: str, caller: Caller, account: Account) -> Mapping[str, str]:
+    """The limits of the window that has least left, as OpenAI's or Anthropic's clients read them."""
+    moment = time.time()
+    least = {}
+    for standing in account.standings(caller.limits, moment):
+        unit = standing.what.partition(" ")[0]
+        if unit not in least or standing.left < least[unit].left:
+            least[unit] = standing
+    anthropic = path.startswith(("/v1/messages", "/anthropic/"))
+    headers: dict[str, str] = {}
+    for unit, standing in least.items():
+        said = {"limit": str(standing.limit), "remaining": str(standing.left)}
+        if anthropic:
+            whole = datetime.fromtimestamp(moment + standing.reset, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+            headers |= {f"anthropic-ratelimit-{unit}-{name}": text for name, text in (said | {"reset": whole}).items()}
+        else:
+            said["reset"] = f"{standing.reset:.0f}s"
+            headers |= {f"x-ratelimit-{name}-{unit}": text for name, text in said.items()}
+    return headers

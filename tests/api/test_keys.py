@@ -1,0 +1,68 @@
+"""What keys may do, how that is changed, and the log of who changed what."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.api.conftest import Opener
+from tests.api.served import Served
+
+
+def made(door: Served, **fields: Any) -> dict[str, Any]:
+    answer = door.post("/v1/keys", {"name": "ci", **fields})
+    assert answer.status_code == 201, answer.text
+    key: dict[str, Any] = answer.json()
+    return key
+
+
+def bearer(key: dict[str, Any]) -> dict[str, str]:
+    return {"Authorization": f"Bearer {key['key']}"}
+
+
+def test_a_key_keeps_what_it_was_made_with(door: Served) -> None:
+    key = made(door, models=["echo"], priority="low", limits={"tokens/day": 5}, weight=3, expires_at=4e9)
+    [shown] = door.get("/v1/keys").json()["data"]
+    assert (shown["models"], shown["priority"], shown["limits"]) == (["echo"], "low", {"tokens/day": 5})
+    assert shown["expires_at"] == 4e9
+    parts = {part["name"]: part["weight"] for part in door.get("/v1/queues").json()["data"]}
+    assert parts[f"key:{key['id']}"] == 3
+
+
+def test_a_key_is_changed_field_by_field_at_once(door: Served) -> None:
+    key = made(door, models=["echo"], role="submit")
+    assert door.get("/v1/jobs", headers=bearer(key)).status_code == 200
+    changed = door.client.patch(f"/v1/keys/{key['prefix']}", json={"role": "read", "models": None}).json()
+    assert (changed["role"], changed["models"], changed["name"]) == ("read", None, "ci")
+    assert door.post("/v1/runs", {"model": "echo"}, headers=bearer(key)).status_code == 403
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"limits": {"tokens/week": 1}}, {"limits": {"concurrent": -1}}, {"weight": 0}, {"priority": "urgent"}]
+)
+def test_a_wrong_limit_is_refused(door: Served, wrong: dict[str, Any]) -> None:
+    assert door.post("/v1/keys", {"name": "ci", **wrong}).status_code == 422
+
+
+def test_a_key_stops_working_when_its_time_is_over(open_door: Opener) -> None:
+    door = open_door()
+    key = made(door, expires_at=1)
+    locked = open_door(require_keys=True)
+    assert locked.get("/v1/jobs", headers=bearer(key)).status_code == 401
+
+
+def test_what_admins_change_is_in_the_log_and_what_they_are_refused(door: Served) -> None:
+    admin = made(door, role="admin")
+    door.client.delete("/v1/keys/none", headers=bearer(admin))
+    door.get("/v1/keys", headers=bearer(admin))
+    refused, first = door.get("/v1/audit", headers=bearer(admin)).json()["data"]
+    assert (first["key"], first["action"], first["outcome"]) == ("", "POST /v1/keys", "done")
+    assert (refused["key"], refused["name"], refused["address"]) == (admin["id"], "ci", "127.0.0.1")
+    assert (refused["action"], refused["path"]) == ("DELETE /v1/keys/{key_id}", "/v1/keys/none")
+    assert refused["outcome"] == "not_found"
+    assert door.get(f"/v1/audit?before={refused['seq']}").json()["data"] == [first]
+
+
+def test_the_log_is_for_admins(door: Served) -> None:
+    assert door.get("/v1/audit", headers=bearer(made(door, role="submit"))).status_code == 403
