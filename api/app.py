@@ -12,6 +12,7 @@ from fastapi import FastAPI
 
 from api import errors, openapi
 from api.auth import Auth
+from api.batches.keeper import Keeper
 from api.deps import Alarm, FrontDoor, NoAlarm
 from api.events import Feed
 from api.gate import Gate
@@ -77,11 +78,15 @@ def create_app(settings: Settings, database: Database) -> FastAPI:
     )
     app.state.door = door
     app.state.seats = Seats(door)
+    app.state.batches = Keeper(door)
+    fixed, others = dialects.routers()
+    for router in fixed:
+        app.include_router(router)
     # Routes are tried in this order: the busiest first.
     busy = (worker, worker_models, jobs, events, model_aliases, models_hub, models_store, models, runs, hosts)
     for module in (*busy, queues, schedules, quarantines, files, keys, usage, audit, health):
         app.include_router(module.router)
-    for router in dialects.routers():
+    for router in others:
         app.include_router(router)
     errors.install(app)
     openapi.describe(app)
@@ -116,4 +121,4 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
 
 def _works(app: FastAPI) -> list[Coroutine[Any, Any, None]]:
     door: FrontDoor = app.state.door
-    return [door.feed.run(), door.pulse.run(), door.meter.run(), app.state.seats.run()]
+    return [door.feed.run(), door.pulse.run(), door.meter.run(), app.state.seats.run(), app.state.batches.run()]
