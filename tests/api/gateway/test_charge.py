@@ -1,0 +1,173 @@
+"""Usage, quotas and allowed models of keys, through the gateway and a real engine."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+
+from shared import keys
+from shared.db import Database
+from shared.runtimes import InstalledModel, RunSpec
+from shared.schema import upgrade
+from shared.units import Bytes
+from shared.vocabulary import Format
+from tests.api.fleet import Fleet
+from tests.api.served import Served, serve
+from tests.waiting import eventually
+from workers.port import free_port
+from workers.process import RunProcess
+from workers.runtimes.echo import RUNTIME
+
+_CHAT, _MESSAGES, _OLLAMA = "/v1/chat/completions", "/v1/messages", "/api/chat"
+_SERVED = InstalledModel(id="x", name="served-echo", format=Format.ECHO, path="", size=Bytes(0))
+_ERROR = {
+    _CHAT: {"message", "type", "param", "code"},
+    _MESSAGES: {"type", "message"},
+}
+
+Key = Callable[..., dict[str, str]]
+
+
+@pytest.fixture(scope="module")
+def engine() -> Iterator[str]:
+    process = RunProcess.start(RUNTIME.plan(RunSpec(), _SERVED, free_port()))
+    process.wait_ready(RUNTIME.diagnose)
+    yield process.endpoint.url
+    process.stop()
+
+
+@pytest.fixture
+def key(door: Served, fleet: Fleet, engine: str) -> Key:
+    """Makes a key with limits, beside a ready run; its headers."""
+    fleet.ready_run(engine)
+
+    def made(**fields: Any) -> dict[str, str]:
+        with door.database.write() as session:
+            return {"Authorization": f"Bearer {keys.create(session, 'ci', 'submit', **fields)[1]}"}
+
+    return made
+
+
+def said(text: str = "one two", **more: Any) -> dict[str, Any]:
+    return {"model": "echo", "messages": [{"role": "user", "content": text}], "max_tokens": 50, **more}
+
+
+def used(door: Served, headers: dict[str, str]) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = door.get("/v1/usage", headers=headers).json()["data"]
+    return rows
+
+
+def test_requests_of_every_dialect_are_counted_whole_and_streamed(door: Served, key: Key) -> None:
+    headers = key()
+    for path in (_CHAT, _MESSAGES, _OLLAMA):
+        for stream in (False, True):
+            answer = door.post(path, said(stream=stream), headers=headers)
+            assert answer.status_code == 200, answer.text
+    [row] = used(door, headers)
+    assert (row["model"], row["requests"], row["completion"], row["joules"]) == ("echo", 6, 12, None)
+    assert row["prompt"] > 0
+    assert row["seconds"] > 0
+
+
+def test_a_stream_that_its_client_leaves_is_counted_as_far_as_it_came(door: Served, key: Key) -> None:
+    headers = key(limits={"concurrent": 1})
+    slow = said("x", stream=True, max_tokens=1000, echo={"tokens": 1000, "itl_ms": 20})
+    with door.client.stream("POST", _CHAT, json=slow, headers=headers) as answer:
+        lines = answer.iter_lines()
+        next(lines)
+        assert door.post(_CHAT, said(), headers=headers).status_code == 429, "it is the only one that the key may have"
+    eventually(lambda: used(door, headers))
+    assert used(door, headers)[0]["completion"] > 0
+    assert door.post(_CHAT, said(), headers=headers).status_code == 200
+
+
+def test_keys_are_counted_apart_and_see_only_their_own(door: Served, key: Key) -> None:
+    mine, theirs = key(), key()
+    door.post(_CHAT, said(), headers=mine)
+    assert len(used(door, mine)) == 1
+    assert used(door, theirs) == []
+    assert door.get("/v1/usage?since=2999-01-01").json()["data"] == []
+
+
+def test_requests_that_failed_cost_nothing(door: Served, key: Key) -> None:
+    headers = key()
+    assert door.post(_CHAT, said() | {"model": "none"}, headers=headers).status_code == 404
+    assert door.post(_CHAT, said(echo={"fail": "error", "status": 500}), headers=headers).status_code == 500
+    assert used(door, headers) == []
+
+
+@pytest.mark.parametrize(("path", "prefix"), [(_CHAT, "x-ratelimit-remaining-"), (_MESSAGES, "anthropic-ratelimit-")])
+def test_a_key_that_used_its_requests_is_told_when_to_come_back(door: Served, key: Key, path: str, prefix: str) -> None:
+    headers = key(limits={"requests/day": 1, "tokens/day": 10_000})
+    first = door.post(path, said(), headers=headers)
+    assert [name for name in first.headers if name.startswith(prefix)], dict(first.headers)
+    refused = door.post(path, said(), headers=headers)
+    assert (refused.status_code, set(refused.json()["error"])) == (429, _ERROR[path])
+    assert 0 < int(refused.headers["retry-after"]) <= 86_400
+    assert [name for name in refused.headers if name.startswith(prefix)]
+
+
+def test_ollamas_clients_read_the_refusal_as_a_text(door: Served, key: Key) -> None:
+    refused = door.post(_OLLAMA, said(), headers=key(limits={"requests/minute": 0}))
+    assert refused.status_code == 429
+    assert isinstance(refused.json()["error"], str)
+
+
+def test_tokens_that_are_used_up_end_the_requests(door: Served, key: Key) -> None:
+    headers = key(limits={"tokens/day": 1})
+    assert door.post(_CHAT, said(stream=True), headers=headers).status_code == 200
+    assert door.post(_CHAT, said(stream=True), headers=headers).status_code == 429
+
+
+def test_a_key_uses_only_the_models_it_may(door: Served, key: Key) -> None:
+    allowed = key(models=["echo"])
+    assert door.post(_CHAT, said(), headers=allowed).status_code == 200
+    refused = door.post(_CHAT, said(), headers=key(models=["another"]))
+    assert (refused.status_code, refused.json()["error"]["type"]) == (403, "permission_error")
+    assert "it may use another" in refused.json()["error"]["message"]
+
+
+def test_what_jobs_used_is_counted_once_however_often_their_end_is_told(door: Served, fleet: Fleet) -> None:
+    ref = fleet.running_job()
+    result = {"items": 1, "prompt_tokens": 7, "completion_tokens": 3, "seconds": 0.5}
+    for _ in range(2):
+        fleet.finish(ref, result=result)
+    [row] = used(door, {})
+    assert (row["key"], row["model"], row["requests"], row["prompt"], row["completion"]) == ("", "echo", 1, 7, 3)
+
+
+def test_what_was_counted_is_written_when_the_front_door_stops_and_holds_the_prompt_nowhere(
+    tmp_path: Path, engine: str
+) -> None:
+    url, secret = f"sqlite:///{tmp_path / 'kept.db'}", "the-prompt-that-nobody-keeps"
+    database = Database(url)
+    try:
+        upgrade(database)
+        with serve(database, tmp_path, host_name="studio") as door:
+            fleet = Fleet(door, "studio")
+            fleet.register()
+            fleet.ready_run(engine)
+            assert door.post(_CHAT, said(secret)).status_code == 200
+        with sqlite3.connect(tmp_path / "kept.db") as kept:
+            assert kept.execute('SELECT model, requests FROM "usage"').fetchall() == [("echo", 1)]
+            assert secret not in "\n".join(kept.iterdump())
+    finally:
+        database.close()
+
+
+def test_limits_of_a_day_outlive_a_restart(door: Served, key: Key) -> None:
+    headers = key(limits={"requests/day": 2})
+    assert _status(door.post(_CHAT, said(), headers=headers)) == 200
+    door.parts.meter.write()
+    door.parts.meter._accounts.clear()  # what a new process begins with
+    assert _status(door.post(_CHAT, said(), headers=headers)) == 200
+    assert _status(door.post(_CHAT, said(), headers=headers)) == 429
+
+
+def _status(answer: httpx2.Response) -> int:
+    return answer.status_code
