@@ -27,4 +27,9 @@ def body(problem: Problem, status: int) -> dict[str, Any]:
     return {"type": "error", "error": {"type": kind, "message": problem.sentence()}, "request_id": new_id("req")}
 
 
-SHAPE = Shape(body, bad_request)
+def known(status: int) -> int:
+    """Anthropic's number for being overloaded is its own, and clients ask again after it."""
+    return 529 if status == HTTPStatus.SERVICE_UNAVAILABLE else bad_request(status)
+
+
+SHAPE = Shape(body, known)

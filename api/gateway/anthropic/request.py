@@ -60,13 +60,23 @@ def _user(blocks: list[dict[str, Any]], role: str, place: str) -> Iterator[dict[
             said = _text(block.get("content") or "", place)
             content = f"Error: {said}" if block.get("is_error") else said
             yield {"role": "tool", "tool_call_id": block.get("tool_use_id") or "", "content": content}
+            # What a tool shows, the next message shows: results of tools are text to engines.
+            parts += _images(_blocks(block.get("content") or "", place), place)
         elif block["type"] == "text":
             parts.append({"type": "text", "text": block.get("text") or ""})
-        elif block["type"] == "image":
-            parts.append({"type": "image_url", "image_url": {"url": _image(block, place)}})
+        else:
+            parts += _images([block], place)
     if parts:
         plain = all(part["type"] == "text" for part in parts)
         yield {"role": role, "content": "\n".join(part["text"] for part in parts) if plain else parts}
+
+
+def _images(blocks: list[dict[str, Any]], place: str) -> list[dict[str, Any]]:
+    return [
+        {"type": "image_url", "image_url": {"url": _image(block, place)}}
+        for block in blocks
+        if block["type"] == "image"
+    ]
 
 
 def _assistant(blocks: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:

@@ -9,6 +9,7 @@ from typing import Any
 from api.gateway.anthropic import errors
 from api.gateway.anthropic.answer import message, stop_reason, usage
 from api.gateway.pieces import Call, End, Piece, Text, Thought, Usage, pieces_of
+from api.gateway.thinking import ThoughtSplitter
 from api.sse import MEDIA_TYPE, frame
 from shared.errors import Problem
 from shared.identifiers import new_id
@@ -21,13 +22,15 @@ class MessageWriter:
 
     media_type = MEDIA_TYPE
 
-    def __init__(self, model: str) -> None:
+    def __init__(self, model: str, prompt_tokens: int = 0) -> None:
         self._model = model
         self._began = False
         self._block = -1
         #: What the open block holds: a kind, and for tools which call.
         self._open: tuple[str, int] | None = None
-        self._reason, self._used = "stop", Usage()
+        #: Until the engine says how long the prompt is, what was counted before it was asked.
+        self._reason, self._used = "stop", Usage(prompt=prompt_tokens)
+        self._splitter = ThoughtSplitter()
 
     def waiting(self) -> bytes:
         return _PING
@@ -37,9 +40,10 @@ class MessageWriter:
 
     def end(self) -> bytes:
         # The usage of the prompt is only now sure, so it is said again with that of the answer.
+        held = b"".join([self._piece(piece) for piece in self._splitter.rest()])
         delta = {"stop_reason": stop_reason(self._reason), "stop_sequence": None, "stop_details": None}
         told = {"type": "message_delta", "delta": delta | {"container": None}, "usage": usage(self._used)}
-        return self._begin() + self._close() + _event(told) + _event({"type": "message_stop"})
+        return held + self._begin() + self._close() + _event(told) + _event({"type": "message_stop"})
 
     def failed(self, problem: Problem, status: int) -> bytes:
         return frame(errors.body(problem, status), name="error")
@@ -47,7 +51,7 @@ class MessageWriter:
     def _chunk(self, chunk: dict[str, Any]) -> bytes:
         if "prompt_progress" in chunk:
             self._used = _known(chunk["prompt_progress"])
-        return b"".join([self._piece(piece) for piece in pieces_of(chunk)])
+        return b"".join([self._piece(piece) for piece in self._splitter.pieces(pieces_of(chunk))])
 
     def _piece(self, piece: Piece) -> bytes:
         match piece:

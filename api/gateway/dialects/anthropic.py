@@ -5,6 +5,7 @@ Source: Anthropic's API reference, "Messages" and "Streaming messages".
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from fastapi import APIRouter, Request
@@ -19,6 +20,7 @@ from api.gateway.anthropic.stream import MessageWriter
 from api.gateway.exchange import CHAT, Exchange
 from api.gateway.proxy import Proxy
 from api.gateway.reading import need, read_object, want
+from api.gateway.token_count import TokenCounter
 from shared.vocabulary import Capability
 
 router = APIRouter(tags=["anthropic"])
@@ -30,7 +32,17 @@ shapes.register(SHAPE, "/v1/messages", "/anthropic/")
 async def messages(request: Request, caller: Submitter) -> Response:
     """Answer a chat on a ready run of `model`, or on one that is started for it; `stream` streams events."""
     proxy: Proxy = request.app.state.proxy
-    return await proxy.carry(request, read(await read_object(request)))
+    exchange = read(await read_object(request))
+    if exchange.writer is not None:
+        exchange = await _counted(request, exchange)
+    return await proxy.carry(request, exchange)
+
+
+async def _counted(request: Request, exchange: Exchange) -> Exchange:
+    """The first event says how long the prompt is, and most engines tell only with the last: it is counted here."""
+    counter: TokenCounter = request.app.state.token_counter
+    tokens = (await counter.here(exchange.model, exchange.body)).tokens
+    return replace(exchange, writer=lambda: MessageWriter(exchange.model, tokens))
 
 
 def read(asked: dict[str, Any]) -> Exchange:

@@ -166,3 +166,39 @@ def test_tool_calls_are_blocks_with_their_input(arguments: str, given: dict[str,
     message = whole(said, "m")
     assert message["content"] == [{"type": "tool_use", "id": "t", "name": "look", "input": given}]
     assert message["stop_reason"] == "tool_use"
+
+
+def test_thoughts_between_tags_are_blocks_of_their_own() -> None:
+    said = {"choices": [{"message": {"content": "<think>hm</think>yes"}, "finish_reason": "stop"}]}
+    assert whole(said, "m")["content"] == [
+        {"type": "thinking", "thinking": "hm", "signature": ""},
+        {"type": "text", "text": "yes", "citations": None},
+    ]
+    writer = MessageWriter("m")
+    said_in_pieces = [chunk({"content": text}) for text in ("<th", "ink>hm</", "think>\n", "yes")]
+    read = events(writer.feed(said_in_pieces) + writer.end())
+    deltas = [event["delta"] for event in read if event["type"] == "content_block_delta"]
+    assert deltas == [{"type": "thinking_delta", "thinking": "hm"}, {"type": "text_delta", "text": "yes"}]
+
+
+def test_a_stream_of_half_a_tag_is_text() -> None:
+    writer = MessageWriter("m")
+    read = events(writer.feed([chunk({"content": "<thi"})]) + writer.end())
+    assert [e["delta"]["text"] for e in read if e["type"] == "content_block_delta"] == ["<thi"]
+    assert read[-1]["type"] == "message_stop"
+
+
+def test_what_was_counted_before_begins_the_stream_and_the_engine_has_the_last_word() -> None:
+    writer = MessageWriter("m", 7)
+    used = {"prompt_tokens": 9, "completion_tokens": 1}
+    read = events(writer.feed([chunk({"content": "a"}), chunk(reason="stop", usage=used)]) + writer.end())
+    assert read[0]["message"]["usage"]["input_tokens"] == 7
+    assert read[-2]["usage"]["input_tokens"] == 9
+
+
+def test_images_of_a_tool_are_shown_after_its_text() -> None:
+    image = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "AAAA"}}
+    result = {"type": "tool_result", "tool_use_id": "t", "content": [{"type": "text", "text": "seen"}, image]}
+    tool, shown = chat_of(asked(messages=[{"role": "user", "content": [result]}]))["messages"]
+    assert (tool["role"], tool["content"]) == ("tool", "seen")
+    assert shown["content"] == [{"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}]

@@ -88,3 +88,9 @@ def test_a_tokenizer_that_is_here_counts(tmp_path: Path) -> None:
 def test_a_tokenizer_that_cannot_be_read_does_not_count(tmp_path: Path) -> None:
     (tmp_path / "tokenizer.json").write_text("{")
     assert local_tokens.count({"messages": [_HELLO]}, tmp_path / "tokenizer.json") is None
+
+
+def test_being_overloaded_has_anthropics_own_number(door: Served, fleet: Fleet) -> None:
+    fleet.ready_run("http://127.0.0.1:1")
+    answer = door.post("/v1/messages", asked(max_tokens=5))
+    assert (answer.status_code, answer.json()["error"]["type"]) == (529, "overloaded_error")
