@@ -12,7 +12,7 @@ from starlette.responses import Response
 from api import shapes
 from api.deps import Submitter
 from api.gateway.exchange import EMBEDDING, Exchange
-from api.gateway.ollama.answer import nanoseconds
+from api.gateway.ollama.clock import nanoseconds
 from api.gateway.ollama.errors import SHAPE
 from api.gateway.ollama.loading import Loader
 from api.gateway.ollama.request import model_of, seconds_of, spec_of

@@ -7,46 +7,18 @@ they are empty; arguments of tools are an object; durations are nanoseconds.
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Literal
 
 from api.gateway.ollama import errors
+from api.gateway.ollama.clock import Clock
 from api.gateway.pieces import Answer, Call, Text, Thought, answer_of, pieces_of
 from shared.errors import Problem
 
 Field = Literal["message", "response"]
 
 LINES = "application/x-ndjson"
-_NANOSECONDS = 1_000_000_000
-
-
-@dataclass(slots=True)
-class Clock:
-    """When things happened, in seconds of the monotonic clock."""
-
-    began: float = field(default_factory=time.monotonic)
-    #: When the model was still being loaded, the last time anybody looked.
-    loading: float | None = None
-    first: float | None = None
-
-    def heard(self) -> None:
-        if self.first is None:
-            self.first = time.monotonic()
-
-    def durations(self) -> dict[str, int]:
-        """The model was loaded, then until the first piece the prompt was read, from then on the answer was written."""
-        now = time.monotonic()
-        first = self.first if self.first is not None else now
-        loaded = self.loading if self.loading is not None else self.began
-        return {
-            "total_duration": nanoseconds(now - self.began),
-            "load_duration": nanoseconds(loaded - self.began),
-            "prompt_eval_duration": nanoseconds(first - loaded),
-            "eval_duration": nanoseconds(now - first),
-        }
 
 
 class Lines:
@@ -61,13 +33,14 @@ class Lines:
 
     def whole(self, said: Mapping[str, Any]) -> dict[str, Any]:
         """The answer in one piece."""
+        self._clock.measured(said.get("timings"))
         self._answer = answer_of(_chat_of(said))
         answer = self._answer
         return self._line(answer.text, answer.thought, answer.calls) | self._last()
 
     def waiting(self) -> bytes:
         """An empty piece: a blank line would break Ollama's own client."""
-        self._clock.loading = time.monotonic()
+        self._clock.wait()
         return _written(self._line("", "", []) | {"done": False})
 
     def feed(self, events: Sequence[bytes]) -> bytes:
@@ -82,6 +55,7 @@ class Lines:
         return _written(errors.body(problem, status))
 
     def _chunk(self, chunk: dict[str, Any]) -> bytes:
+        self._clock.measured(chunk.get("timings"))
         lines = b""
         for piece in pieces_of(_chat_of(chunk)):
             self._clock.heard()
@@ -116,10 +90,6 @@ def moment() -> str:
 
 def _written(line: Mapping[str, Any]) -> bytes:
     return json.dumps(line, ensure_ascii=False).encode(errors="replace") + b"\n"
-
-
-def nanoseconds(seconds: float) -> int:
-    return max(0, int(seconds * _NANOSECONDS))
 
 
 def _chat_of(said: Mapping[str, Any]) -> Mapping[str, Any]:
