@@ -1,0 +1,1 @@
+"""OpenAI's responses, translated to chats and back."""

@@ -1,0 +1,130 @@
+"""What a model said, as OpenAI's response: items, and the object around them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from api.gateway.pieces import Usage, answer_of
+from api.gateway.responses.tools import functions
+from shared.identifiers import new_id
+
+Item = dict[str, Any]
+
+
+class Response:
+    """One response to one request: its id, and what it repeats of the request."""
+
+    def __init__(self, asked: Mapping[str, Any]) -> None:
+        self._id = new_id("resp")
+        self._created = int(time.time())
+        self._repeated = _repeated(asked)
+
+    def whole(self, said: Mapping[str, Any]) -> dict[str, Any]:
+        """An engine's whole answer."""
+        answer = answer_of(said)
+        items = []
+        if answer.thought:
+            items.append(thought(new_id("rs"), answer.thought))
+        if answer.text or not answer.calls:
+            items.append(message(new_id("msg"), answer.text))
+        items += [call(new_id("fc"), one.id, one.name, one.arguments) for one in answer.calls]
+        return self.ended(answer.reason, items, answer.usage)
+
+    def ended(self, reason: str, items: Sequence[Item], used: Usage) -> dict[str, Any]:
+        """With all that was said, whether the model came to its end or to a limit."""
+        why = {"length": "max_output_tokens", "content_filter": "content_filter"}.get(reason)
+        status = "incomplete" if why else "completed"
+        if why and items and items[-1].get("status"):
+            items = [*items[:-1], items[-1] | {"status": "incomplete"}]
+        return self.shown(
+            status,
+            items,
+            usage=_usage(used),
+            incomplete_details={"reason": why} if why else None,
+            completed_at=None if why else int(time.time()),
+        )
+
+    def shown(self, status: str, items: Sequence[Item] = (), **more: Any) -> dict[str, Any]:
+        """The object with every field that strict clients want."""
+        return {
+            "id": self._id,
+            "object": "response",
+            "created_at": self._created,
+            "completed_at": None,
+            "status": status,
+            "error": None,
+            "incomplete_details": None,
+            "output": list(items),
+            "usage": None,
+            **self._repeated,
+            **more,
+        }
+
+
+def message(item_id: str, text: str, status: str = "completed") -> Item:
+    return {"type": "message", "id": item_id, "status": status, "role": "assistant", "content": [text_part(text)]}
+
+
+def text_part(text: str) -> Item:
+    return {"type": "output_text", "text": text, "annotations": [], "logprobs": []}
+
+
+def thought(item_id: str, text: str) -> Item:
+    """What the model thought before it answered."""
+    return {"type": "reasoning", "id": item_id, "summary": [], "content": [{"type": "reasoning_text", "text": text}]}
+
+
+def call(item_id: str, call_id: str | None, name: str | None, arguments: str, status: str = "completed") -> Item:
+    return {
+        "type": "function_call",
+        "id": item_id,
+        "call_id": call_id or new_id("call"),
+        "name": name or "",
+        "arguments": arguments,
+        "status": status,
+    }
+
+
+def _usage(used: Usage) -> dict[str, Any]:
+    return {
+        "input_tokens": used.prompt,
+        "input_tokens_details": {"cached_tokens": used.cached},
+        "output_tokens": used.completion,
+        "output_tokens_details": {"reasoning_tokens": 0},
+        "total_tokens": used.prompt + used.completion,
+    }
+
+
+def _repeated(asked: Mapping[str, Any]) -> dict[str, Any]:
+    """What the request said, or what holds where it said nothing."""
+    defaults: dict[str, Any] = {
+        "instructions": None,
+        "max_output_tokens": None,
+        "max_tool_calls": None,
+        "metadata": {},
+        "parallel_tool_calls": True,
+        "temperature": 1.0,
+        "top_p": 1.0,
+        "presence_penalty": 0.0,
+        "frequency_penalty": 0.0,
+        "tool_choice": "auto",
+        "truncation": "disabled",
+        "safety_identifier": None,
+        "prompt_cache_key": None,
+    }
+    given = {name: asked[name] for name in defaults if asked.get(name) is not None}
+    text, reasoning = asked.get("text") or {}, asked.get("reasoning") or {}
+    return defaults | given | {
+        "model": asked["model"],
+        "previous_response_id": None,
+        "text": {"format": {"type": "text"}} | text,
+        "reasoning": {"effort": reasoning.get("effort"), "summary": None},
+        "tools": [{"description": None, "parameters": None, "strict": None} | tool for tool in functions(asked)],
+        "top_logprobs": 0,
+        # Nothing is kept, whatever was asked for.
+        "store": False,
+        "background": False,
+        "service_tier": "default",
+    }  # fmt: skip

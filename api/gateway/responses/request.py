@@ -1,0 +1,141 @@
+"""A request for a response, as the chat completion that engines understand.
+
+Source: OpenAI's API reference, "Create a model response", and the Open Responses specification.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from api.gateway.reading import want
+from api.gateway.responses.tools import choice_of, tools_of
+from shared.errors import InvalidParameters
+
+_SAME = ("temperature", "top_p", "presence_penalty", "frequency_penalty")
+_ROLES = ("user", "assistant", "system", "developer")
+#: What would need a memory of earlier responses, and how to do without.
+_KEPT = {
+    "previous_response_id": "send the whole conversation as input",
+    "conversation": "send the whole conversation as input",
+    "background": "leave it out and wait for the answer, or submit a job: POST /v1/jobs",
+}
+
+
+def chat_of(asked: Mapping[str, Any]) -> dict[str, Any]:
+    """The engine's request, without its model. Raises InvalidParameters."""
+    for name, instead in _KEPT.items():
+        if asked.get(name):
+            raise InvalidParameters(f"{name} cannot be used", "responses are not kept here", instead, field=name)
+    body: dict[str, Any] = {"messages": list(_messages(asked))}
+    body |= {name: asked[name] for name in _SAME if want(asked, name, float) is not None}
+    if (limit := want(asked, "max_output_tokens", int)) is not None:
+        if limit < 1:
+            raise InvalidParameters(
+                "max_output_tokens is too small", f"it is {limit}", "give at least 1", field="max_output_tokens"
+            )
+        body["max_tokens"] = limit
+    return body | tools_of(asked) | choice_of(asked) | _format(asked) | _thinking(asked)
+
+
+def _messages(asked: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    if instructions := want(asked, "instructions", str):
+        yield {"role": "system", "content": instructions}
+    given = asked.get("input")
+    items = [{"role": "user", "content": given}] if isinstance(given, str) and given else given
+    if not isinstance(items, list) or not items:
+        why = "it is missing or empty" if not given else "it is neither a text nor a list"
+        raise InvalidParameters("input is wrong", why, "give a text, or a list of items", field="input")
+    calls: list[dict[str, Any]] = []
+    for position, item in enumerate(items):
+        place = f"input.{position}"
+        if isinstance(item, dict) and item.get("type") == "function_call":
+            calls.append(_call(item))
+            continue
+        if calls:
+            # Calls that follow each other were made in one turn.
+            yield {"role": "assistant", "content": None, "tool_calls": calls}
+            calls = []
+        yield from _message(item, place)
+    if calls:
+        yield {"role": "assistant", "content": None, "tool_calls": calls}
+
+
+def _message(item: object, place: str) -> Iterator[dict[str, Any]]:
+    """Earlier thoughts are left out: a model is not meant to read them again."""
+    if not isinstance(item, dict):
+        raise InvalidParameters(f"{place} is wrong", "it is no object", "give an item with a type", field=place)
+    match item.get("type") or "message":
+        case "message":
+            if item.get("role") not in _ROLES:
+                raise InvalidParameters(f"{place} is wrong", "it has no role", "give role and content", field=place)
+            role = "system" if item["role"] == "developer" else item["role"]
+            yield {"role": role, "content": _content(item.get("content"), place)}
+        case "function_call_output":
+            said = _content(item.get("output"), place)
+            yield {"role": "tool", "tool_call_id": item.get("call_id") or "", "content": said}
+        case "reasoning":
+            return
+        case other:
+            raise InvalidParameters(
+                f"{place} cannot be used",
+                f"nothing here knows what a {other} is",
+                "send messages, function calls and their outputs",
+                field=place,
+            )
+
+
+def _call(item: Mapping[str, Any]) -> dict[str, Any]:
+    function = {"name": item.get("name") or "", "arguments": item.get("arguments") or "{}"}
+    return {"id": item.get("call_id") or "", "type": "function", "function": function}
+
+
+def _content(content: object, place: str) -> str | list[dict[str, Any]]:
+    """One text where all parts are texts: some templates take nothing else."""
+    if content is None or isinstance(content, str):
+        return content or ""
+    if not isinstance(content, list) or not all(isinstance(part, dict) for part in content):
+        raise InvalidParameters(
+            f"{place}.content is wrong", "it is neither a text nor a list", "give a text or parts", field=place
+        )
+    parts = [_part(part, place) for part in content]
+    if all(part["type"] == "text" for part in parts):
+        return "\n".join(part["text"] for part in parts)
+    return parts
+
+
+def _part(part: Mapping[str, Any], place: str) -> dict[str, Any]:
+    match part.get("type"):
+        case "input_text" | "output_text" | "text" | "summary_text":
+            return {"type": "text", "text": part.get("text") or ""}
+        case "refusal":
+            return {"type": "text", "text": part.get("refusal") or ""}
+        case "input_image" if str(part.get("image_url") or "").startswith("data:"):
+            return {"type": "image_url", "image_url": {"url": part["image_url"]}}
+        case "input_image":
+            # An engine would fetch whatever an address names.
+            why, fix = "it is not the image itself", "send the image as a data: URL in image_url"
+        case other:
+            why, fix = f"its type is {other or 'missing'}", "send input_text or input_image"
+    raise InvalidParameters(f"{place} has a part that cannot be used", why, fix, field=place)
+
+
+def _format(asked: Mapping[str, Any]) -> dict[str, Any]:
+    """An answer in JSON, or in a JSON schema."""
+    wanted = want(want(asked, "text", dict) or {}, "format", dict) or {}
+    match wanted.get("type"):
+        case "json_schema":
+            schema = {name: wanted[name] for name in ("name", "schema", "strict", "description") if name in wanted}
+            return {"response_format": {"type": "json_schema", "json_schema": {"name": "answer"} | schema}}
+        case "json_object":
+            return {"response_format": {"type": "json_object"}}
+        case _:
+            return {}
+
+
+def _thinking(asked: Mapping[str, Any]) -> dict[str, Any]:
+    """Models whose template can think or not are told which, and how hard."""
+    effort = want(want(asked, "reasoning", dict) or {}, "effort", str)
+    if effort is None:
+        return {}
+    return {"chat_template_kwargs": {"enable_thinking": effort != "none", "reasoning_effort": effort}}

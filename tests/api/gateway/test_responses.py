@@ -1,0 +1,168 @@
+"""OpenAI's responses, translated to chats and back."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from api.gateway.dialects.openai_responses import read
+from api.gateway.responses.request import chat_of
+from api.gateway.responses.stream import ResponseWriter
+from shared.errors import InvalidParameters, Unavailable
+from tests.api.served import Served
+
+_HELLO = {"role": "user", "content": "hello"}
+
+
+def asked(**fields: Any) -> dict[str, Any]:
+    return {"model": "m", "input": "hello"} | fields
+
+
+def chunk(delta: dict[str, Any] | None = None, reason: str | None = None, **more: Any) -> bytes:
+    return json.dumps({"choices": [{"index": 0, "delta": delta or {}, "finish_reason": reason}], **more}).encode()
+
+
+def events(written: bytes) -> list[dict[str, Any]]:
+    """What a client reads; each event's line names the type of its data, and they are numbered from 0."""
+    told = []
+    for block in written.decode().strip().split("\n\n"):
+        name, data = block.split("\n")
+        told.append(json.loads(data.removeprefix("data: ")))
+        assert name == f"event: {told[-1]['type']}"
+    assert [one["sequence_number"] for one in told] == list(range(len(told)))
+    return told
+
+
+def streamed(*chunks: bytes) -> list[dict[str, Any]]:
+    writer = ResponseWriter(asked())
+    return events(writer.feed(chunks) + writer.end())
+
+
+@pytest.mark.parametrize(
+    ("given", "sent"),
+    [
+        ({"instructions": "be brief"}, [{"role": "system", "content": "be brief"}, _HELLO]),
+        ({"input": [{"role": "developer", "content": "be brief"}]}, [{"role": "system", "content": "be brief"}]),
+        ({"input": [{"role": "user", "content": [{"type": "input_text", "text": "hello"}]}]}, [_HELLO]),
+        (
+            {"input": [
+                {"type": "reasoning", "id": "rs_1", "summary": []},
+                {"type": "function_call", "call_id": "a", "name": "look", "arguments": "{}"},
+                {"type": "function_call", "call_id": "b", "name": "look", "arguments": "{}"},
+                {"type": "function_call_output", "call_id": "a", "output": "seen"},
+            ]},
+            [
+                {"role": "assistant", "content": None, "tool_calls": [
+                    {"id": "a", "type": "function", "function": {"name": "look", "arguments": "{}"}},
+                    {"id": "b", "type": "function", "function": {"name": "look", "arguments": "{}"}},
+                ]},
+                {"role": "tool", "tool_call_id": "a", "content": "seen"},
+            ],
+        ),
+        (
+            {"input": [{"role": "user", "content": [{"type": "input_image", "image_url": "data:image/png;base64,x"}]}]},
+            [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "data:image/png;base64,x"}}]}],
+        ),
+    ],
+)  # fmt: skip
+def test_input_becomes_messages(given: dict[str, Any], sent: list[Any]) -> None:
+    assert chat_of(asked(**given))["messages"] == sent
+
+
+def test_formats_limits_and_tools_are_the_engines_words() -> None:
+    schema = {"type": "json_schema", "name": "n", "schema": {"type": "object"}, "strict": True}
+    tools = [{"type": "function", "name": "look", "parameters": {"type": "object"}}, {"type": "web_search"}]
+    choice = {"type": "function", "name": "look"}
+    body = chat_of(asked(text={"format": schema}, max_output_tokens=9, tools=tools, tool_choice=choice))
+    assert body["response_format"]["json_schema"] == {"name": "n", "schema": {"type": "object"}, "strict": True}
+    assert body["max_tokens"] == 9
+    assert [tool["function"]["name"] for tool in body["tools"]] == ["look"]
+    assert body["tool_choice"] == {"type": "function", "function": {"name": "look"}}
+
+
+@pytest.mark.parametrize(
+    ("given", "field"),
+    [
+        ({"previous_response_id": "resp_1"}, "previous_response_id"),
+        ({"background": True}, "background"),
+        ({"input": None}, "input"),
+        ({"input": 3}, "input"),
+        ({"input": [{"role": "robot", "content": "x"}]}, "input.0"),
+        ({"input": [{"type": "item_reference", "id": "x"}]}, "input.0"),
+        ({"input": [{"role": "user", "content": [{"type": "input_image", "image_url": "http://a/b"}]}]}, "input.0"),
+        ({"max_output_tokens": 0}, "max_output_tokens"),
+        ({"tools": [{"type": "function"}]}, "tools.0.name"),
+        ({"tools": [{"type": "function", "name": "a"}], "tool_choice": 3}, "tool_choice"),
+    ],
+)
+def test_what_cannot_be_done_is_explained(given: dict[str, Any], field: str) -> None:
+    with pytest.raises(InvalidParameters) as refused:
+        chat_of(asked(**given))
+    assert refused.value.problem.details["field"] == field
+
+
+def test_a_text_is_added_filled_and_done_in_order() -> None:
+    told = streamed(chunk({"content": "a"}), chunk({"content": "b"}), chunk(reason="stop", usage={"prompt_tokens": 3}))
+    assert [one["type"].removeprefix("response.") for one in told] == [
+        "created", "in_progress", "output_item.added", "content_part.added", "output_text.delta", "output_text.delta",
+        "output_text.done", "content_part.done", "output_item.done", "completed",
+    ]  # fmt: skip
+    final = told[-1]["response"]
+    assert final["output"][0]["content"][0]["text"] == "ab"
+    assert final["usage"]["input_tokens"] == 3
+    assert len({one["item_id"] for one in told if "item_id" in one} | {final["output"][0]["id"]}) == 1
+
+
+def test_thoughts_and_parallel_calls_are_items_of_their_own() -> None:
+    def call(index: int, **more: Any) -> bytes:
+        return chunk({"tool_calls": [{"index": index, **more}]})
+
+    told = streamed(
+        chunk({"reasoning_content": "hm"}),
+        call(0, id="a", function={"name": "look", "arguments": ""}),
+        call(0, function={"arguments": "{}"}),
+        call(1, id="b", function={"name": "look", "arguments": "{}"}),
+        chunk(reason="tool_calls"),
+    )
+    output = told[-1]["response"]["output"]
+    assert [item["type"] for item in output] == ["reasoning", "function_call", "function_call"]
+    assert [item.get("call_id") for item in output] == [None, "a", "b"]
+    assert [item.get("arguments") for item in output] == [None, "{}", "{}"]
+    added = [one["output_index"] for one in told if one["type"] == "response.output_item.added"]
+    assert added == [0, 1, 2]
+
+
+def test_a_limit_makes_a_response_incomplete() -> None:
+    final = streamed(chunk({"content": "a"}), chunk(reason="length"))[-1]
+    assert (final["type"], final["response"]["status"]) == ("response.incomplete", "incomplete")
+    assert final["response"]["incomplete_details"] == {"reason": "max_output_tokens"}
+
+
+def test_a_failure_in_mid_stream_is_an_event() -> None:
+    writer = ResponseWriter(asked())
+    told = events(
+        writer.feed([chunk({"content": "a"})]) + writer.failed(Unavailable("It broke", "b", "c").problem, 503)
+    )
+    assert told[-1]["type"] == "response.failed"
+    assert told[-1]["response"]["error"]["code"] == "unavailable"
+
+
+def test_a_whole_answer_says_what_was_asked() -> None:
+    said = read(asked(instructions="be brief", temperature=0.5)).whole(
+        {"choices": [{"message": {"content": "yes"}, "finish_reason": "stop"}], "usage": {"completion_tokens": 1}}
+    )
+    assert isinstance(said, dict)
+    assert (said["object"], said["status"], said["store"]) == ("response", "completed", False)
+    assert (said["instructions"], said["temperature"]) == ("be brief", 0.5)
+    assert said["output"][0]["content"][0]["text"] == "yes"
+
+
+@pytest.mark.parametrize(
+    ("method", "path"), [("GET", ""), ("DELETE", ""), ("GET", "/input_items"), ("POST", "/cancel")]
+)
+def test_no_response_can_be_found_again(door: Served, method: str, path: str) -> None:
+    answer = door.client.request(method, f"/v1/responses/resp_1{path}")
+    assert (answer.status_code, set(answer.json()["error"])) == (404, {"message", "type", "param", "code"})
+    assert "not kept" in answer.json()["error"]["message"]
