@@ -45,11 +45,19 @@ class Meter:
 
     async def admit(self, caller: Caller) -> Account:
         """Count a request, which ends with `Account.leave`. Raises QuotaExceeded."""
-        account = self._accounts.get(caller.id)
-        if account is None:
-            account = self._accounts.setdefault(caller.id, await self._opened(caller))
+        account = self._accounts.get(caller.id) or await run_in_threadpool(self._account, caller)
         account.admit(caller.limits, time.time())
         return account
+
+    def admit_jobs(self, caller: Caller, count: int) -> None:
+        """Count so many jobs as requests; what they use is counted when they end. Raises QuotaExceeded."""
+        if not caller.limits:
+            return
+        account = self._account(caller)
+        limits = {name: limit for name, limit in caller.limits.items() if name != Limit.CONCURRENT}
+        for _ in range(count):
+            account.admit(limits, time.time())
+            account.leave(0, time.time())
 
     def account(self, caller: Caller) -> Account:
         """What a caller that was here before has used."""
@@ -80,21 +88,28 @@ class Meter:
             return
         try:
             with self._database.write() as session:
-                usage.add(session, _total(_named(session, spent), _of_jobs(session, jobs)))
+                of_jobs = _of_jobs(session, jobs)
+                usage.add(session, _total(_named(session, spent), of_jobs))
         except SQLAlchemyError as error:
             _log.warning("usage cannot be written down yet", reason=str(error).splitlines()[0])
             with self._lock:
                 self._spent = _total(spent, self._spent)
                 self._jobs = jobs + self._jobs
+            return
+        for part, it in of_jobs.items():
+            if part.key in self._accounts:
+                self._accounts[part.key].use("tokens", it.tokens, time.time())
 
-    async def _opened(self, caller: Caller) -> Account:
+    def _account(self, caller: Caller) -> Account:
         """What the day has seen already counts, also after a restart; only limits of a day outlive one."""
+        if caller.id in self._accounts:
+            return self._accounts[caller.id]
         account = Account()
         if caller.limits.keys() & {Limit.REQUESTS_DAY, Limit.TOKENS_DAY}:
             moment = time.time()
-            before = await run_in_threadpool(self._today, caller.id, usage.day_of(moment))
+            before = self._today(caller.id, usage.day_of(moment))
             account.recall(before.requests, before.tokens, moment)
-        return account
+        return self._accounts.setdefault(caller.id, account)
 
     def _today(self, key: str, day: str) -> Spent:
         with self._database.read() as session:

@@ -10,6 +10,7 @@ import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from threading import RLock
 
 from shared.errors import QuotaExceeded
 
@@ -46,34 +47,38 @@ class Standing:
 
 @dataclass(slots=True)
 class Account:
-    """What one key has used. Times are seconds since 1970."""
+    """What one key has used; threads may share it. Times are seconds since 1970."""
 
     in_flight: int = 0
     #: Window of a unit → which one it was, and how much was used in it.
     _used: dict[str, tuple[int, int]] = field(default_factory=dict)
+    _lock: RLock = field(default_factory=RLock)
 
     def admit(self, limits: Limits, moment: float) -> None:
         """Count one request, which ends with `leave`. Raises QuotaExceeded, and counts nothing then."""
-        most = limits.get(Limit.CONCURRENT)
-        if most is not None and self.in_flight >= most:
-            raise _refused(f"{self.in_flight} requests of it are under way, and it may have {most}", 1)
-        for standing in self.standings(limits, moment):
-            if standing.left <= 0:
-                seconds = max(1, math.ceil(standing.reset))
-                raise _refused(f"its {standing.limit} {standing.what} are used up", seconds)
-        self.in_flight += 1
-        self.use("requests", 1, moment)
+        with self._lock:
+            most = limits.get(Limit.CONCURRENT)
+            if most is not None and self.in_flight >= most:
+                raise _refused(f"{self.in_flight} requests of it are under way, and it may have {most}", 1)
+            for standing in self.standings(limits, moment):
+                if standing.left <= 0:
+                    seconds = max(1, math.ceil(standing.reset))
+                    raise _refused(f"its {standing.limit} {standing.what} are used up", seconds)
+            self.in_flight += 1
+            self.use("requests", 1, moment)
 
     def leave(self, tokens: int, moment: float) -> None:
         """A request has ended, and used so many tokens."""
-        self.in_flight -= 1
-        self.use("tokens", tokens, moment)
+        with self._lock:
+            self.in_flight -= 1
+            self.use("tokens", tokens, moment)
 
     def use(self, unit: str, amount: int, moment: float) -> None:
         """Count `requests` or `tokens` in each of the windows that the moment is in."""
-        for window in WINDOWS:
-            number = int(moment // WINDOWS[window])
-            self._used[f"{unit}/{window}"] = (number, self._so_far(unit, window, moment) + amount)
+        with self._lock:
+            for window, seconds in WINDOWS.items():
+                used = self._so_far(unit, window, moment) + amount
+                self._used[f"{unit}/{window}"] = (int(moment // seconds), used)
 
     def recall(self, requests: int, tokens: int, moment: float) -> None:
         """Take over what was used earlier in the day, of which nobody knows the minute or the hour."""

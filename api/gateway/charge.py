@@ -16,10 +16,10 @@ from starlette.responses import Response
 from api.deps import FrontDoor
 from api.errors import answer
 from api.gateway.exchange import Exchange, Said, Writer
-from api.gateway.model_names import find
 from api.gateway.pieces import Usage, usage_of
+from api.grants import check_model
 from api.sse import LiveResponse
-from shared.errors import Forbidden, Problem, QuotaExceeded
+from shared.errors import Problem, QuotaExceeded
 from shared.keys import Caller
 from shared.quotas import Account
 from shared.usage import Part, Spent
@@ -122,15 +122,8 @@ def _told(event: bytes) -> Usage | None:
 
 
 def _check_model(door: FrontDoor, caller: Caller, name: str) -> None:
-    """Raises Forbidden, and NotFound as without limits."""
     with door.read() as session:
-        model = find(session, name, door.settings.default_model).model.name
-    if not {name, model} & (caller.models or frozenset()):
-        raise Forbidden(
-            f"The key {caller.name!r} may not use {name}",
-            f"it may use {', '.join(sorted(caller.models or ())) or 'no model'}",
-            f"use another key, or allow it: cidermill keys set {caller.id} --model {model}",
-        )
+        check_model(session, caller, name, door.settings.default_model)
 
 
 def _standing(path: str, caller: Caller, account: Account) -> Mapping[str, str]:

@@ -12,6 +12,7 @@ from starlette.responses import RedirectResponse, Response
 from api import views
 from api.answers import as_json, page
 from api.deps import After, Door, FrontDoor, Limit, Reader, Submitter
+from api.grants import grant
 from api.schemas import BulkIn, BulkOut, JobDetail, JobIn, JobOut, Page, SubmittedOut
 from shared.errors import Conflict, InvalidParameters
 from shared.explanation import Explanation
@@ -36,10 +37,12 @@ IdempotencyKey = Annotated[
 def submit(body: JobIn, door: Door, caller: Submitter, idempotency_key: IdempotencyKey = None) -> Response:
     """Queue a job. 201 with its `Location`; 200 when the `Idempotency-Key` has its job already."""
     submission = _submission(body, idempotency_key)
+    door.meter.admit_jobs(caller, 1)
 
     def queue() -> tuple[Submitted, JobOut]:
         with door.read() as session:
             prepared = service.prepare(session, [submission], caller.id)
+            grant(session, caller, prepared)
         with door.write(wake=True) as session:
             submitted = service.queue(session, prepared)[0]
             return submitted, JobOut.model_validate(queries.find(session, submitted.id))
@@ -54,10 +57,12 @@ def submit_many(body: BulkIn, door: Door, caller: Submitter, idempotency_key: Id
     """Queue up to 1000 jobs, all or none; an `Idempotency-Key` covers them all, each by its place."""
     keys = [f"{idempotency_key}:{place}" if idempotency_key else None for place in range(len(body.jobs))]
     submissions = [_submission(job, key) for job, key in zip(body.jobs, keys, strict=True)]
+    door.meter.admit_jobs(caller, len(submissions))
 
     def queue() -> list[Submitted]:
         with door.read() as session:
             prepared = service.prepare(session, submissions, caller.id)
+            grant(session, caller, prepared)
         with door.write(wake=True) as session:
             return service.queue(session, prepared)
 

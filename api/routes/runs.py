@@ -10,6 +10,7 @@ from starlette.responses import Response
 from api import views
 from api.answers import as_json, page
 from api.deps import After, Door, FrontDoor, Limit, Reader, Submitter
+from api.grants import capped, check_model
 from api.schemas import Page, RunIn, RunOut
 from shared.explanation import Explanation
 from shared.runs import queries, service, state
@@ -29,10 +30,11 @@ def start(body: RunIn, door: Door, caller: Submitter) -> Response:
         capability=body.capability,
         runtime=body.runtime,
         host=body.host,
-        priority=body.priority,
+        priority=capped(caller, body.priority),
         spec=body.spec,
     )
     with door.write(wake=True) as session:
+        check_model(session, caller, body.model)
         run_id = service.start(session, wish)
     return as_json(_shown(door, run_id), status.HTTP_201_CREATED, Location=f"/v1/runs/{run_id}")
 

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from tests.api.conftest import Opener
+from tests.api.fleet import Fleet
 from tests.api.served import Served
 
 
@@ -66,3 +67,30 @@ def test_what_admins_change_is_in_the_log_and_what_they_are_refused(door: Served
 
 def test_the_log_is_for_admins(door: Served) -> None:
     assert door.get("/v1/audit", headers=bearer(made(door, role="submit"))).status_code == 403
+
+
+_ECHO = {"kind": "inference", "params": {"model": "echo", "prompt": "x"}}
+
+
+def test_work_is_no_more_urgent_than_its_key_may_be(door: Served, fleet: Fleet) -> None:
+    fleet.ready_run()
+    headers = bearer(made(door, priority="low"))
+    for asked, given in (("high", "low"), ("batch", "batch")):
+        job = door.post("/v1/jobs", {**_ECHO, "priority": asked}, headers=headers).json()
+        run = door.post("/v1/runs", {"model": "echo", "priority": asked}, headers=headers).json()
+        assert (job["priority"], run["priority"]) == (given, given)
+
+
+def test_jobs_and_runs_use_only_the_models_that_their_key_may(door: Served, fleet: Fleet) -> None:
+    headers = bearer(made(door, models=["another"]))
+    assert door.post("/v1/jobs", _ECHO, headers=headers).status_code == 403
+    assert door.post("/v1/jobs/bulk", {"jobs": [_ECHO]}, headers=headers).status_code == 403
+    assert door.post("/v1/runs", {"model": "echo"}, headers=headers).status_code == 403
+
+
+def test_jobs_count_as_requests(door: Served, fleet: Fleet) -> None:
+    headers = bearer(made(door, limits={"requests/day": 2}))
+    assert door.post("/v1/jobs/bulk", {"jobs": [_ECHO, _ECHO]}, headers=headers).status_code == 201
+    refused = door.post("/v1/jobs", _ECHO, headers=headers)
+    assert (refused.status_code, refused.json()["error"]["code"]) == (429, "rate_limit_exceeded")
+    assert int(refused.headers["retry-after"]) > 0
