@@ -1,4 +1,4 @@
-"""Machines of the fleet: ls, show, join, drain, undrain, label, taint, maintenance, quarantine."""
+"""Machines of the fleet: memory, labels, taints, drain, join."""
 
 from __future__ import annotations
 

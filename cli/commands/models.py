@@ -1,4 +1,4 @@
-"""Models of the fleet: ls, pull, info, rm, search, fit, recommend, verify, scan, gc, alias."""
+"""Models of the fleet: pull, find, weigh, verify, remove."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Jobs that are submitted again and again: ls, add, show, rm, pause, resume, run."""
+"""Jobs that are submitted again and again, by cron."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from cli.phrases import iso
 from cli.terminal import remark
 from cli.wishes import Wishes
 
-app = group("Jobs that are submitted again and again.")
+app = group("Repeated jobs.")
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="The schedule, by name or id.")]
 

@@ -1,4 +1,4 @@
-"""Replay a trace through the scheduler's own plan, and through simpler ones."""
+"""Replay a trace through the scheduler's plan and simpler ones."""
 
 from __future__ import annotations
 
@@ -41,7 +41,10 @@ def simulate(
     show: Annotated[bool, typer.Option("--print", help="Print the trace as JSON, and play nothing.")] = False,
     as_json: options.AsJson = False,
 ) -> None:
-    """Replay a trace of jobs through the scheduler's own plan, in virtual time, beside simpler policies."""
+    """Replay a trace through the scheduler's own plan and simpler ones.
+
+    Time is virtual: hours take seconds.
+    """
     from scheduler.simulate.compare import compare
     from scheduler.simulate.trace import write_trace
 

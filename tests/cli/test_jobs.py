@@ -94,7 +94,7 @@ def test_waiting_no_longer_than_asked_is_exit_code_6_and_the_job_goes_on(mill: M
 
 
 def test_ctrl_c_detaches_says_how_to_come_back_and_the_job_goes_on(mill: Mill) -> None:
-    command = (*COMMAND, "--url", mill.stack.url, *slow(1.5), "--follow")
+    command = (*COMMAND, "--url", mill.stack.url, *slow(5), "--follow")
     with subprocess.Popen(
         command, env=environment(mill.home), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as following:
