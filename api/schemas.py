@@ -401,6 +401,7 @@ class FileOut(Out):
     content_type: str
     sha256: str
     job_id: str | None
+    status: Literal["processed"] = "processed"
 
 
 class DeletedOut(Out):

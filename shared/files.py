@@ -26,6 +26,8 @@ from shared.tables import File
 from shared.units import Bytes, format_bytes
 
 CHUNK = 1024 * 1024
+#: For what the front door writes itself: that which it is made of was limited before.
+NO_LIMIT = Bytes(1 << 62)
 _NAME_LENGTH = 255
 
 

@@ -7,7 +7,7 @@ import tempfile
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any, BinaryIO, ClassVar, Self, cast
+from typing import Any, BinaryIO, ClassVar, Literal, Self, cast
 
 from pydantic import Field, model_validator
 
@@ -44,6 +44,9 @@ class Inference(Kind):
         description="Bodies with messages, prompt or input and any sampling fields; or OpenAI batch lines.",
     )
     file: str | None = Field(None, description="Id of a JSONL file: one body or OpenAI batch line per line.")
+    asks: Literal[Capability.GENERATE, Capability.EMBED] | None = Field(
+        None, description="What the lines of the file ask for; default: what the model can."
+    )
     defaults: dict[str, Any] = Field({}, description="Fields for every request that does not set them itself.")
     runtime: str | None = Field(None, description="Only this runtime; default: any that can.")
     host: str | None = Field(None, description="Only this host; default: any that fits.")
@@ -110,6 +113,8 @@ class Inference(Kind):
         """Lines are not read at submit, so the model says what they ask for."""
         if not catalog.file_size(cast(str, self.file)):
             raise InvalidParameters("The file is empty", "it has no line to ask", "upload a JSONL file", file=self.file)
+        if self.asks is not None:
+            return self.asks
         able = catalog.model(self.model).capabilities
         return Capability.EMBED if able and Capability.GENERATE not in able else Capability.GENERATE
 

@@ -1,0 +1,114 @@
+"""Begins a batch: its file is read and split, and its jobs are queued, all of them or none."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from api.batches import rows
+from api.batches.contract import Part
+from api.batches.dialects import dialect_of
+from api.batches.split import Draft, Refused, Split, Splitter, mistake
+from api.deps import FrontDoor
+from api.gateway import model_names
+from api.gateway.model_names import Found
+from shared import files
+from shared.errors import BadRequest, CannotFit, CidermillError, Conflict, NotFound
+from shared.files import Stored
+from shared.jobs import service
+from shared.jobs.intake import Submission
+from shared.tables import Batch
+from shared.vocabulary import Priority
+
+#: What people call a file that a batch made for its jobs.
+_PURPOSE = "batch_part"
+
+
+def begin(door: FrontDoor, row: Batch) -> None:
+    """Queue the jobs of a batch that was only accepted, or say why it failed. Raises NoCapacity, to be tried again."""
+
+    def find(name: str) -> Found:
+        with door.read() as session:
+            return model_names.find(session, name, door.settings.default_model)
+
+    splitter = Splitter(door.store, dialect_of(row.dialect), row.endpoint, find)
+    try:
+        with door.read() as session:
+            file = files.find(session, row.input_file)
+        split = splitter.split(file)
+        if split.mistakes:
+            _fail(door, row, split.total, split.mistakes)
+        else:
+            _queue(door, row, split)
+            return
+    except (NotFound, BadRequest, CannotFit) as error:
+        _fail(door, row, 0, [mistake(None, error.code, error.problem.sentence())])
+    except Conflict:
+        # Cancelled, or begun by another front door, while the file was read.
+        splitter.discard()
+        return
+    except CidermillError:
+        splitter.discard()
+        raise
+    splitter.discard()
+
+
+def _fail(door: FrontDoor, row: Batch, total: int, mistakes: Sequence[dict[str, Any]]) -> None:
+    with door.write() as session:
+        rows.fail(session, row, total, mistakes)
+
+
+def _queue(door: FrontDoor, row: Batch, split: Split) -> None:
+    """Files, jobs and the batch's state in one transaction."""
+    refused = _keep_refused(door, row, split.refused)
+    with door.write(wake=True) as session:
+        stored = [_stored(draft) for draft in split.parts]
+        for number, each in enumerate(stored, 1):
+            name = f"{row.id}-{number}.jsonl"
+            files.add(session, each, name=name, purpose=_PURPOSE, content_type="application/jsonl", owner=row.owner)
+        wanted = [_submission(row, draft, each.id) for draft, each in zip(split.parts, stored, strict=True)]
+        prepared = service.prepare(session, wanted, row.owner)
+        submitted = service.queue(session, prepared)
+        made = zip(submitted, stored, split.parts, strict=True)
+        parts = [Part(job.id, file.id, draft.model, draft.lines) for job, file, draft in made]
+        for part in parts:
+            files.find(session, part.file).job_id = part.job
+        if refused is not None:
+            files.add(
+                session, refused, name=f"{row.id}-refused.jsonl", purpose=_PURPOSE,
+                content_type="application/jsonl", owner=row.owner, job_id=parts[0].job if parts else None,
+            )  # fmt: skip
+        rows.begin(session, row, parts, split.total, refused.id if refused is not None else None)
+
+
+def _stored(draft: Draft) -> Stored:
+    assert draft.stored is not None
+    return draft.stored
+
+
+def _keep_refused(door: FrontDoor, row: Batch, refused: Sequence[Refused]) -> Stored | None:
+    """Lines that go into the error file as they are."""
+    if not refused:
+        return None
+    dialect, sink = dialect_of(row.dialect), door.store.sink(door.settings.upload_limit)
+    for each in refused:
+        line = dialect.refused(each.custom_id, each.error.problem, each.error.status)
+        sink.write(json.dumps(line, ensure_ascii=False).encode() + b"\n")
+    return sink.keep()
+
+
+def _submission(row: Batch, draft: Draft, file_id: str) -> Submission:
+    params: dict[str, Any] = {"model": draft.found.model.name, "file": file_id, "asks": draft.capability.value}
+    if draft.found.host is not None:
+        params["host"] = draft.found.host
+    if spec := draft.spec.model_dump(mode="json", exclude_unset=True):
+        params["spec"] = spec
+    return Submission(
+        kind="inference",
+        params=params,
+        priority=Priority.BATCH,
+        labels={"batch": row.id},
+        deadline=datetime.fromtimestamp(row.expires_at, UTC),
+    )

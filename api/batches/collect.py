@@ -1,0 +1,140 @@
+"""Writes the answers of a batch whose jobs are over: one line for each line that was asked, model by model in order."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from api.batches import rows
+from api.batches.contract import BatchState, Dialect, Part, Unanswered
+from api.batches.dialects import dialect_of
+from api.batches.lines import lines
+from api.deps import FrontDoor
+from shared import files
+from shared.db import clock_time
+from shared.errors import CidermillError, Problem, revive
+from shared.files import NO_LIMIT, Sink, Stored
+from shared.tables import Batch, Job, Result
+from shared.vocabulary import JobState
+
+_AT_ONCE = 200
+
+
+def collect(door: FrontDoor, row: Batch) -> None:
+    """Write its files and end it. Raises NoCapacity and NotFound, to be tried again; then nothing is kept."""
+    files_of = _Files(door, row)
+    try:
+        with door.read() as session:
+            expired = clock_time(session) >= row.expires_at
+            state = _write(session, door, row, files_of, Unanswered.EXPIRED if expired else Unanswered.CANCELLED)
+        stored = files_of.keep()
+    except BaseException:
+        files_of.discard()
+        raise
+    with door.write() as session:
+        output, errors = files_of.known(session, stored)
+        if not rows.finish(session, row, state, files_of.counts, output, errors):
+            session.rollback()
+            files_of.forget(stored)
+
+
+def _write(session: Session, door: FrontDoor, row: Batch, into: _Files, why: Unanswered) -> BatchState:
+    dialect = dialect_of(row.dialect)
+    for part in rows.parts_of(row):
+        _part(session, door, dialect, part, into, why)
+    if row.refused_file is not None:
+        refused = files.find(session, row.refused_file)
+        for _, line in lines(door.store, refused.id, refused.size):
+            into.put("failed", line)
+    if row.cancelling_at is not None:
+        return BatchState.CANCELLED
+    return BatchState.EXPIRED if into.counts[Unanswered.EXPIRED] else BatchState.COMPLETED
+
+
+def _part(session: Session, door: FrontDoor, dialect: Dialect, part: Part, into: _Files, why: Unanswered) -> None:
+    job, file = session.get(Job, part.job), files.find(session, part.file)
+    failure = Problem.model_validate(job.error) if job and job.state == JobState.FAILED and job.error else None
+    if failure is not None and failure.code == "deadline_passed":
+        failure = None
+    finished = _results(session, part.job)
+    following = next(finished, None)
+    for index, (_, line) in enumerate(lines(door.store, file.id, file.size)):
+        written = json.loads(line)
+        if following is not None and following[0] == index:
+            word, said = _answer(dialect, part, written, following[1])
+            following = next(finished, None)
+        elif failure is not None:
+            word, said = _refusal(dialect, written, failure)
+        else:
+            word, said = why.value, dialect.unanswered(written["custom_id"], why)
+        into.put(word, json.dumps(said, ensure_ascii=False).encode())
+
+
+def _answer(dialect: Dialect, part: Part, written: dict[str, Any], data: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+    if "error" in data:
+        return _refusal(dialect, written, Problem.model_validate(data["error"]))
+    asked = dialect.read(written["asked"], written["url"] if not dialect.together else "")
+    said = asked.exchange.whole(data["response"] | {"model": part.model})
+    return "completed", dialect.answered(asked.custom_id, said)
+
+
+def _refusal(dialect: Dialect, written: dict[str, Any], problem: Problem) -> tuple[str, dict[str, Any]]:
+    error: CidermillError = revive(problem)
+    status = int(problem.details.get("status") or error.status)
+    return "failed", dialect.refused(written["custom_id"], problem, status)
+
+
+def _results(session: Session, job_id: str) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Finished lines of a job in order, some at a time."""
+    after = -1
+    while True:
+        query = select(Result.index, Result.data).where(Result.job_id == job_id, Result.index > after)
+        found = session.execute(query.order_by(Result.index).limit(_AT_ONCE)).all()
+        yield from ((index, data) for index, data in found)
+        if len(found) < _AT_ONCE:
+            return
+        after = found[-1][0]
+
+
+class _Files:
+    """The output and the error file while they are written; a dialect may have one file for both."""
+
+    def __init__(self, door: FrontDoor, row: Batch) -> None:
+        self._door, self._row = door, row
+        self._together = dialect_of(row.dialect).together
+        self._sinks: dict[str, Sink] = {}
+        self.counts: Counter[str] = Counter(completed=0, failed=0)
+
+    def put(self, word: str, line: bytes) -> None:
+        """One line that is `completed`, `failed`, or an `Unanswered`."""
+        self.counts[word] += 1
+        name = "output" if self._together or word == "completed" else "errors"
+        if name not in self._sinks:
+            self._sinks[name] = self._door.store.sink(NO_LIMIT)
+        self._sinks[name].write(line + b"\n")
+
+    def keep(self) -> dict[str, Stored]:
+        return {name: sink.keep() for name, sink in self._sinks.items()}
+
+    def discard(self) -> None:
+        for sink in self._sinks.values():
+            sink.discard()
+
+    def forget(self, stored: dict[str, Stored]) -> None:
+        for each in stored.values():
+            self._door.store.forget(self._door.store.path(each.id))
+
+    def known(self, session: Session, stored: dict[str, Stored]) -> tuple[str | None, str | None]:
+        """Enter what was kept; the ids of output and errors."""
+        for name, each in stored.items():
+            files.add(
+                session, each, name=f"{self._row.id}-{name}.jsonl", purpose="batch_output",
+                content_type="application/jsonl", owner=self._row.owner,
+            )  # fmt: skip
+        ids = {name: each.id for name, each in stored.items()}
+        return ids.get("output"), ids.get("errors")

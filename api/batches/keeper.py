@@ -1,0 +1,85 @@
+"""Takes every batch its next step: begin it, end its jobs when it is cancelled or its time is over, write its answers.
+
+Each step starts from the rows, so a front door that was away goes on where it stopped, and several do no harm.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+
+import structlog
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from starlette.concurrency import run_in_threadpool
+
+from api.batches import rows
+from api.batches.begin import begin
+from api.batches.collect import collect
+from api.batches.contract import BatchState
+from api.deps import FrontDoor
+from shared.db import clock_time
+from shared.errors import NoCapacity, NotFound
+from shared.tables import Batch
+
+_log = structlog.get_logger(__name__)
+
+#: Seconds between two looks; a request that changes a batch rings instead of waiting for the next.
+_EVERY = 1.0
+
+
+class Keeper:
+    """Works in the background while the front door serves."""
+
+    def __init__(self, door: FrontDoor) -> None:
+        self._door = door
+        self._bell = asyncio.Event()
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    def ring(self) -> None:
+        """Look at once; from any thread."""
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(self._bell.set)
+
+    async def run(self) -> None:
+        """Look until cancelled."""
+        self._loop = asyncio.get_running_loop()
+        while True:
+            await run_in_threadpool(self.turn)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._bell.wait(), _EVERY)
+            self._bell.clear()
+
+    def turn(self) -> None:
+        """One step of every batch; what the database or the disk did not allow is tried again next time."""
+        try:
+            with self._door.read() as session:
+                live = rows.live(session)
+            for row in live:
+                self._step(row)
+        except (DBAPIError, PoolTimeout) as error:
+            _log.warning("batches wait for the database", reason=str(error).splitlines()[0])
+
+    def _step(self, row: Batch) -> None:
+        try:
+            if row.state == BatchState.VALIDATING:
+                begin(self._door, row)
+            elif not self._working(row):
+                collect(self._door, row)
+        except (NoCapacity, NotFound) as error:
+            _log.warning("a batch waits", batch=row.id, reason=str(error))
+
+    def _working(self, row: Batch) -> bool:
+        """Are there jobs to wait for? Those of a batch that is cancelled or out of time are told to end."""
+        with self._door.read() as session:
+            left, overdue = rows.unfinished(session, row), clock_time(session) >= row.expires_at
+        if row.state == BatchState.IN_PROGRESS and (overdue or not left):
+            with self._door.write() as session:
+                rows.finalize(session, row)
+        elif row.state == BatchState.IN_PROGRESS:
+            return True
+        if left:
+            with self._door.write(wake=True) as session:
+                rows.stop(session, left)
+        # What was finalized just now is read anew by the next look, which is not far when nothing is left to end.
+        return bool(left)

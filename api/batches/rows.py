@@ -1,0 +1,143 @@
+"""Batches in the database. States change here only, each by one compare-and-set, so that no step is taken twice."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from sqlalchemy import func, select, update
+from sqlalchemy.orm import Session
+
+from api.batches.contract import BatchState, Part
+from shared import files
+from shared.db import clock_time
+from shared.errors import Conflict, NotFound
+from shared.identifiers import new_id
+from shared.jobs import state as jobs
+from shared.tables import Batch, Job, Result, is_live_batch
+from shared.vocabulary import FINAL_JOB_STATES
+
+_WAITING = (BatchState.VALIDATING, BatchState.IN_PROGRESS)
+_LIVE = (*_WAITING, BatchState.FINALIZING, BatchState.CANCELLING)
+
+
+def add(
+    session: Session, dialect: str, endpoint: str, input_file: str, *, owner: str, window: str, seconds: float,
+    details: Mapping[str, Any],
+) -> Batch:  # fmt: skip
+    """A new batch over a file. Raises NotFound when there is no such file."""
+    files.find(session, input_file)
+    moment = clock_time(session)
+    row = Batch(
+        id=new_id("msgbatch" if dialect == "anthropic" else "batch"), dialect=dialect, endpoint=endpoint,
+        state=BatchState.VALIDATING, owner=owner, completion_window=window, details=dict(details),
+        input_file=input_file, parts=[], counts={}, errors=[], total=0, created_at=moment, expires_at=moment + seconds,
+    )  # fmt: skip
+    session.add(row)
+    session.flush()
+    return row
+
+
+def find(session: Session, batch_id: str, dialect: str) -> Batch:
+    """Raises NotFound."""
+    row = session.get(Batch, batch_id)
+    if row is None or row.dialect != dialect:
+        raise NotFound(f"There is no batch {batch_id}", "the id is wrong", "list them to see what there is")
+    return row
+
+
+def batches(session: Session, dialect: str, *, after: str | None, limit: int, newer: bool = False) -> list[Batch]:
+    """The newest first, from the one after `after`; with `newer` those before it, the nearest first."""
+    query = select(Batch).where(Batch.dialect == dialect).limit(limit)
+    query = query.order_by(Batch.id if newer else Batch.id.desc())
+    if after is not None:
+        query = query.where(Batch.id > after if newer else Batch.id < after)
+    return list(session.scalars(query))
+
+
+def live(session: Session) -> list[Batch]:
+    """Those that are not over, the oldest first."""
+    return list(session.scalars(select(Batch).where(is_live_batch).order_by(Batch.id)))
+
+
+def parts_of(row: Batch) -> list[Part]:
+    return [Part(**part) for part in row.parts]
+
+
+# --- transitions -------------------------------------------------------------------------------
+
+
+def begin(session: Session, row: Batch, parts: Sequence[Part], total: int, refused_file: str | None) -> None:
+    """Its jobs are queued in this transaction. Raises Conflict when somebody was faster."""
+    now = {"in_progress_at": clock_time(session)}
+    told = {"parts": [asdict(part) for part in parts], "total": total, "refused_file": refused_file}
+    if not _move(session, row.id, (BatchState.VALIDATING,), BatchState.IN_PROGRESS, **told, **now):
+        raise Conflict(f"Batch {row.id} is no longer validated", "it was begun or cancelled meanwhile", "nothing")
+
+
+def fail(session: Session, row: Batch, total: int, mistakes: Sequence[Mapping[str, Any]]) -> None:
+    """Nothing of it was asked."""
+    told = {"errors": [dict(mistake) for mistake in mistakes], "total": total, "finished_at": clock_time(session)}
+    _move(session, row.id, (BatchState.VALIDATING,), BatchState.FAILED, **told)
+
+
+def finalize(session: Session, row: Batch) -> None:
+    """Nothing more is asked: what there is will be written."""
+    moment = clock_time(session)
+    _move(session, row.id, _WAITING, BatchState.FINALIZING, finalizing_at=moment)
+
+
+def cancel(session: Session, batch_id: str, dialect: str) -> Batch:
+    """Ask it to end; what is finished is written. Raises NotFound, or Conflict when it is over."""
+    row = find(session, batch_id, dialect)
+    if row.state not in _LIVE:
+        raise Conflict(f"Batch {batch_id} is over", f"it is {row.state}", "nothing to do")
+    _move(session, batch_id, _WAITING, BatchState.CANCELLING, cancelling_at=clock_time(session))
+    session.refresh(row)
+    return row
+
+
+def finish(
+    session: Session, row: Batch, state: BatchState, counts: Mapping[str, int], output: str | None, errors: str | None
+) -> bool:
+    """Its files are written; `False` when somebody was faster."""
+    told = {"counts": dict(counts), "output_file": output, "error_file": errors}
+    ending = (BatchState.FINALIZING, BatchState.CANCELLING)
+    return _move(session, row.id, ending, state, finished_at=clock_time(session), **told)
+
+
+def _move(session: Session, batch_id: str, before: Sequence[BatchState], after: BatchState, **values: Any) -> bool:
+    moved = update(Batch).where(Batch.id == batch_id, Batch.state.in_(before)).values(state=after, **values)
+    done = session.execute(moved.returning(Batch.id), execution_options={"synchronize_session": False})
+    return done.scalar() is not None
+
+
+# --- its jobs ----------------------------------------------------------------------------------
+
+
+def unfinished(session: Session, row: Batch) -> list[str]:
+    """Its jobs that are not over."""
+    ids = [part.job for part in parts_of(row)]
+    return list(session.scalars(select(Job.id).where(Job.id.in_(ids), Job.state.not_in(FINAL_JOB_STATES))))
+
+
+def stop(session: Session, job_ids: Sequence[str]) -> None:
+    """Cancel jobs; one that ended meanwhile is let be."""
+    for job_id in job_ids:
+        try:
+            jobs.cancel(session, job_id)
+        except Conflict:
+            continue
+
+
+def progress(session: Session, row: Batch) -> dict[str, int]:
+    """How many lines were answered, and refused, so far."""
+    if row.counts:
+        return dict(row.counts)
+    failed = Result.data["error"].as_string().is_not(None)
+    counted = select(func.count(), func.count().filter(failed)).where(
+        Result.job_id.in_([part.job for part in parts_of(row)])
+    )
+    done, wrong = session.execute(counted).one()
+    return {"completed": done - wrong, "failed": wrong}

@@ -1,0 +1,164 @@
+"""Reads a batch's file and splits it into parts, so that every run and host of the fleet can work on it.
+
+A part is a file of lines for one model. Its lines are what an `inference` job reads, with the caller's own line beside
+them, from which the answer is written in the end.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from api.batches.contract import Asked, Dialect
+from api.batches.lines import lines
+from api.gateway.defaults import filled, loaded
+from api.gateway.model_names import Found
+from shared.errors import CidermillError, InvalidParameters, NotFound
+from shared.files import NO_LIMIT, FileStore, Sink, Stored
+from shared.runtimes import RunSpec
+from shared.tables import File
+from shared.vocabulary import Capability
+
+#: Parts that a model's lines become at most, unless those would be longer than `_LONGEST`. More parts spread better
+#: over a fleet; fewer waste less, since slots run empty at the end of each.
+_PARTS = 16
+_SHORTEST, _LONGEST = 16, 500
+#: Mistakes that are told; a broken file has as many as it has lines.
+_MOST_MISTAKES = 100
+
+#: What a caller's name for a model means; raises NotFound, InvalidParameters.
+FindModel = Callable[[str], Found]
+
+
+@dataclass(slots=True)
+class Draft:
+    """A part before its job: bytes in the store that nobody knows yet."""
+
+    model: str
+    found: Found
+    capability: Capability
+    spec: RunSpec
+    sink: Sink
+    lines: int = 0
+    stored: Stored | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A line that no job will be asked."""
+
+    number: int
+    custom_id: str | None
+    error: CidermillError
+
+
+@dataclass(slots=True)
+class Split:
+    """What came of reading a file; `mistakes` fail the whole batch."""
+
+    total: int = 0
+    parts: list[Draft] = field(default_factory=list)
+    refused: list[Refused] = field(default_factory=list)
+    mistakes: list[dict[str, Any]] = field(default_factory=list)
+
+
+def part_size(total: int) -> int:
+    """Lines of a part."""
+    return min(max(-(-total // _PARTS), _SHORTEST), _LONGEST)
+
+
+class Splitter:
+    """Splits one file; what it stored and nobody took is forgotten by `discard`."""
+
+    def __init__(self, store: FileStore, dialect: Dialect, endpoint: str, find: FindModel) -> None:
+        self._store, self._dialect, self._endpoint, self._find = store, dialect, endpoint, find
+        self._open: dict[str, Draft] = {}
+        self._found: dict[str, Found | CidermillError] = {}
+        self._seen: dict[str, int] = {}
+        self._split = Split()
+        self._size = _SHORTEST
+
+    def split(self, file: File) -> Split:
+        """Raises NotFound when the file's bytes are gone, NoCapacity, InvalidParameters for a file that is no JSONL."""
+        split = self._split
+        split.total = sum(1 for _ in lines(self._store, file.id, file.size))
+        self._size = part_size(split.total)
+        for number, line in lines(self._store, file.id, file.size):
+            self._line(number, line)
+        for draft in self._open.values():
+            draft.stored = draft.sink.keep()
+        self._open.clear()
+        # Where each line has its result, a file of nothing but bad lines has results, too.
+        if not split.parts and not split.mistakes and not (self._dialect.together and split.refused):
+            bad = [mistake(each.number, each.error.code, each.error.problem.sentence()) for each in split.refused]
+            split.mistakes = bad[:_MOST_MISTAKES] or [mistake(None, "empty_file", "the file has no line")]
+        return split
+
+    def discard(self) -> None:
+        """Forget every byte."""
+        for draft in self._split.parts:
+            draft.sink.discard()
+            if draft.stored is not None:
+                self._store.forget(self._store.path(draft.stored.id))
+
+    def _line(self, number: int, line: bytes) -> None:
+        custom_id: str | None = None
+        try:
+            written = _json(line)
+            given = written.get("custom_id") if isinstance(written, dict) else None
+            custom_id = given if isinstance(given, str) else None
+            asked = self._dialect.read(written, self._endpoint)
+            if self._doubled(number, asked.custom_id):
+                return
+            found = self._model(asked.exchange.model)
+        except CidermillError as error:
+            self._split.refused.append(Refused(number, custom_id, error))
+            return
+        self._write(asked, found, written)
+
+    def _doubled(self, number: int, custom_id: str) -> bool:
+        first = self._seen.setdefault(custom_id, number)
+        if first != number and len(self._split.mistakes) < _MOST_MISTAKES:
+            why = f"the custom_id {custom_id!r} was on line {first} already"
+            self._split.mistakes.append(mistake(number, "duplicate_custom_id", why))
+        return first != number
+
+    def _model(self, name: str) -> Found:
+        if name not in self._found:
+            try:
+                self._found[name] = self._find(name)
+            except (NotFound, InvalidParameters) as error:
+                self._found[name] = error
+        found = self._found[name]
+        if isinstance(found, CidermillError):
+            raise found
+        return found
+
+    def _write(self, asked: Asked, found: Found, written: dict[str, Any]) -> None:
+        exchange = asked.exchange
+        draft = self._open.get(exchange.model)
+        if draft is None:
+            spec = loaded(exchange.spec, found.defaults)
+            draft = Draft(exchange.model, found, exchange.capability, spec, self._store.sink(NO_LIMIT))
+            self._open[exchange.model] = draft
+            self._split.parts.append(draft)
+        body = filled(exchange.body, found.defaults)
+        line = {"custom_id": asked.custom_id, "url": exchange.path, "body": body, "asked": written}
+        draft.sink.write(json.dumps(line, ensure_ascii=False).encode() + b"\n")
+        draft.lines += 1
+        if draft.lines == self._size:
+            draft.stored = self._open.pop(exchange.model).sink.keep()
+
+
+def _json(line: bytes) -> Any:
+    try:
+        return json.loads(line)
+    except (ValueError, RecursionError) as error:
+        raise InvalidParameters("The line is not JSON", str(error), "write one JSON object a line") from error
+
+
+def mistake(line: int | None, code: str, message: str) -> dict[str, Any]:
+    """Why a batch failed, as OpenAI's clients read it."""
+    return {"code": code, "line": line, "message": message, "param": None}

@@ -1,0 +1,167 @@
+"""Anthropic's message batches: `/v1/messages/batches`, also under `/anthropic`.
+
+Source: Anthropic's API reference, "Message Batches".
+"""
+
+from __future__ import annotations
+
+import io
+import json
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request
+from sqlalchemy.orm import Session
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import Response
+
+from api.batches import rows
+from api.batches.anthropic import ENDPOINT, Anthropic
+from api.batches.contract import BatchState, Unanswered
+from api.batches.keeper import Keeper
+from api.deps import Door, FrontDoor, Reader, Submitter
+from api.downloads import send_file
+from api.gateway.reading import need, read_object
+from shared import files
+from shared.errors import Conflict, InvalidParameters
+from shared.files import NO_LIMIT
+from shared.keys import Caller
+from shared.tables import Batch
+
+router = APIRouter(tags=["anthropic"])
+
+_DIALECT = "anthropic"
+_DAY = 86400.0
+_PATHS = ("/v1/messages/batches", "/anthropic/v1/messages/batches")
+_LIVE = (BatchState.VALIDATING, BatchState.IN_PROGRESS, BatchState.FINALIZING)
+
+Limit = Annotated[int, Query(ge=1, le=1000, description="Batches of a page.")]
+Id = Annotated[str | None, Query(max_length=64)]
+
+
+@router.post(_PATHS[0])
+@router.post(_PATHS[1])
+async def create(request: Request, door: Door, caller: Submitter) -> dict[str, Any]:
+    """Answer every request of `requests`, each `{custom_id, params}`, within a day."""
+    asked = await read_object(request)
+    shown = await run_in_threadpool(_create, door, caller, asked, _address(request))
+    keeper: Keeper = request.app.state.batches
+    keeper.ring()
+    return shown
+
+
+@router.get(_PATHS[0])
+@router.get(_PATHS[1])
+def list_batches(
+    request: Request, door: Door, caller: Reader, after_id: Id = None, before_id: Id = None, limit: Limit = 20
+) -> dict[str, Any]:
+    """The newest first."""
+    with door.read() as session:
+        newer = before_id is not None
+        found = rows.batches(session, _DIALECT, after=before_id or after_id, limit=limit + 1, newer=newer)
+        shown = [batch(session, row, _address(request)) for row in found[:limit]]
+    if newer:
+        shown.reverse()
+    ends = (shown[0]["id"], shown[-1]["id"]) if shown else (None, None)
+    return {"data": shown, "has_more": len(found) > limit, "first_id": ends[0], "last_id": ends[1]}
+
+
+@router.get(_PATHS[0] + "/{batch_id}")
+@router.get(_PATHS[1] + "/{batch_id}")
+def show(batch_id: str, request: Request, door: Door, caller: Reader) -> dict[str, Any]:
+    """How it stands."""
+    with door.read() as session:
+        return batch(session, rows.find(session, batch_id, _DIALECT), _address(request))
+
+
+@router.get(_PATHS[0] + "/{batch_id}/results", response_class=Response)
+@router.get(_PATHS[1] + "/{batch_id}/results", response_class=Response)
+def results(batch_id: str, request: Request, door: Door, caller: Reader) -> Response:
+    """One line for each request, as JSONL. 409 while it is not over."""
+    with door.read() as session:
+        row = rows.find(session, batch_id, _DIALECT)
+        if row.finished_at is None:
+            raise Conflict(f"Batch {batch_id} has no results yet", f"it is {row.state}", "wait until it has ended")
+        if row.output_file is None:
+            return Response(b"", media_type="application/x-jsonl")
+        file = files.find(session, row.output_file)
+    return send_file(request, door.store, file)
+
+
+@router.post(_PATHS[0] + "/{batch_id}/cancel")
+@router.post(_PATHS[1] + "/{batch_id}/cancel")
+def cancel(batch_id: str, request: Request, door: Door, caller: Submitter) -> dict[str, Any]:
+    """End it; what is answered by then is in its results."""
+    with door.write() as session:
+        shown = batch(session, rows.cancel(session, batch_id, _DIALECT), _address(request))
+    keeper: Keeper = request.app.state.batches
+    keeper.ring()
+    return shown
+
+
+def _create(door: FrontDoor, caller: Caller, asked: dict[str, Any], address: str) -> dict[str, Any]:
+    """The requests are kept as a file, so that nothing depends on this process. Raises InvalidParameters."""
+    wanted = need(asked, "requests", list, "it is what the batch asks")
+    _check(wanted)
+    text = b"".join(json.dumps(each, ensure_ascii=False).encode() + b"\n" for each in wanted)
+    stored = door.store.store(io.BytesIO(text), NO_LIMIT)
+    with door.write() as session:
+        files.add(
+            session, stored, name="requests.jsonl", purpose="batch", content_type="application/jsonl", owner=caller.id
+        )
+        row = rows.add(
+            session, _DIALECT, ENDPOINT, stored.id, owner=caller.id, window="24h", seconds=_DAY, details={}
+        )  # fmt: skip
+        row.total = len(wanted)
+        return batch(session, row, address)
+
+
+def _check(wanted: list[Any]) -> None:
+    """What Anthropic refuses at once. Raises InvalidParameters."""
+    seen: dict[str, int] = {}
+    dialect = Anthropic()
+    for place, each in enumerate(wanted):
+        if not isinstance(each, dict) or not isinstance(each.get("custom_id"), str):
+            dialect.read(each, ENDPOINT)
+        first = seen.setdefault(each["custom_id"], place)
+        if first != place:
+            raise InvalidParameters(
+                f"requests.{place}.custom_id is wrong", f"requests.{first} has it, too", "give each one of its own",
+                field=f"requests.{place}.custom_id",
+            )  # fmt: skip
+
+
+def batch(session: Session, row: Batch, door: str) -> dict[str, Any]:
+    """A batch as Anthropic's clients read it; `door` is the front door as they call it, for the address of results."""
+    over = row.finished_at is not None
+    counts = rows.progress(session, row)
+    succeeded, errored = counts["completed"], counts["failed"]
+    cancelled, expired = (counts.get(why, 0) for why in (Unanswered.CANCELLED, Unanswered.EXPIRED))
+    if row.state == BatchState.FAILED:
+        errored = row.total
+    return {
+        "id": row.id,
+        "type": "message_batch",
+        "processing_status": "ended" if over else "in_progress" if row.state in _LIVE else "canceling",
+        "request_counts": {
+            "processing": 0 if over else row.total - succeeded - errored,
+            "succeeded": succeeded,
+            "errored": errored,
+            "canceled": cancelled,
+            "expired": expired,
+        },
+        "created_at": _moment(row.created_at),
+        "expires_at": _moment(row.expires_at),
+        "ended_at": _moment(row.finished_at),
+        "cancel_initiated_at": _moment(row.cancelling_at),
+        "archived_at": None,
+        "results_url": f"{door}{_PATHS[0]}/{row.id}/results" if over else None,
+    }
+
+
+def _address(request: Request) -> str:
+    return str(request.base_url).rstrip("/")
+
+
+def _moment(seconds: float | None) -> str | None:
+    return datetime.fromtimestamp(seconds, UTC).isoformat().replace("+00:00", "Z") if seconds is not None else None
