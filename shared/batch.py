@@ -72,7 +72,7 @@ class Batch:
         """
         left = (item for item in items if item.index not in self._done_before)
         width = min(self._context.slots, self._total - len(self._done_before))
-        for answer in side_by_side(left, self._ask, width, self._context.raise_if_cancelled):
+        for answer in side_by_side(left, self._ask, width, self._context.raise_if_cancelled, self._room):
             self._take(answer)
             self._tell()
         if self.tally.failed and not self.tally.succeeded:
@@ -85,6 +85,10 @@ class Batch:
         """The result file: one JSON line per item, in input order."""
         for index, data in sorted(self._context.items.done.items()):
             file.write(json.dumps({"index": index} | data, ensure_ascii=False).encode() + b"\n")
+
+    def _room(self) -> int:
+        """Requests to have in flight now: people who wait for answers of the same run go first."""
+        return max(1, self._endpoint.slots - self._context.attended)
 
     def _ask(self, item: BatchItem, check: Check) -> Answer:
         return ask(self._endpoint, item, self._timeout, self._context.attempt, check)

@@ -17,20 +17,25 @@ _CHECK_SECONDS = 0.05
 
 
 def side_by_side(
-    pieces: Iterable[Piece], work: Callable[[Piece, Check], Done], width: int, check: Check
+    pieces: Iterable[Piece],
+    work: Callable[[Piece, Check], Done],
+    width: int,
+    check: Check,
+    room: Callable[[], int] | None = None,
 ) -> Iterator[Done]:
     """Yield the result of `work` for every piece as it finishes, up to `width` at once.
 
-    A place is refilled the moment it frees. `work` runs in threads of its own and must call the check it is given
-    while it waits; `pieces` is drawn by those threads, one at a time. `check` is only called by the caller's own
-    thread. The first exception of any of the three ends all threads and is raised here.
+    A place is refilled the moment it frees; `room` says how many there are now, when that is less than `width`. `work`
+    runs in threads of its own and must call the check it is given while it waits; `pieces` is drawn by those threads,
+    one at a time. `check` is only called by the caller's own thread. The first exception of any of the three ends all
+    threads and is raised here.
     """
     if width <= 1:
         for piece in pieces:
             check()
             yield work(piece, check)
         return
-    crew = _Crew(pieces, work, width)
+    crew = _Crew(pieces, work, width, room or (lambda: width))
     try:
         yield from crew.results(check)
     finally:
@@ -45,10 +50,14 @@ class _Gone:
 
 
 class _Crew(Generic[Piece, Done]):
-    def __init__(self, pieces: Iterable[Piece], work: Callable[[Piece, Check], Done], width: int) -> None:
+    def __init__(
+        self, pieces: Iterable[Piece], work: Callable[[Piece, Check], Done], width: int, room: Callable[[], int]
+    ) -> None:
         self._pieces = iter(pieces)
         self._drawing = threading.Lock()
         self._work = work
+        self._room, self._busy = room, 0
+        self._counting = threading.Lock()
         self._said: queue.SimpleQueue[Done | _Gone] = queue.SimpleQueue()
         self._dismissed = threading.Event()
         self._threads = [threading.Thread(target=self._toil, daemon=True) for _ in range(width)]
@@ -90,13 +99,30 @@ class _Crew(Generic[Piece, Done]):
     def _toil(self) -> None:
         try:
             while not self._dismissed.is_set():
-                with self._drawing:
-                    piece = next(self._pieces)
-                self._said.put(self._work(piece, self._check))
+                if not self._enter():
+                    self._dismissed.wait(_CHECK_SECONDS)
+                    continue
+                try:
+                    with self._drawing:
+                        piece = next(self._pieces)
+                    self._said.put(self._work(piece, self._check))
+                finally:
+                    self._leave()
         except StopIteration:
             self._said.put(_Gone())
         except BaseException as error:  # handed to the thread that reads the results
             self._said.put(_Gone(error))
+
+    def _enter(self) -> bool:
+        with self._counting:
+            if self._busy >= self._room():
+                return False
+            self._busy += 1
+            return True
+
+    def _leave(self) -> None:
+        with self._counting:
+            self._busy -= 1
 
     def _check(self) -> None:
         if self._dismissed.is_set():

@@ -30,7 +30,7 @@ from shared.protocol import (
 from shared.runs import quarantine
 from shared.runs import state as runs
 from shared.settings import Settings
-from shared.tables import Host, HostRuntime, Run
+from shared.tables import Host, HostRuntime, Run, is_live_run
 from shared.vocabulary import Guard, RunState
 
 _TOKEN = "ch"  # noqa: S105
@@ -171,6 +171,7 @@ def sync(session: Session, name: str, said: Sync, settings: Settings) -> Synced:
         wishes=wishes(session, name),
         lease_seconds=settings.lease_seconds,
         draining=host.draining or host.maintenance is not None,
+        attended=_attended(session, name),
         download_rate=download_share(session, name, settings.fleet_download_rate),
     )
 
@@ -228,6 +229,11 @@ def wishes(session: Session, name: str) -> list[RunHint]:
         )
     )
     return [RunHint(run_id=r.id, generation=r.generation, runtime=r.runtime or "") for r in rows]
+
+
+def _attended(session: Session, name: str) -> dict[str, int]:
+    rows = session.execute(select(Run.id, Run.attended).where(is_live_run, Run.host == name, Run.attended > 0))
+    return {run_id: slots for run_id, slots in rows}  # noqa: C416
 
 
 def _keep_logs(session: Session, name: str, said: Sync) -> None:

@@ -184,6 +184,8 @@ class Synced(_Message):
     wishes: list[RunHint] = []
     lease_seconds: float
     draining: bool = False
+    #: Slots by run that are for people who wait for an answer: batches leave them free.
+    attended: dict[str, int] = {}
     #: Bytes per second that this host's downloads may take together now; `None`: as fast as they come.
     download_rate: int | None = None
 

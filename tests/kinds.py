@@ -82,6 +82,7 @@ class LocalContext:
         self.job_id = "job_test"
         self.attempt = attempt
         self.slots = endpoint.slots if endpoint else 1
+        self.attended = 0
         self.endpoint = endpoint
         self.model: InstalledModel | None = None
         self.files = LocalFiles(folder)

@@ -69,6 +69,7 @@ class StoreContext:
     job_id: str = "job_test"
     attempt: int = 1
     slots: int = 1
+    attended: int = 0
     endpoint: Endpoint | None = None
     model: InstalledModel | None = None
     files: Files = field(default_factory=NoFiles)

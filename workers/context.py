@@ -107,7 +107,8 @@ class AttemptContext:
     ) -> None:
         self.ref = AttemptRef(job_id=assignment.job_id, attempt=assignment.attempt)
         self.job_id, self.attempt = assignment.job_id, assignment.attempt
-        self.slots = assignment.slots
+        self.slots, self.attended = assignment.slots, 0
+        self.run_id = assignment.run.run_id if assignment.run else ""
         self.endpoint = assignment.run.endpoint if assignment.run else None
         self.model = assignment.model
         self.front_door, self.worker, self.scratch = front_door, worker, scratch

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
@@ -128,6 +128,12 @@ class Executor:
     def pace(self, rate: int | None) -> None:
         """What the fleet leaves to downloads of this host, in bytes per second."""
         self._store.throttle.share(rate)
+
+    def attend(self, slots: Mapping[str, int]) -> None:
+        """So many slots of each run are for people who wait for an answer; none of the runs that are not named."""
+        with self._changed:
+            for context in self._live.values():
+                context.attended = slots.get(context.run_id, 0)
 
     def drop(self, ref: AttemptRef) -> None:
         """Somebody else's now: stop, say nothing."""

@@ -90,6 +90,7 @@ class Worker:
 
     def _hear(self, news: Synced) -> None:
         self._executor.pace(news.download_rate)
+        self._executor.attend(news.attended)
         for ref in news.cancel:
             self._executor.cancel(ref)
         for ref in news.preempt:

@@ -50,6 +50,8 @@ class Synced(BaseModel):
     drop: list[AttemptRef] = []
     drop_runs: list[RunRef] = []
     wishes: list[RunRef] = []
+    #: Slots by run that are for people who wait for an answer.
+    attended: dict[str, int] = {}
     #: What the fleet leaves to this host's downloads, in bytes per second.
     download_rate: int | None = None
 

@@ -103,6 +103,8 @@ class Context(Protocol):
     attempt: int
     #: Slots of the run this attempt may use at once.
     slots: int
+    #: Slots of that run for people who wait for an answer now: work that nobody waits for leaves them free.
+    attended: int
     #: The run it was placed on; `None` when its demand names no model or is exclusive.
     endpoint: Endpoint | None
     model: InstalledModel | None

@@ -47,3 +47,21 @@ def test_a_cancel_ends_all_at_once() -> None:
 
     with pytest.raises(Cancelled):
         list(side_by_side(range(4), lambda piece, _: piece, 2, check))
+
+
+def test_no_more_run_at_once_than_there_is_room_for_now() -> None:
+    room, busy, most, lock = [4], [0], [0], threading.Lock()
+
+    def work(piece: int, _: object) -> int:
+        with lock:
+            busy[0] += 1
+            most[0] = max(most[0], busy[0]) if piece >= 20 else 0
+        if piece == 10:
+            room[0] = 1
+        threading.Event().wait(0.002)
+        with lock:
+            busy[0] -= 1
+        return piece
+
+    assert sorted(side_by_side(range(40), work, 4, lambda: None, lambda: room[0])) == list(range(40))
+    assert most[0] == 1

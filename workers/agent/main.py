@@ -289,6 +289,7 @@ def _concerning(runtime: str, status: Status, answer: protocol.Synced) -> Synced
         drop=own(answer.drop),
         drop_runs=[ref for ref in answer.drop_runs if (ref.run_id, ref.generation) in my_runs],
         wishes=[RunRef(run_id=w.run_id, generation=w.generation) for w in answer.wishes if w.runtime == runtime],
+        attended={run_id: slots for run_id, slots in answer.attended.items() if run_id in {r for r, _ in my_runs}},
         download_rate=answer.download_rate,
     )
 
