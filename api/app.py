@@ -23,6 +23,7 @@ from api.gateway.token_count import TokenCounter
 from api.meter import Meter
 from api.metrics import Counted, Metrics
 from api.pulse import Pulse
+from api.request_id import Named
 from api.routes import (
     audit,
     events,
@@ -92,6 +93,7 @@ def create_app(settings: Settings, database: Database) -> FastAPI:
     openapi.describe(app)
     app.add_middleware(Gate, settings=settings)
     app.add_middleware(Counted, metrics=door.metrics)
+    app.add_middleware(Named)
     return app
 
 

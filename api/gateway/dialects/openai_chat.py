@@ -15,6 +15,7 @@ from starlette.responses import Response
 from api import shapes
 from api.deps import Submitter
 from api.gateway.exchange import CHAT, Exchange
+from api.gateway.model_names import asked_for
 from api.gateway.proxy import Proxy
 from api.gateway.reading import need, read_object, want
 from api.sse import KEEP_ALIVE, MEDIA_TYPE, frame
@@ -39,7 +40,7 @@ async def chat(request: Request, caller: Submitter) -> Response:
 
 def read(asked: dict[str, Any]) -> Exchange:
     """The request; what is not named here is the engine's to judge. Raises InvalidParameters."""
-    model = need(asked, "model", str, "it names what answers; see GET /v1/models")
+    model = asked_for(asked)
     need(asked, "messages", list, "a chat has at least one message")
     body = dict(asked)
     usage = bool((want(body, "stream_options", dict) or {}).get("include_usage"))
@@ -56,7 +57,9 @@ def _whole(said: dict[str, Any]) -> dict[str, Any]:
         del said["system_fingerprint"]
     for index, choice in enumerate(said.get("choices") or ()):
         choice.setdefault("index", index)
-        choice["message"].setdefault("content", None)
+        choice.setdefault("logprobs", None)
+        for name in ("content", "refusal"):
+            choice["message"].setdefault(name, None)
     return said
 
 

@@ -13,8 +13,9 @@ from starlette.responses import Response
 from api import shapes
 from api.deps import Reader, Submitter
 from api.gateway.exchange import CHAT, Exchange
+from api.gateway.model_names import asked_for
 from api.gateway.proxy import Proxy
-from api.gateway.reading import need, read_object, want
+from api.gateway.reading import read_object, want
 from api.gateway.responses import answer
 from api.gateway.responses.request import chat_of
 from api.gateway.responses.stream import ResponseWriter
@@ -39,9 +40,10 @@ async def respond(request: Request, caller: Submitter) -> Response:
 @router.post("/v1/responses/{response_id}/cancel", response_class=Response)
 @router.get("/v1/responses/{response_id}/input_items", response_class=Response)
 @router.get("/v1/responses/{response_id}", response_class=Response)
+@router.post("/v1/responses/{response_id}", response_class=Response)
 @router.delete("/v1/responses/{response_id}", response_class=Response)
 async def find(response_id: str, caller: Reader) -> None:
-    """Always a 404: responses are not kept."""
+    """Always a 404: responses are not kept, and none is made shorter here (`POST …/compact`)."""
     raise NotFound(
         f"There is no response {response_id}",
         "responses are not kept here",
@@ -51,7 +53,7 @@ async def find(response_id: str, caller: Reader) -> None:
 
 def read(asked: dict[str, Any]) -> Exchange:
     """The request; fields that are not known are ignored. Raises InvalidParameters."""
-    model = need(asked, "model", str, "it names what answers; see GET /v1/models")
+    model = asked_for(asked)
     body = chat_of(asked)
     stream = bool(want(asked, "stream", bool))
     return Exchange(

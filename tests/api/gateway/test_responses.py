@@ -160,7 +160,7 @@ def test_a_whole_answer_says_what_was_asked() -> None:
 
 
 @pytest.mark.parametrize(
-    ("method", "path"), [("GET", ""), ("DELETE", ""), ("GET", "/input_items"), ("POST", "/cancel")]
+    ("method", "path"), [("GET", ""), ("DELETE", ""), ("GET", "/input_items"), ("POST", ""), ("POST", "/cancel")]
 )
 def test_no_response_can_be_found_again(door: Served, method: str, path: str) -> None:
     answer = door.client.request(method, f"/v1/responses/resp_1{path}")
