@@ -14,6 +14,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from api.gateway.reading import want
 from shared import aliases, catalog
 from shared.errors import InvalidParameters
 from shared.tables import Host, Model
@@ -50,6 +51,11 @@ def find(session: Session, name: str, default: str | None = None) -> Found:
             "give model; see GET /v1/models, or set CIDERMILL_DEFAULT_MODEL", field="model",
         )  # fmt: skip
     return _known(session, default) or _otherwise(session, default)
+
+
+def asked_for(asked: Mapping[str, Any]) -> str:
+    """What a request calls its model, or that it names none. Raises InvalidParameters."""
+    return want(asked, "model", str) or DEFAULT
 
 
 def plain(name: str) -> str:

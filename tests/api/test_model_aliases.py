@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import pytest
+
+from tests.api.conftest import Opener
 from tests.api.fleet import Fleet
 from tests.api.served import Served
+from tests.api.test_gateway import engine
+
+__all__ = ["engine"]
 
 _PATH = "/v1/models/aliases"
 
@@ -35,3 +43,41 @@ def test_jobs_know_models_by_their_aliases(door: Served, fleet: Fleet) -> None:
     door.client.put(f"{_PATH}/parrot", json={"model": "echo"})
     job = door.post("/v1/jobs", {"kind": "inference", "params": {"model": "parrot", "prompt": "x"}})
     assert (job.status_code, job.json()["model"]) == (201, "echo")
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "status"),
+    [
+        ("/v1/chat/completions", {"messages": [{"role": "user", "content": "hi"}]}, 400),
+        ("/v1/completions", {"prompt": "hi"}, 400),
+        ("/v1/messages", {"messages": [{"role": "user", "content": "hi"}], "max_tokens": 9}, 400),
+        ("/api/chat", {"messages": [{"role": "user", "content": "hi"}], "stream": False}, 400),
+    ],
+)
+def test_who_names_no_model_is_answered_by_the_default(
+    open_door: Opener, engine: str, path: str, body: dict[str, Any], status: int
+) -> None:
+    door = open_door(host_name="studio")
+    fleet = Fleet(door, "studio")
+    fleet.register()
+    refused = door.post(path, body)
+    assert (refused.status_code, "model is missing" in refused.text) == (status, True)
+    fleet.ready_run(engine)
+    door.client.put(f"{_PATH}/default", json={"model": "echo"})
+    assert door.post(path, body).status_code == 200, path
+
+
+def test_the_settings_name_a_default(open_door: Opener, engine: str) -> None:
+    door = open_door(host_name="studio", default_model="echo:latest")
+    fleet = Fleet(door, "studio")
+    fleet.register()
+    fleet.ready_run(engine)
+    assert door.post("/api/generate", {"prompt": "hi", "stream": False}).json()["response"] == "hi"
+
+
+def test_defaults_of_an_alias_reach_the_engine(door: Served, fleet: Fleet, engine: str) -> None:
+    fleet.ready_run(engine)
+    door.client.put(f"{_PATH}/short", json={"model": "echo", "parameters": {"max_tokens": 1}})
+    asked = {"messages": [{"role": "user", "content": "one two three"}]}
+    said = door.post("/v1/chat/completions", {"model": "short", **asked}).json()
+    assert (said["model"], said["choices"][0]["message"]["content"].split()) == ("short", ["one"])

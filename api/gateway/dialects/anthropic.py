@@ -18,8 +18,9 @@ from api.gateway.anthropic.errors import SHAPE
 from api.gateway.anthropic.request import chat_of
 from api.gateway.anthropic.stream import MessageWriter
 from api.gateway.exchange import CHAT, Exchange
+from api.gateway.model_names import asked_for
 from api.gateway.proxy import Proxy
-from api.gateway.reading import need, read_object, want
+from api.gateway.reading import read_object, want
 from api.gateway.token_count import TokenCounter
 from shared.vocabulary import Capability
 
@@ -47,7 +48,7 @@ async def _counted(request: Request, exchange: Exchange) -> Exchange:
 
 def read(asked: dict[str, Any]) -> Exchange:
     """The request; fields that are not known, and beta headers, are ignored. Raises InvalidParameters."""
-    model = need(asked, "model", str, "it names what answers; see GET /v1/models")
+    model = asked_for(asked)
     body = chat_of(asked)
     if not want(asked, "stream", bool):
         return Exchange(model, Capability.GENERATE, CHAT, body, lambda said: whole(said, model))

@@ -46,13 +46,14 @@ async def version() -> dict[str, str]:
 def tags(door: Door, caller: Reader) -> dict[str, list[dict[str, Any]]]:
     """The models that can answer or embed, and under which other names, by name."""
     with door.read() as session:
-        shown = [described.listed(model) for model in catalog.models(session) if described.chats_or_embeds(model)]
-        others = [
-            described.listed(model, alias.name)
-            for alias, model in aliases.aliases(session)
-            if described.chats_or_embeds(model)
-        ]
-    return {"models": sorted(shown + others, key=lambda one: str(one["name"]))}
+        named = [(model.name, model) for model in catalog.models(session)]
+        named += [(alias.name, model) for alias, model in aliases.aliases(session)]
+    shown = [
+        described.listed(model, name)
+        for name, model in named
+        if described.chats_or_embeds(model) and (caller.models is None or {name, model.name} & caller.models)
+    ]
+    return {"models": sorted(shown, key=lambda one: str(one["name"]))}
 
 
 @router.post("/api/show")

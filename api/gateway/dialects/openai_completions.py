@@ -12,8 +12,9 @@ from starlette.responses import Response
 from api import shapes
 from api.deps import Submitter
 from api.gateway.exchange import COMPLETION, Exchange
+from api.gateway.model_names import asked_for
 from api.gateway.proxy import Proxy
-from api.gateway.reading import need, read_object, want
+from api.gateway.reading import read_object, want
 from api.sse import KEEP_ALIVE, MEDIA_TYPE, frame
 from shared.errors import InvalidParameters, Problem
 from shared.vocabulary import Capability
@@ -31,7 +32,7 @@ async def complete(request: Request, caller: Submitter) -> Response:
 
 def read(asked: dict[str, Any]) -> Exchange:
     """The request; what is not named here is the engine's to judge. Raises InvalidParameters."""
-    model = need(asked, "model", str, "it names what answers; see GET /v1/models")
+    model = asked_for(asked)
     if not isinstance(asked.get("prompt"), str | list):
         raise InvalidParameters("prompt is missing", "it is what to go on with", "give a text", field="prompt")
     body = dict(asked)

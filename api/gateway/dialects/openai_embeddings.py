@@ -13,8 +13,9 @@ from starlette.responses import Response
 from api import shapes
 from api.deps import Submitter
 from api.gateway.exchange import EMBEDDING, Exchange
+from api.gateway.model_names import asked_for
 from api.gateway.proxy import Proxy
-from api.gateway.reading import need, read_object, want
+from api.gateway.reading import read_object, want
 from shared.errors import InvalidParameters
 from shared.vocabulary import Capability
 
@@ -31,7 +32,7 @@ async def embed(request: Request, caller: Submitter) -> Response:
 
 def read(asked: dict[str, Any]) -> Exchange:
     """The request. Raises InvalidParameters."""
-    model = need(asked, "model", str, "it names what embeds; see GET /v1/models")
+    model = asked_for(asked)
     given = asked.get("input")
     if not given or not isinstance(given, str | list):
         raise InvalidParameters(

@@ -12,6 +12,7 @@ from starlette.responses import Response
 
 from api.deps import FrontDoor, front_door
 from api.gateway import model_names
+from api.gateway.charge import charged
 from api.gateway.client import ClientGone, while_connected
 from api.gateway.exchange import Exchange
 from api.gateway.ollama.answer import LINES, moment
@@ -29,6 +30,9 @@ class Loader:
 
     async def carry(self, exchange: Exchange, said: Mapping[str, Any]) -> Response:
         """Answers `said` and what was done, once it is done. Raises what finding a run raises."""
+        return await charged(self._request, exchange, lambda _, measured: self._carry(measured, said))
+
+    async def _carry(self, exchange: Exchange, said: Mapping[str, Any]) -> Response:
         if exchange.keep_alive == 0:
             await run_in_threadpool(_unload, self._door, exchange.model)
             return _answer(exchange, {**said, "done": True, "done_reason": "unload"})

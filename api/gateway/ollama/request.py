@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from api.gateway.model_names import DEFAULT
+from api.gateway.model_names import DEFAULT, asked_for
 from api.gateway.reading import want
 from shared.errors import InvalidParameters
 from shared.runtimes import RunSpec
@@ -62,7 +62,8 @@ def raw_of(asked: Mapping[str, Any]) -> dict[str, Any]:
 
 def model_of(asked: Mapping[str, Any]) -> str:
     """What the client calls the model; older ones write `name`. Raises InvalidParameters."""
-    return want(asked, "model", str) or want(asked, "name", str) or DEFAULT
+    named = asked_for(asked)
+    return named if named != DEFAULT else want(asked, "name", str) or DEFAULT
 
 
 def spec_of(asked: Mapping[str, Any]) -> RunSpec:

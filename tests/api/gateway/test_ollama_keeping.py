@@ -31,6 +31,12 @@ def record(name: str, path: str, provider: Provider = Provider.LOCAL) -> Install
     )  # fmt: skip
 
 
+@pytest.fixture(autouse=True)
+def no_hub(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody answers there, at once."""
+    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:1")
+
+
 @pytest.fixture
 def tiny(door: Served, fleet: Fleet) -> str:
     with door.database.write() as session:
@@ -57,7 +63,7 @@ def followed(
     got: list[httpx2.Response] = []
     thread = threading.Thread(target=lambda: got.append(ask()))
     thread.start()
-    eventually(lambda: door.get("/v1/jobs").json()["data"])
+    eventually(lambda: door.get("/v1/jobs").json()["data"], within=20)
     job_id = door.get("/v1/jobs").json()["data"][0]["id"]
     ref = fleet.assign(job_id, None, "store")
     fleet.claim(ref)
@@ -144,7 +150,7 @@ def test_a_pull_is_a_download_told_in_lines(door: Served, fleet: Fleet) -> None:
         assert job.params["model"] == "hf:org/tiny:Q4_0"
         status = {**ref.model_dump(), "worker": fleet.worker, "progress": {"done": 5, "total": 9, "unit": "bytes"}}
         fleet.sync(attempts=[status])
-        eventually(lambda: seen() == 5)
+        eventually(lambda: seen() == 5, within=20)
         fleet.finish(ref, result={})
 
     got: list[dict[str, Any]] = []
