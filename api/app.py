@@ -9,6 +9,7 @@ from typing import Any
 
 import anyio.to_thread
 from fastapi import FastAPI
+from starlette.middleware.cors import CORSMiddleware
 
 from api import errors, openapi
 from api.auth import Auth
@@ -92,6 +93,10 @@ def create_app(settings: Settings, database: Database) -> FastAPI:
     errors.install(app)
     openapi.describe(app)
     app.add_middleware(Gate, settings=settings)
+    if settings.cors_origins:
+        app.add_middleware(
+            CORSMiddleware, allow_origins=settings.cors_origins, allow_methods=["*"], allow_headers=["*"]
+        )
     app.add_middleware(Counted, metrics=door.metrics)
     app.add_middleware(Named)
     return app

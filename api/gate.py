@@ -14,7 +14,7 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.errors import answer
-from shared.errors import BadRequest, CidermillError, Forbidden
+from shared.errors import BadRequest, CidermillError, Forbidden, UnsupportedEncoding
 from shared.files import too_large
 from shared.settings import LOOPBACK, Settings
 from shared.units import MIB, Bytes
@@ -34,6 +34,7 @@ class Gate:
     def __init__(self, app: ASGIApp, settings: Settings) -> None:
         self._app = app
         self._names = None if settings.keys_required else names_of(settings)
+        self._pages = frozenset(settings.cors_origins)
         self._upload_limit = settings.upload_limit
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -54,6 +55,12 @@ class Gate:
         length = headers.get("content-length", "")
         if length.isdecimal() and int(length) > limit + _FORM:
             return too_large(limit)
+        if headers.get("content-encoding", "identity").lower() != "identity":
+            return UnsupportedEncoding(
+                "Compressed requests are not read",
+                "a few bytes could become more than the memory holds",
+                "send it without Content-Encoding",
+            )
         if self._names is None:
             return None
         name = host_of("//" + headers.get("host", ""))
@@ -65,7 +72,12 @@ class Gate:
                 known=sorted(self._names),
             )
         origin = headers.get("origin")
-        if origin is not None and method not in _READING and host_of(origin) not in self._names:
+        if (
+            origin is not None
+            and origin not in self._pages
+            and method not in _READING
+            and host_of(origin) not in self._names
+        ):
             return Forbidden(
                 f"A page of {origin} may not do this",
                 "without keys, only pages of this machine may change anything",

@@ -76,13 +76,29 @@ def run(settings: Settings) -> int:
             timeout_graceful_shutdown=_GRACE,
             timeout_keep_alive=75,
             lifespan="on",
+            ssl_certfile=settings.tls_cert,
+            ssl_keyfile=settings.tls_key,
         )
+        _load_certificate(config)
+        scheme = "https" if config.is_ssl else "http"
         host, port = listener.getsockname()[:2]
-        _log.info("the front door is open", url=f"http://{host}:{port}", database=database.engine.dialect.name)
+        _log.info("the front door is open", url=f"{scheme}://{host}:{port}", database=database.engine.dialect.name)
         _Server(config, app.state.door).run(sockets=[listener])
     finally:
         database.close()
     return 0
+
+
+def _load_certificate(config: uvicorn.Config) -> None:
+    """Raises ConfigError when it cannot be read."""
+    try:
+        config.load()
+    except OSError as error:
+        raise ConfigError(
+            "The certificate cannot be used",
+            str(error),
+            "check CIDERMILL_TLS_CERT and CIDERMILL_TLS_KEY: two PEM files",
+        ) from error
 
 
 def _listen(settings: Settings) -> socket.socket:

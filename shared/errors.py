@@ -4,6 +4,7 @@
     ├── BadRequest                         400   the request cannot be read or makes no sense
     │   ├── ProtocolMismatch               426   the worker speaks a version of the protocol that we do not
     │   ├── InvalidParameters              422   well-formed, but a field is wrong
+    │   ├── UnsupportedEncoding            415   the body is compressed
     │   └── CannotFit                      422   no host could ever run it
     ├── Unauthorized                       401
     │   └── Forbidden                      403
@@ -98,6 +99,13 @@ class InvalidParameters(BadRequest):
 
     status = 422
     code = "invalid_parameters"
+
+
+class UnsupportedEncoding(BadRequest):
+    """The body is compressed."""
+
+    status = 415
+    code = "unsupported_encoding"
 
 
 class CannotFit(BadRequest):

@@ -58,6 +58,12 @@ class Settings(BaseSettings):
     files_url: str | None = Field(default=None, description="Where files go (fsspec URL); unset: a local folder.")
     upload_limit: Size = Field(default=Bytes(4 * 1024**3), description="Largest file the front door accepts.")
 
+    cors_origins: list[str] = Field(
+        default_factory=list, description="Web pages that may call the front door, as https://chat.example; none unset."
+    )
+    tls_cert: Path | None = Field(default=None, description="PEM file with the front door's certificate; unset: HTTP.")
+    tls_key: Path | None = Field(default=None, description="PEM file with its private key, if not in tls_cert.")
+
     default_model: str | None = Field(
         default=None, description="Name of the model that answers clients who name none, or `default`."
     )
@@ -101,6 +107,9 @@ class Settings(BaseSettings):
     leader_seconds: float = Field(default=10.0, gt=0, description="How long a scheduler leads without renewal.")
     max_crashes: int = Field(default=3, ge=1, description="Crashes after which a job fails as crash_loop.")
     retention_days: float = Field(default=30.0, gt=0, description="Days that finished jobs and events are kept.")
+    fetch_models: bool = Field(
+        default=True, description="Download a model that work waits for to a host that has room for it."
+    )
     download_rate: Size | None = Field(
         default=None, gt=0, description="Bytes per second that this host's downloads take together; unset: no limit."
     )
@@ -154,7 +163,8 @@ class Settings(BaseSettings):
         if self.url is not None:
             return self.url.rstrip("/")
         host = "127.0.0.1" if self.host in {"0.0.0.0", "::"} else self.host  # noqa: S104
-        return f"http://[{host}]:{self.port}" if ":" in host else f"http://{host}:{self.port}"
+        scheme = "https" if self.tls_cert is not None else "http"
+        return f"{scheme}://[{host}]:{self.port}" if ":" in host else f"{scheme}://{host}:{self.port}"
 
     @property
     def keys_required(self) -> bool:

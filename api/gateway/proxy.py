@@ -11,6 +11,7 @@ from api.gateway.asking import Asking
 from api.gateway.charge import charged
 from api.gateway.client import ClientGone, while_connected
 from api.gateway.exchange import Exchange, Writer
+from api.gateway.remote_parts import check_parts
 from api.gateway.seats import Seats
 from api.gateway.telling import Telling
 from api.sse import LiveResponse
@@ -30,6 +31,7 @@ class Proxy:
 
         Raises CidermillError before anything is sent.
         """
+        check_parts(exchange.body)
         return await charged(request, exchange, self._carried)
 
     async def _carried(self, request: Request, exchange: Exchange) -> Response:

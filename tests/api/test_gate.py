@@ -1,0 +1,95 @@
+"""What is turned away at the door: compressed and endless bodies, foreign pages, tricks in names and headers."""
+
+from __future__ import annotations
+
+import gzip
+import socket
+from collections.abc import Iterator
+
+import pytest
+
+from tests.api.conftest import Opener
+from tests.api.served import Served
+from tests.waiting import eventually
+
+_CHAT = "/v1/chat/completions"
+
+
+@pytest.mark.parametrize("path", [_CHAT, "/v1/messages", "/api/chat", "/v1/jobs"])
+@pytest.mark.parametrize("encoding", ["gzip", "br", "deflate, gzip"])
+def test_a_bomb_is_not_unpacked(door: Served, path: str, encoding: str) -> None:
+    bomb = gzip.compress(b" " * 10_000_000)
+    answer = door.client.post(path, content=bomb, headers={"Content-Encoding": encoding})
+    assert answer.status_code == 415
+    assert answer.json()["error"]
+
+
+@pytest.mark.parametrize("path", [_CHAT, "/v1/messages", "/api/chat", "/v1/jobs"])
+def test_a_body_without_a_length_is_counted_as_it_comes(door: Served, path: str) -> None:
+    def endless() -> Iterator[bytes]:
+        for _ in range(70):
+            yield b" " * 1024 * 1024
+
+    assert door.client.post(path, content=endless()).status_code == 413
+
+
+def test_other_pages_are_told_nothing_by_default(door: Served) -> None:
+    asked = {"Origin": "https://chat.example", "Access-Control-Request-Method": "POST"}
+    assert "access-control-allow-origin" not in door.client.options(_CHAT, headers=asked).headers
+    assert "access-control-allow-origin" not in door.get("/health", headers=asked).headers
+
+
+def test_pages_that_are_named_may_call(open_door: Opener) -> None:
+    door = open_door(cors_origins=["https://chat.example"])
+    for origin, may in (("https://chat.example", True), ("https://evil.example", False)):
+        asked = {"Origin": origin, "Access-Control-Request-Method": "POST"}
+        assert ("access-control-allow-origin" in door.client.options(_CHAT, headers=asked).headers) == may
+        assert (door.post(_CHAT, {"model": "none"}, headers={"Origin": origin}).status_code == 403) != may
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/v1/files/..%2f..%2fetc%2fpasswd/content",
+        "/v1/files/%2e%2e/content",
+        "/v1/files/file%00",
+        "/v1/jobs/..%2F..",
+        "/v1/jobs/%0d%0aSet-Cookie:%20a=b",
+        "/v1/runs/%ff%fe",
+        "/v1/models/..%2f..%2f",
+        "/api/blobs/sha256:..%2f..%2fetc%2fpasswd",
+    ],
+)
+def test_tricks_in_ids_find_nothing(door: Served, path: str) -> None:
+    answer = door.get(path)
+    assert 400 <= answer.status_code < 500, answer.text
+    assert "set-cookie" not in answer.headers
+
+
+def test_names_that_break_lines_break_no_header(door: Served) -> None:
+    name = "a\r\nSet-Cookie: a=b\r\n.txt"
+    sent = door.client.post("/v1/files", files={"file": (name, b"x")}, data={"purpose": "input"})
+    if sent.status_code < 300:
+        answer = door.get(f"/v1/files/{sent.json()['id']}/content")
+        assert answer.status_code == 200
+        assert "set-cookie" not in answer.headers
+
+
+@pytest.mark.parametrize(
+    "url", ["http://169.254.169.254/latest", "file:///etc/passwd", "", "https://example.com/a.png"]
+)
+@pytest.mark.parametrize("plain", [True, False])
+def test_nothing_is_fetched_for_a_request(door: Served, url: str, plain: bool) -> None:
+    part = {"type": "image_url", "image_url": url if plain else {"url": url}}
+    answer = door.post(_CHAT, {"model": "echo", "messages": [{"role": "user", "content": [part]}]})
+    assert (answer.status_code, answer.json()["error"]["param"]) == (400, "messages.0.content")
+
+
+def test_a_body_that_never_ends_holds_nothing_when_its_sender_leaves(door: Served) -> None:
+    host, port = door.url.removeprefix("http://").split(":")
+    head = f"POST {_CHAT} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\n{{".encode()
+    for _ in range(20):
+        with socket.create_connection((host, int(port))) as sender:
+            sender.sendall(head)
+    eventually(lambda: door.get("/health").status_code == 200)
+    assert not door.parts.meter._accounts, "none of them was counted"
