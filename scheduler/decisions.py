@@ -77,6 +77,20 @@ class Preempt:
 
 
 @dataclass(frozen=True, slots=True)
+class Fetch:
+    """Bring a model to the disk of a host that lacks it, as urgently as whoever waits for it."""
+
+    model_id: str
+    model: str
+    host: str
+    #: What the download names it by.
+    reference: str
+    rank: int
+    #: Taints of the host that whoever waits tolerates, so that the download does too.
+    tolerations: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """All decisions of one look at everything."""
 
@@ -92,9 +106,10 @@ class Plan:
     preempts: tuple[Preempt, ...] = ()
     #: New stride numbers of parts of the queue, by name; rows that lack are made.
     passes: Mapping[str, float] = field(default_factory=dict)
+    fetches: tuple[Fetch, ...] = ()
 
     @property
     def acts(self) -> bool:
-        """Changes something, rather than only explaining."""
+        """Changes something at once, rather than only explaining; fetches are seen to after a whole look."""
         decided = (self.assigns, self.starts, self.stops, self.reserves, self.preempts, self.failures)
         return any(decided)

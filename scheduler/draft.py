@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import dataclass, field, replace
 
+from scheduler.arrivals import Arrivals
 from scheduler.budget import Budget
 from scheduler.decisions import Assign, NewRun, Plan, Preempt, Reserve, Start, Stop
 from scheduler.forecast import Forecast
@@ -32,6 +33,7 @@ class Draft:
     waiting: Waiting
     shares: Shares = field(init=False)
     forecast: Forecast = field(init=False)
+    arrivals: Arrivals = field(init=False)
     budgets: dict[str, Budget] = field(default_factory=dict)
     largest: int = 0
     #: Every run that holds memory, by host; those that serve anyone, by model and capability.
@@ -76,6 +78,7 @@ class Draft:
     def __post_init__(self) -> None:
         self.shares = Shares(self.snapshot.queues, contended=self.waiting.contended)
         self.forecast = Forecast(self.snapshot.rates)
+        self.arrivals = Arrivals(self.snapshot.models.values())
         self.failures |= self.waiting.failures
         for name, host in self.snapshot.hosts.items():
             self.budgets[name] = Budget(host.budget)
@@ -229,4 +232,5 @@ class Draft:
             self.blocked_runs,
             tuple(self.preempts),
             self.shares.changed(),
+            tuple(self.arrivals.decided.values()),
         )

@@ -19,6 +19,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from scheduler.apply import apply
 from scheduler.explain import Explainer
+from scheduler.fetcher import Fetcher
 from scheduler.patience import Patience
 from scheduler.plan import plan
 from scheduler.prune import Pruner
@@ -55,9 +56,10 @@ class Scheduler:
         self._sender = Sender(dispatcher)
         self._timers = Timers(settings.lease_seconds, settings.claim_seconds)
         self._patience = Patience(settings.lease_seconds)
-        self._reader = Reader()
+        self._reader = Reader(fetch=settings.fetch_models)
         self._explainer = Explainer(database)
         self._timetable = Timetable(database)
+        self._fetcher = Fetcher(database)
         self._pruner = Pruner(database, FileStore(settings.files), settings.retention_days * _DAY)
         self._holder = f"{settings.host_name[:24]}-{os.getpid()}-{new_id('s')[-8:]}"
         self._fence: Fence | None = None
@@ -78,6 +80,7 @@ class Scheduler:
             else:
                 self._recovered()
         self._timetable.close()
+        self._fetcher.close()
         self._resign()
 
     def stop(self) -> None:
@@ -138,6 +141,7 @@ class Scheduler:
             self._explainer.forget(settled)
         if whole:
             self._timetable.tick(fence)
+            self._fetcher.tick(fence, decided.fetches)
             self._explainer.explain(fence, decided, self._reader.waiting.overflow)
             self._prune(fence)
 

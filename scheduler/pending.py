@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from scheduler.draft import Draft
+from scheduler.fetching import fetch_instead
 from scheduler.options import Option, find_refusals
 from scheduler.placing import Asker, find_place
 from scheduler.reasons import Code, Reason, refused
@@ -19,10 +20,12 @@ def place_pending(draft: Draft, run: RunView) -> None:
         return
     want = Want(draft, Wish.of_run(run, model))
     waited = draft.snapshot.now - run.created_at
-    found = find_place(draft, want.places, Asker(want.wish, run.rank, waited))
+    asker = Asker(want.wish, run.rank, waited)
+    found = find_place(draft, want.places, asker)
     if isinstance(found, Option):
         draft.start(run, found.host, found.runtime, found.size)
         return
     if run.owner_job is None:
         draft.claimed.update(want.places.hosts)
+    found = fetch_instead(draft, asker, found) or found
     draft.block(run, found or refused(find_refusals(draft, want.wish)))

@@ -56,6 +56,10 @@ class Places:
         busy = (option for option in self._reaching(Tier.BUSY, skip) if option not in found)
         return idle + [(Tier.BUSY, option) for option in islice(busy, COMPARED)]
 
+    def left(self, taken: Collection[str]) -> bool:
+        """Some host that is not `taken` has the model and takes the run, now or later."""
+        return any(self._offers.of(host) for host in self._offers.hosts if host not in taken)
+
     def any(self, most: int, skip: Collection[str] = ()) -> list[Option]:
         """So many options, those with most free memory."""
         hosts: Iterable[str] = self._draft.rooms.roomiest()

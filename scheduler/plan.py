@@ -18,7 +18,9 @@ from scheduler.views import JobView, RunView, Snapshot
 from scheduler.wants import Wants
 
 #: What whoever waits longest is told when it is the next to be helped: it keeps its turn until then.
-_NEXT = frozenset({Code.GIVING_WAY, Code.SLOTS, Code.STARTING, Code.FREEING, Code.MEMORY, Code.LANE, Code.OTHERS})
+_NEXT = frozenset(
+    {Code.GIVING_WAY, Code.SLOTS, Code.STARTING, Code.FREEING, Code.FETCHING, Code.MEMORY, Code.LANE, Code.OTHERS}
+)
 
 
 def plan(snapshot: Snapshot) -> Plan:

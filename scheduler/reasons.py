@@ -22,6 +22,7 @@ class Code(StrEnum):
     SLOTS = "slots"
     STARTING = "starting"
     FREEING = "freeing_memory"
+    FETCHING = "fetching"
     MEMORY = "memory"
     LIMIT = "limit"
     PAUSED = "paused"

@@ -23,7 +23,7 @@ def worth_another(draft: Draft, want: Want, job: JobView, seats: list[Seat]) -> 
     """
     taken = {seat.run.host or "" for seat in seats}
     place = want.places.fitting(taken=taken)
-    wait = _wait(draft, want, seats)
+    wait = wait_for_slot(draft, want, seats)
     if place is None:
         if wait is not None:
             _displace(draft, want, want.places.idling(taken), wait)
@@ -34,7 +34,7 @@ def worth_another(draft: Draft, want: Want, job: JobView, seats: list[Seat]) -> 
     return place if wait > load else None
 
 
-def _wait(draft: Draft, want: Want, seats: list[Seat]) -> float | None:
+def wait_for_slot(draft: Draft, want: Want, seats: list[Seat]) -> float | None:
     """Seconds until those runs have worked off what waits for their model; `None` when no rate is known."""
     seconds = draft.forecast.job_seconds(want.wish.model.id, seats[0].run.runtime)
     if seconds is None:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
+
 from scheduler.decisions import NewRun
 from scheduler.draft import Draft
+from scheduler.fetching import fetch_copy, fetch_instead
 from scheduler.loads import Verdict, judge
 from scheduler.options import Option, find_refusals
 from scheduler.placing import Asker, find_place
@@ -17,7 +21,7 @@ from shared.errors import NotFound, Problem
 from shared.vocabulary import RunState
 
 #: What those are told for whom memory is kept; the first host it names is where.
-_KEPT = frozenset({Code.FREEING, Code.MEMORY, Code.GIVING_WAY})
+_KEPT = frozenset({Code.FREEING, Code.FETCHING, Code.MEMORY, Code.GIVING_WAY})
 
 
 def seat_job(draft: Draft, wants: Wants, job: JobView) -> Seat | None:
@@ -76,23 +80,32 @@ def _another(draft: Draft, want: Want, job: JobView) -> None:
 def _replicate(draft: Draft, want: Want, job: JobView, seats: list[Seat]) -> None:
     """Load a copy where memory is free and no copy is yet, if the wait is worth it."""
     place = worth_another(draft, want, job, seats)
-    if place is None or place.runtime in _verdicts(draft, want, job):
-        _tell(draft, want, job, _full(draft, want, seats))
-    else:
+    verdicts = _verdicts(draft, want, job)
+    if place is not None and place.runtime not in verdicts:
         _start(draft, want, job, place)
+        return
+    full = _full(draft, want, seats)
+    fetched = fetch_copy(draft, want, _asker(draft, want, job, verdicts), seats)
+    _tell(draft, want, job, replace(full, sentence=f"{full.sentence}; {fetched.sentence}") if fetched else full)
 
 
 def _load(draft: Draft, want: Want, job: JobView) -> None:
     """The model is loaded nowhere that helps this job."""
     verdicts = _verdicts(draft, want, job)
-    waited = draft.snapshot.now - job.queued_at
-    found = find_place(draft, want.places, Asker(want.wish, job.shape.rank, waited, verdicts.keys()))
+    asker = _asker(draft, want, job, verdicts)
+    found = find_place(draft, want.places, asker)
     if isinstance(found, Option):
         _start(draft, want, job, found)
-    elif found is not None:
-        _tell(draft, want, job, found)
+        return
+    reason = fetch_instead(draft, asker, found) or found
+    if reason is not None:
+        _tell(draft, want, job, reason)
     else:
         _refuse(draft, want, job, list(verdicts.values()))
+
+
+def _asker(draft: Draft, want: Want, job: JobView, verdicts: Mapping[str, Verdict]) -> Asker:
+    return Asker(want.wish, job.shape.rank, draft.snapshot.now - job.queued_at, verdicts.keys())
 
 
 def _tell(draft: Draft, want: Want, job: JobView, reason: Reason) -> None:

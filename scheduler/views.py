@@ -73,6 +73,11 @@ class ModelView:
     quarantined: Mapping[str, str] = field(default_factory=dict)
     #: What was measured of its runs, which corrects the estimate.
     learned: tuple[LearnedPeak, ...] = ()
+    #: What a download would name it by, exactly; `None` when it is not to be fetched to other hosts.
+    reference: str | None = None
+    #: Hosts that it is being fetched to, and those that it was tried to be fetched to in the last hour.
+    coming: frozenset[str] = frozenset()
+    tried: frozenset[str] = frozenset()
 
     def on(self, host: str) -> bool:
         """Can be loaded there; the echo model needs no disk."""

@@ -21,9 +21,10 @@ from shared.vocabulary import RunState
 class Reader:
     """Reads snapshots, and remembers from one to the next what would be dear to read each time."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, fetch: bool = True) -> None:
+        """`fetch`: models may be fetched to hosts that lack them."""
         self.waiting = Waiting()
-        self._models = Models()
+        self._models = Models(fetch=fetch)
         self._rates = Rates()
 
     def read(self, session: Session, *, whole: bool) -> Snapshot:
@@ -36,7 +37,7 @@ class Reader:
         hosts = read_hosts(connection, moment, apart)
         uses = read_uses(connection)
         runs = read_runs(connection, hosts, uses, moment)
-        models = self._models.read(connection, _wanted(jobs, runs), whole=whole)
+        models = self._models.read(connection, _wanted(jobs, runs), moment, whole=whole)
         loads = read_loads(connection, _unserved(jobs, runs))
         attempts = read_attempts(connection) if whole or _urgent(jobs) else ()
         rates = self._rates.read(connection, moment, whole=whole)

@@ -11,7 +11,7 @@ from shared.vocabulary import RunState
 
 
 def carried_out(seen: Snapshot, decided: Plan) -> Snapshot:
-    """Assigned jobs are at work, placed runs start, stopped ones stop, hosts are reserved, passes are kept."""
+    """Assigned jobs are at work, placed runs start, stopped ones stop, models come, hosts are reserved, passes kept."""
     stopped = {stop.run_id for stop in decided.stops}
     runs = [_assigned(each, decided) for each in seen.runs]
     runs = [replace(each, state=RunState.STOPPING) if each.id in stopped and each.host else each for each in runs]
@@ -31,8 +31,10 @@ def carried_out(seen: Snapshot, decided: Plan) -> Snapshot:
     attempts = [replace(a, giving_way=a.giving_way or (a.job_id, a.attempt) in asked) for a in seen.attempts]
     passes = {name: replace(seen.queues.get(name, QueueView(name)), stride_pass=number)
               for name, number in decided.passes.items()}  # fmt: skip
+    coming = {each.model_id: frozenset({each.host}) for each in decided.fetches}
+    models = {name: replace(each, coming=coming.get(name, each.coming)) for name, each in seen.models.items()}
     return replace(
-        seen, hosts=hosts, runs=tuple(runs), jobs=tuple(job for job in seen.jobs if job.id not in gone),
+        seen, models=models, hosts=hosts, runs=tuple(runs), jobs=tuple(job for job in seen.jobs if job.id not in gone),
         lanes=_lanes(seen, decided), attempts=tuple(attempts), queues={**seen.queues, **passes},
     )  # fmt: skip
 
