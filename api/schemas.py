@@ -471,13 +471,6 @@ class KeyCreated(KeyOut):
     key: str
 
 
-class PlainList(Out, Generic[T]):
-    """A list whose rows have no ids."""
-
-    object: Literal["list"] = "list"
-    data: list[T]
-
-
 class UsageOut(Out):
     """What a key used of a model in one day (UTC); tokens, seconds, joules (null: not measured)."""
 
@@ -493,6 +486,11 @@ class UsageOut(Out):
     joules: float | None
 
 
+class UsageList(Out):
+    object: Literal["list"] = "list"
+    data: list[UsageOut]
+
+
 class AuditOut(Out):
     """What somebody changed with an admin's rights, or tried to; `outcome` is `done` or an error's code."""
 
@@ -505,6 +503,11 @@ class AuditOut(Out):
     action: str
     path: str
     outcome: str
+
+
+class AuditList(Out):
+    object: Literal["list"] = "list"
+    data: list[AuditOut]
 
 
 # --- health ------------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 
 from api.deps import Admin, Door, Limit
-from api.schemas import AuditOut, PlainList
+from api.schemas import AuditList, AuditOut
 from shared import audit
 
 router = APIRouter(prefix="/v1/audit", tags=["keys"])
@@ -20,9 +20,9 @@ def list_audit(
     before: Annotated[int | None, Query(ge=0, lt=2**63, description="Only entries with a lower `seq`.")] = None,
     key: Annotated[str | None, Query(max_length=40, description="Id of a key.")] = None,
     limit: Limit = 50,
-) -> PlainList[AuditOut]:
+) -> AuditList:
     """Everything that was changed with an admin's rights, or tried to be, the newest first."""
     with door.read() as session:
-        return PlainList(
+        return AuditList(
             data=[AuditOut.model_validate(row) for row in audit.entries(session, before=before, key=key, limit=limit)]
         )
