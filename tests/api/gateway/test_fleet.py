@@ -1,0 +1,198 @@
+"""Requests over several hosts: shared out, kept together, tried again, told when to come back, leaving nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import random
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import httpx2
+import psutil
+import pytest
+
+from shared import engine_pass
+from shared.runs import service
+from shared.runtimes import InstalledModel, RunSpec
+from shared.tables import Run
+from shared.units import Bytes
+from shared.vocabulary import Format
+from tests.api.fleet import Fleet
+from tests.api.served import Served
+from tests.waiting import eventually
+from workers.agent.engine_door import EngineDoor
+from workers.agent.peer import PeerServer
+from workers.port import free_port
+from workers.process import RunProcess
+from workers.runtimes.echo import RUNTIME
+
+_CHAT = "/v1/chat/completions"
+_SERVED = InstalledModel(id="x", name="served-echo", format=Format.ECHO, path="", size=Bytes(0))
+
+
+@pytest.fixture
+def engines() -> Iterator[list[RunProcess]]:
+    """Two echo engines with four slots each."""
+    both = [RunProcess.start(RUNTIME.plan(RunSpec(slots=4), _SERVED, free_port())) for _ in range(2)]
+    for engine in both:
+        engine.wait_ready(RUNTIME.diagnose)
+    yield both
+    for engine in both:
+        engine.stop()
+
+
+@pytest.fixture
+def mini(door: Served) -> Iterator[Fleet]:
+    """A second host, whose runs are reached through its agent."""
+    fleet = Fleet(door, "mini")
+    key = engine_pass.own_secret(fleet.token)
+    server = PeerServer("127.0.0.1", 0, "mini", b"", None, EngineDoor(key, lambda run_id, _: here(door, run_id)))
+    fleet.register(agent="agent-2", engine_url=f"http://127.0.0.1:{server.port}")
+    yield fleet
+    server.close()
+
+
+def here(door: Served, run_id: str) -> str | None:
+    with door.database.read() as session:
+        run = session.get(Run, run_id)
+        return str(run.endpoint["url"]) if run is not None and run.endpoint else None
+
+
+def chat(text: str, **more: Any) -> dict[str, Any]:
+    return {"model": "echo", "messages": [{"role": "user", "content": text}], **more}
+
+
+def slow(text: str = "x", tokens: int = 100_000) -> dict[str, Any]:
+    return chat(text, stream=True, echo={"tokens": tokens, "itl_ms": 20})
+
+
+def test_a_run_of_another_host_answers_through_its_agent(door: Served, mini: Fleet, engines: list[RunProcess]) -> None:
+    mini.ready_run(engines[0].endpoint.url)
+    assert door.post(_CHAT, chat("hello there")).json()["choices"][0]["message"]["content"] == "hello there"
+    assert "data: [DONE]" in door.post(_CHAT, chat("hello there", stream=True)).text
+
+
+def test_a_host_that_lets_nobody_in_is_told(door: Served, fleet: Fleet, engines: list[RunProcess]) -> None:
+    closed = Fleet(door, "closed")
+    closed.register(agent="agent-3")
+    closed.ready_run(engines[0].endpoint.url)
+    answer = door.post(_CHAT, chat("x"))
+    assert (answer.status_code, "out of reach" in answer.json()["error"]["message"]) == (503, True)
+
+
+def test_a_run_that_is_gone_is_replaced_by_another(
+    door: Served, fleet: Fleet, mini: Fleet, engines: list[RunProcess]
+) -> None:
+    fleet.ready_run(engines[0].endpoint.url)
+    mini.ready_run(engines[1].endpoint.url)
+    engines[0].stop()
+    for stream in (False, True):
+        for number in range(3):
+            assert door.post(_CHAT, chat(f"hello {number}", stream=stream)).status_code == 200
+
+
+def test_a_run_that_dies_in_mid_stream_ends_it_with_an_error(
+    door: Served, fleet: Fleet, mini: Fleet, engines: list[RunProcess]
+) -> None:
+    fleet.ready_run(engines[0].endpoint.url)
+    mini.ready_run(engines[1].endpoint.url)
+    answer = door.post(_CHAT, chat("x", stream=True, echo={"tokens": 9, "fail": "crash", "fail_after": 2}))
+    assert answer.status_code == 200
+    assert '"code":"unavailable"' in answer.text.splitlines()[-2]
+
+
+def test_turns_of_a_conversation_go_to_the_same_run(
+    door: Served, fleet: Fleet, mini: Fleet, engines: list[RunProcess]
+) -> None:
+    fleet.ready_run(engines[0].endpoint.url)
+    mini.ready_run(engines[1].endpoint.url)
+    affinity = door.app.state.seats._affinity
+    homes = set()
+    for _ in range(4):
+        assert door.post(_CHAT, chat("the same beginning")).status_code == 200
+        [home] = set(affinity._runs.values())
+        homes.add(home)
+    assert len(homes) == 1
+
+
+def test_twenty_cold_requests_start_one_run(door: Served, fleet: Fleet, engines: list[RunProcess]) -> None:
+    answers: list[httpx2.Response] = []
+    asking = [
+        threading.Thread(target=lambda: answers.append(door.post(_CHAT, chat("hi", stream=True)))) for _ in range(20)
+    ]
+    for thread in asking:
+        thread.start()
+    eventually(lambda: door.get("/v1/runs").json()["data"])
+    [run] = door.get("/v1/runs").json()["data"]
+    fleet.make_ready(run["id"], engines[0].endpoint.url)
+    for thread in asking:
+        thread.join()
+    assert [answer.status_code for answer in answers] == [200] * 20
+    assert len(door.get("/v1/runs").json()["data"]) == 1
+
+
+def test_no_room_in_the_fleet_says_when_to_come_back(door: Served, fleet: Fleet) -> None:
+    run_id = door.post("/v1/runs", {"model": "echo"}).json()["id"]
+    with door.database.write() as session:
+        reason = {"code": "no_memory", "sentence": "studio has 1 GiB free, 2 GiB are needed", "seconds": 90.0}
+        session.get_one(Run, run_id).blocked_by = reason
+    answer = door.post(_CHAT, chat("x"))
+    assert (answer.status_code, answer.headers["Retry-After"], answer.headers["x-should-retry"]) == (429, "90", "true")
+    assert "1 GiB free" in answer.json()["error"]["message"]
+
+
+def test_slots_of_people_are_told_to_the_host(door: Served, fleet: Fleet, engines: list[RunProcess]) -> None:
+    ref = fleet.ready_run(engines[0].endpoint.url)
+    with door.client.stream("POST", _CHAT, json=slow()) as answer:
+        next(answer.iter_lines())
+        eventually(lambda: fleet.sync().attended == {ref.run_id: 2}, 10)
+    with door.database.write() as session:
+        service.attend(session, {ref.run_id: 0})
+    assert fleet.sync().attended == {}
+
+
+def test_disconnects_leave_nothing_behind(door: Served, fleet: Fleet, mini: Fleet, engines: list[RunProcess]) -> None:
+    fleet.ready_run(engines[0].endpoint.url)
+    mini.ready_run(engines[1].endpoint.url)
+    tenancy = door.app.state.seats._tenancy
+
+    def busy() -> int:
+        return sum(load.requests for load in tenancy.loads.values())
+
+    asyncio.run(leave(door.url, 20, 4))
+    eventually(lambda: busy() == 0)
+    gc.collect()
+    before = connections(), threading.active_count()
+    asyncio.run(leave(door.url, 100, 8))
+    eventually(lambda: busy() == 0)
+    eventually(lambda: connections() <= before[0] + 2 and threading.active_count() <= before[1] + 12)
+    # Every slot is free again: as many answers as there are slots come at once.
+    assert all(door.post(_CHAT, chat(f"still there {number}")).status_code == 200 for number in range(8))
+
+
+def connections() -> int:
+    return sum(one.status == psutil.CONN_ESTABLISHED for one in psutil.Process().net_connections("tcp"))
+
+
+async def leave(url: str, times: int, at_once: int) -> None:
+    """Ask and go away: before the answer, at its beginning, or in its middle."""
+    dice = random.Random(7)
+    gate = asyncio.Semaphore(at_once)
+
+    async def one(number: int) -> None:
+        async with gate, httpx2.AsyncClient(base_url=url, trust_env=False) as client:
+            body = slow(f"{number}") | ({} if dice.random() < 0.7 else {"stream": False})
+            asking = asyncio.create_task(_read(client, body))
+            await asyncio.wait({asking}, timeout=dice.random() * 0.15)
+            asking.cancel()
+            await asyncio.gather(asking, return_exceptions=True)
+
+    await asyncio.gather(*(one(number) for number in range(times)))
+
+
+async def _read(client: httpx2.AsyncClient, body: dict[str, Any]) -> None:
+    async with client.stream("POST", _CHAT, json=body) as answer:
+        async for _ in answer.aiter_lines():
+            """It goes on until we are cancelled."""
