@@ -18,3 +18,14 @@ assert((await client.generate({ model: "smollm2", prompt: "Hi", options: asked.o
 assert.equal((await client.embed({ model: "echo", input: ["a", "b"] })).embeddings.length, 2);
 
 await assert.rejects(client.chat({ ...asked, model: "nobody" }), /not found|nobody/);
+
+// Names and models that are made, and go again.
+for await (const line of await client.create({ model: "brief-js", from: "smollm2", system: "Be brief.", stream: true })) last = line;
+assert.equal(last.status, "success");
+await client.copy({ source: "brief-js", destination: "other-js" });
+for (const model of ["brief-js", "other-js"]) await client.delete({ model });
+assert(!(await client.list()).models.some((model) => model.name.includes("-js")));
+
+for await (const line of await client.pull({ model: "smollm2", stream: true })) last = line;
+assert.equal(last.status, "success");
+assert.equal((await client.generate({ model: "smollm2", keep_alive: 0 })).done_reason, "unload");
