@@ -34,7 +34,9 @@ _IMAGES = {"/9j/": "jpeg", "iVBOR": "png", "R0lG": "gif", "UklGR": "webp", "Qk":
 #: Smaller contexts hold no chat.
 LEAST_CONTEXT = 16
 _UNITS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
-_DURATION = re.compile(r"([0-9.]+)(ns|us|µs|ms|s|m|h)")
+_DURATION = re.compile(r"([0-9]+(?:\.[0-9]*)?|\.[0-9]+)(ns|us|µs|ms|s|m|h)", re.ASCII)
+#: Seconds of ten years: nobody means more, and clocks can still count it.
+_LONGEST_STAY = 315_360_000.0
 
 
 def chat_of(asked: Mapping[str, Any]) -> dict[str, Any]:
@@ -79,17 +81,18 @@ def seconds_of(keep_alive: object) -> float | None:
     """
     if keep_alive is None:
         return None
-    if isinstance(keep_alive, int | float) and not isinstance(keep_alive, bool):
-        return -1.0 if keep_alive < 0 else float(keep_alive)
+    if isinstance(keep_alive, int | float) and not isinstance(keep_alive, bool) and keep_alive == keep_alive:
+        return -1.0 if keep_alive < 0 else float(min(keep_alive, _LONGEST_STAY))
     text = str(keep_alive).strip()
     parts = _DURATION.findall(text.lstrip("-"))
-    if text.lstrip("-").isdecimal():
+    if text.lstrip("-").isdecimal() and text.isascii():
         parts = [(text.lstrip("-"), "s")]
     elif not parts or "".join(number + unit for number, unit in parts) != text.lstrip("-"):
         raise InvalidParameters(
             "keep_alive is wrong", f"{text!r} is no duration", 'give seconds or a text such as "5m"', field="keep_alive"
         )
-    return -1.0 if text.startswith("-") else sum(float(number) * _UNITS[unit] for number, unit in parts)
+    seconds = sum(float(number) * _UNITS[unit] for number, unit in parts)
+    return -1.0 if text.startswith("-") else min(seconds, _LONGEST_STAY)
 
 
 def _messages(messages: list[Any]) -> Iterator[dict[str, Any]]:
@@ -100,7 +103,7 @@ def _messages(messages: list[Any]) -> Iterator[dict[str, Any]]:
         if not isinstance(message, dict) or not isinstance(message.get("role"), str):
             raise InvalidParameters(f"{place} is wrong", "it has no role", "give role and content", field=place)
         said: dict[str, Any] = {"role": message["role"], "content": _content(message)}
-        if calls := message.get("tool_calls"):
+        if calls := want(message, "tool_calls", list):
             said["tool_calls"] = [_call(call, f"call_{position}_{index}") for index, call in enumerate(calls)]
             waiting = [call["id"] for call in said["tool_calls"]]
         if message["role"] == "tool":
@@ -110,7 +113,7 @@ def _messages(messages: list[Any]) -> Iterator[dict[str, Any]]:
 
 def _content(message: Mapping[str, Any]) -> str | list[dict[str, Any]]:
     text = message.get("content") or ""
-    images = message.get("images") or ()
+    images = want(message, "images", list)
     if not images:
         return str(text)
     shown = [{"type": "image_url", "image_url": {"url": _image(image)}} for image in images]
@@ -126,8 +129,10 @@ def _image(data: object) -> str:
     return f"data:image/{kind};base64,{text}"
 
 
-def _call(call: Mapping[str, Any], name: str) -> dict[str, Any]:
-    function = call.get("function") or {}
+def _call(call: object, name: str) -> dict[str, Any]:
+    function = want(call, "function", dict) if isinstance(call, dict) else None
+    if not isinstance(call, dict) or function is None:
+        raise InvalidParameters("tool_calls is wrong", "a call names no function", "give function", field="tool_calls")
     given = function.get("arguments")
     written = given if isinstance(given, str) else json.dumps(given or {})
     return {
