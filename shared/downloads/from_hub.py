@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 import httpx2
 
-from shared.downloads import digest
+from shared.downloads import digest, from_fleet
 from shared.downloads.from_peer import Peers
 from shared.downloads.from_xet import locate, receive_xet
 from shared.downloads.hub_cache import HubCache
@@ -21,7 +21,7 @@ from shared.downloads.record import described, install
 from shared.downloads.room import Claim, Lookout
 from shared.downloads.transfer import TIMEOUT, Remote, receive
 from shared.downloads.watch import Watch
-from shared.errors import DiskFull, DownloadFailed, InvalidInput
+from shared.errors import DiskFull, DownloadFailed, HubOffline, InvalidInput, Unavailable
 from shared.hub import Hub, HubFile, Snapshot, offline
 from shared.hub_choice import choose, groups
 from shared.protocol import InstallRecord
@@ -43,12 +43,9 @@ def fetch(
 ) -> list[InstallRecord]:
     """Download what is missing, then describe it. Raises NotFound, Unavailable, DownloadFailed and its children."""
     store = watch.context.store()
-    if store.offline:
-        raise offline(reference.repo)
     hub = Hub(store.endpoint, store.token)
     watch.context.phase("resolving")
-    ask = bind(hub.snapshot, reference.repo, reference.revision)
-    snapshot = watch.one(lambda: persist(ask, watch.interrupt, patience, note=watch.note))
+    snapshot = _snapshot(hub, reference, watch, patience)
     files = choose(snapshot, reference.file, selection.include, selection.exclude)
     cache = HubCache(Path(store.cache_dir), snapshot)
     came = _Fetcher(hub, snapshot, cache, watch, patience).fetch(files)
@@ -59,6 +56,31 @@ def fetch(
         return records
     # All was here before anybody asked us: it is not ours to delete.
     return [record.model_copy(update={"source": "huggingface"}) for record in records]
+
+
+def _snapshot(hub: Hub, reference: ModelRef, watch: Watch, patience: Patience) -> Snapshot:
+    """As the hub describes it; as the catalog does when the hub is away. Raises what the hub says when neither can."""
+    found = watch.one(lambda: _asked(hub, reference, watch, patience))
+    if isinstance(found, Snapshot):
+        return found
+    models = from_fleet.known(reference, watch)
+    commit = models[0].revision if models else None
+    if commit is None:
+        raise found
+    watch.note(f"{found.problem.what}; going on with commit {commit[:12]}, which the catalog knows")
+    files = {file.name: file for model in models for file in from_fleet.described(model)}
+    return Snapshot(repo=reference.repo, revision=commit, commit=commit, files=tuple(files.values()))
+
+
+def _asked(hub: Hub, reference: ModelRef, watch: Watch, patience: Patience) -> Snapshot | HubOffline | Unavailable:
+    """That the hub is away is an answer: a failure would end the whole watch."""
+    if watch.context.store().offline:
+        return offline(reference.repo)
+    try:
+        ask = bind(hub.snapshot, reference.repo, reference.revision)
+        return persist(ask, watch.interrupt, patience, note=watch.note)
+    except (HubOffline, Unavailable) as error:
+        return error
 
 
 class _Fetcher:
@@ -115,8 +137,12 @@ class _Fetcher:
 
     def _from_hub(self, file: HubFile, client: httpx2.Client, growing: Partial) -> None:
         """Through Xet where the hub has the file there; when that fails, plainly from where it stopped."""
+        if growing.position == file.size:
+            return
+        if self._store.offline:
+            raise offline(self._snapshot.repo)
         remote, interrupt, note = self._remote(file), self._watch.interrupt, self._watch.note
-        if growing.position != file.size and (xet := locate(client, remote)) is not None:
+        if (xet := locate(client, remote)) is not None:
             try:
                 receive_xet(xet, remote, growing, self._meter, interrupt)
             except DiskFull:

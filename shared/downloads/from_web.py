@@ -11,6 +11,7 @@ from urllib.parse import unquote, urlsplit
 
 import httpx2
 
+from shared.downloads import from_fleet
 from shared.downloads.addresses import guard_peer, guard_web, is_loopback
 from shared.downloads.digest import sha256
 from shared.downloads.meter import Meter
@@ -20,7 +21,7 @@ from shared.downloads.record import described, install
 from shared.downloads.room import check_room
 from shared.downloads.transfer import TIMEOUT, Remote, receive
 from shared.downloads.watch import Watch
-from shared.errors import Forbidden, InvalidInput
+from shared.errors import DiskFull, DownloadFailed, Forbidden, InvalidInput
 from shared.gguf import MAGIC
 from shared.protocol import InstallRecord
 from shared.references import ModelRef
@@ -42,12 +43,30 @@ def fetch(
     """
     target = place(reference.repo, Path(watch.context.store().models_dir))
     watch.context.phase("downloading")
-    if not _is_here(target, checksum):
+    if not _is_here(target, checksum) and not _from_fleet(reference, target, checksum, watch):
         _WebFile(reference.repo, target, checksum, watch, patience).fetch()
     watch.context.phase("checking")
     weights = watch.one(lambda: _inspected(target))
     files = watch.one(lambda: [described(target, target.name, _noted(target).get("sha256"))])
     return [install(reference, name or reference.name, weights, files)]
+
+
+def _from_fleet(reference: ModelRef, target: Path, checksum: str | None, watch: Watch) -> bool:
+    """Whether hosts that have the file could give it whole. Raises DiskFull and Interrupted."""
+    models = from_fleet.known(reference, watch)
+    files = [file for model in models for file in from_fleet.described(model)]
+    if len(files) != 1 or checksum not in (None, files[0].sha256):
+        return False
+    wanted = files[0].model_copy(update={"name": target.name})
+    try:
+        from_fleet.FleetCopy(reference, [wanted], target.parent, watch).fetch()
+    except DiskFull:
+        raise
+    except DownloadFailed as error:
+        watch.note(f"{error.problem.what}, fetching it from the web")
+        return False
+    _note(target, sha256=wanted.sha256)
+    return True
 
 
 class _WebFile:

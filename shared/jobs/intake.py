@@ -20,10 +20,12 @@ from shared.identifiers import new_id
 from shared.jobs.where import Where, as_row, check_selector
 from shared.kinds import kinds
 from shared.kinds.contract import Demand, Kind
+from shared.kinds.download import Download
 from shared.moments import Moment, at
 from shared.nearest import did_you_mean, nearest
 from shared.queue_parts import BY_KEY, share
 from shared.runtimes import InstalledModel
+from shared.store.known import by_reference
 from shared.units import Bytes
 from shared.vocabulary import Capability, Priority
 
@@ -102,7 +104,7 @@ class Intake:
 
     def row(self, submission: Submission, owner: str) -> dict[str, Any]:
         """A row for `shared.jobs.state.submit`."""
-        kind = read_params(submission.kind, submission.params).settle(self._shelf)
+        kind = read_params(submission.kind, self._located(submission)).settle(self._shelf)
         if kind.internal and not self._internal:
             raise _not_by_hand(kind)
         demand = kind.demand(self._shelf)
@@ -129,6 +131,11 @@ class Intake:
             **_flat(demand),
             "acquires": [[self._shelf.model(name).id, runtime] for name, runtime in demand.acquires],
         }
+
+    def _located(self, submission: Submission) -> dict[str, Any]:
+        """A model to install may be called as the catalog calls it: that is where another host fetches it from."""
+        is_download = submission.kind == Download.name
+        return by_reference(self._session, submission.params) if is_download else submission.params
 
     def _times(self, submission: Submission) -> dict[str, float | None]:
         """When it may begin, and must have. Raises InvalidParameters when there is no such moment."""

@@ -22,9 +22,12 @@ class Discard(Kind):
     about: ClassVar[str] = "Delete files of a removed model: submitted by `models rm` and `models gc`, by nobody else."
     internal: ClassVar[bool] = True
 
-    model: str = Field(description="hf:org/name@commit or url:https://…; nothing else is ours.", max_length=2048)
+    model: str = Field(description="hf:org/name@commit, url:https://… or local:/path.", max_length=2048)
     files: tuple[str, ...] = Field(description="Its files, as the manifest names them.", max_length=4096)
     host: str = Field(description="The host whose copy goes.", max_length=64)
+    copy_key: str | None = Field(
+        default=None, description="Which copy of a local: model; unset: none is ours.", pattern=r"^[0-9a-f]{32}$"
+    )
 
     @field_validator("files")
     @classmethod
@@ -41,7 +44,7 @@ class Discard(Kind):
     def run(self, context: Context) -> Result:
         context.phase("deleting")
         keeping = Keeping(context.store())
-        root = keeping.root(ModelRef.parse(self.model))
+        root = keeping.root(ModelRef.parse(self.model), self.copy_key)
         used = _used(context.fleet.shelf())
         mine = [root / name for name in self.files]
         freed = keeping.forget([path for path in mine if path not in used], {path.resolve() for path in used})

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 from pydantic import ConfigDict, Field, field_validator, model_validator
 
-from shared.downloads import from_disk, from_hub, from_web
+from shared.downloads import from_disk, from_fleet, from_hub, from_web
 from shared.downloads.patience import Patience
 from shared.downloads.watch import Watch
 from shared.errors import CidermillError, InvalidParameters
@@ -81,11 +81,20 @@ class Download(Kind):
 
     def _install(self, reference: ModelRef, watch: Watch) -> list[InstallRecord]:
         if reference.provider is Provider.LOCAL:
-            return from_disk.register(reference, self.display_name, watch)
+            return self._local(reference, watch)
         if reference.provider is Provider.URL:
             return from_web.fetch(reference, self.display_name, self.sha256, watch, self.patience)
         selection = from_hub.Selection(self.include, self.exclude)
         return from_hub.fetch(reference, self.display_name, selection, watch, self.patience)
+
+    def _local(self, reference: ModelRef, watch: Watch) -> list[InstallRecord]:
+        """Registered where it lies when it is on this host; else copied from one that has it."""
+        if os.path.lexists(reference.repo):
+            return from_disk.register(reference, self.display_name, watch)
+        models = from_fleet.known(reference, watch)
+        if not models:
+            raise from_fleet.unknown(reference)
+        return from_fleet.copy(reference, self.display_name, models[0], watch)
 
     def _size(self) -> Bytes:
         """Bytes to come; 0 when unknown: the host checks again, and only it may have a token for the repository."""

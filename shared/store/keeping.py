@@ -6,10 +6,11 @@ import shutil
 from collections.abc import Collection, Iterable
 from pathlib import Path
 
-from shared.downloads.from_web import place
+from shared.downloads import from_web
 from shared.errors import InvalidInput
 from shared.kinds.contract import ModelStore
 from shared.references import ModelRef
+from shared.store import copies
 from shared.vocabulary import Provider
 
 
@@ -20,13 +21,18 @@ class Keeping:
         self._cache = Path(store.cache_dir)
         self._models = Path(store.models_dir)
 
-    def root(self, reference: ModelRef) -> Path:
-        """Where a download of this reference lies. Raises InvalidInput for what no download of ours made."""
+    def root(self, reference: ModelRef, copy: str | None = None) -> Path:
+        """Where a download of this reference lies, or the copy with this key of a `local:` model.
+
+        Raises InvalidInput for what no download of ours made.
+        """
         if reference.provider is Provider.HF and reference.revision is not None:
             repository = self._cache / f"models--{reference.repo.replace('/', '--')}"
             return repository / "snapshots" / reference.revision
         if reference.provider is Provider.URL:
-            return place(reference.repo, self._models).parent
+            return from_web.place(reference.repo, self._models).parent
+        if reference.provider is Provider.LOCAL and copy is not None:
+            return copies.place(self._models, copy)
         raise InvalidInput(
             f"{reference} is not ours to delete", "It was there before Cidermill.", "delete it with its own program"
         )
@@ -62,7 +68,8 @@ class Keeping:
         return size
 
     def _is_ours(self, path: Path) -> bool:
-        return path.is_relative_to(self._cache) or path.is_relative_to(self._models / "url")
+        ours = (self._cache, self._models / "url", self._models / copies.FOLDER)
+        return any(path.is_relative_to(folder) for folder in ours)
 
     def _repository(self, path: Path) -> Path | None:
         if not path.is_relative_to(self._cache):

@@ -15,6 +15,7 @@ from shared.db import clock_time
 from shared.errors import Conflict
 from shared.jobs.intake import Submission
 from shared.references import ModelRef
+from shared.store import copies
 from shared.store.gc import Copy, Policy, Verdict, sweep
 from shared.tables import Host, Install, Job, Model, Run
 from shared.vocabulary import FINAL_JOB_STATES, FINAL_RUN_STATES, Format, Provider
@@ -85,7 +86,8 @@ def _copies(session: Session, where: ColumnElement[bool]) -> list[Copy]:
 def _foreign(model: Model, install: Install) -> str | None:
     if install.source != catalog.OURS:
         return f"it belongs to {install.source}"
-    return None if model.provider in _DELETABLE else "it was there before Cidermill"
+    ours = model.provider in _DELETABLE or copies.is_copy(install.path, install.files)
+    return None if ours else "it was there before Cidermill"
 
 
 def _last_uses(session: Session) -> dict[tuple[str, str], float]:
@@ -146,4 +148,7 @@ def _discard(model: Model, install: Install) -> Submission | None:
         return None
     reference = ModelRef(provider=Provider(model.provider), repo=model.repo, revision=model.revision)
     names = [str(file["name"]) for file in install.files]
-    return Submission(kind="discard", params={"model": str(reference), "files": names, "host": install.host})
+    params = {"model": str(reference), "files": names, "host": install.host}
+    if reference.provider is Provider.LOCAL:
+        params["copy_key"] = copies.key(install.files)
+    return Submission(kind="discard", params=params)

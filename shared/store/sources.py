@@ -13,12 +13,18 @@ from shared.db import clock_time, now
 from shared.settings import LOOPBACK
 from shared.store import grant
 from shared.store.grant import Grant
+from shared.store.known import known
 from shared.store.wire import Peer, Sourced, SourcedFile, Sources, WantedFile
 from shared.tables import Attempt, Host, Install, Model, is_live_attempt
 
 
 def sources(session: Session, host: str, ask: Sources) -> Sourced:
-    """For each wanted file that somebody has: its checksum and the hosts to fetch it from, the least loaded first."""
+    """For each wanted file that somebody has: its checksum and the hosts to fetch it from, the least loaded first.
+
+    Asked without files, what the catalog knows of models from there.
+    """
+    if not ask.files:
+        return Sourced(models=known(session, ask))
     peers = _peers(session, host)
     if not peers:
         return Sourced()

@@ -53,7 +53,10 @@ class WantedFile(_Message):
 
 
 class Sources(_Message):
-    """Who has these files? Those of unknown checksum are found by repository, commit and name."""
+    """Who has these files? Those of unknown checksum are found by repository, commit and name.
+
+    Without files: what do models from there consist of?
+    """
 
     provider: str
     repo: str
@@ -76,10 +79,23 @@ class SourcedFile(_Message):
     peers: list[Peer]
 
 
+class KnownModel(_Message):
+    """What a model consists of, as the catalog knows it."""
+
+    name: str
+    revision: str | None = None
+    #: Each with its checksum.
+    files: list[ShelfFile]
+    #: The file that a runtime loads; `None`: their folder.
+    loaded: str | None = None
+
+
 class Sourced(_Message):
     """Files that hosts of the fleet have; those not named here come from where they are published."""
 
     files: list[SourcedFile] = []
+    #: Asked without files: the models from there.
+    models: list[KnownModel] = []
 
 
 class Found(_Message):

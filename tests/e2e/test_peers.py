@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import shutil
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import update
 
-from tests.hub import HubServer, running_hub
-from tests.models import random_llama, smollm2
+from shared.tables import Install
+from tests.hub import Fault, HubServer, running_hub
+from tests.models import random_llama, smollm2, whisper_tiny
 from tests.stack import Stack, running
 from tests.waiting import eventually
 
@@ -29,7 +32,9 @@ def hub(tmp_path: Path) -> Iterator[HubServer]:
 
 @pytest.fixture
 def stack(tmp_path: Path, hub: HubServer) -> Iterator[Stack]:
-    own = {host: {"HF_HUB_CACHE": str(tmp_path / host / "hub")} for host in _HOSTS}
+    own = {
+        host: {"HF_HUB_CACHE": str(tmp_path / host / "hub"), "CIDERMILL_HOME": str(tmp_path / host)} for host in _HOSTS
+    }
     environment = {"HF_ENDPOINT": hub.url, "CIDERMILL_DRAIN_SECONDS": "1"}
     options: dict[str, Any] = {"runtimes": '["store"]', "environment": environment, "own_environment": own}
     with running(tmp_path / "mill", hosts=_HOSTS, **options) as stack:
@@ -50,6 +55,37 @@ def _content(hub: HubServer) -> list[str]:
     return [seen.path for seen in hub.content_requests() if "/resolve/" in seen.path or "/cdn/" in seen.path]
 
 
+def _there(stack: Stack, name: str) -> dict[str, str]:
+    """Where the model lies, by host."""
+    return {install["host"]: install["path"] for install in stack.get(f"/v1/models/{name}")["installs"]}
+
+
+def _gguf_file(folder: Path) -> Path:
+    folder.mkdir()
+    return Path(shutil.copy(smollm2().path, folder / "mine.gguf"))
+
+
+def _safetensors_folder(folder: Path) -> Path:
+    return Path(random_llama(folder / "babble").path)
+
+
+def _ctranslate2_folder(folder: Path) -> Path:
+    return Path(shutil.copytree(whisper_tiny().path, folder / "ears"))
+
+
+def _only_on_alpha(stack: Stack, original: Path) -> None:
+    """Hosts of a test share a disk: the original moves to where only alpha's row says that it is."""
+    folder = original.parent.rename(original.parent.with_name("disk-of-alpha"))
+    moved = folder / original.name
+    with stack.database.write() as session:
+        session.execute(update(Install).where(Install.host == "alpha").values(path=str(moved)))
+
+
+def _contents(path: Path) -> dict[str, bytes]:
+    files = [path] if path.is_file() else [file for file in path.iterdir() if file.is_file()]
+    return {file.name: file.read_bytes() for file in files}
+
+
 def _log(stack: Stack, job_id: str) -> str:
     return stack.http.get(f"/v1/jobs/{job_id}/logs").text
 
@@ -58,7 +94,7 @@ def test_the_second_install_costs_the_hub_no_file_bytes(stack: Stack, hub: HubSe
     assert stack.wait(_install(stack, "org/tiny", "alpha"))["state"] == "succeeded"
     asked, sent = _content(hub), hub.sent
     job = stack.wait(_install(stack, "org/tiny", "beta"))
-    assert job["state"] == "succeeded"
+    assert job["state"] == "succeeded", job
     assert (_content(hub), hub.sent) == (asked, sent)
     assert "came from alpha" in _log(stack, job["id"])
     assert _files(tmp_path / "beta" / "hub") == _files(tmp_path / "alpha" / "hub")
@@ -74,9 +110,74 @@ def test_a_peer_that_dies_midway_is_replaced_by_the_hub(stack: Stack, hub: HubSe
     eventually(lambda: any(f.stat().st_size > 1 << 20 for f in partial.glob("*.incomplete")), 30)
     stack.kill("alpha")
     job = stack.wait(job_id)
-    assert job["state"] == "succeeded"
+    assert job["state"] == "succeeded", job
     assert _files(tmp_path / "beta" / "hub") == _files(tmp_path / "alpha" / "hub")
     assert 0 < hub.sent - sent < len(Path(smollm2().path).read_bytes())
+
+
+def test_an_install_completes_from_a_host_while_the_hub_is_away(stack: Stack, hub: HubServer, tmp_path: Path) -> None:
+    assert stack.wait(_install(stack, "org/tiny", "alpha"))["state"] == "succeeded"
+    sent = hub.sent
+    hub.info_faults.extend([Fault(status=503)] * 100)
+    hub.always = Fault(status=503)
+    job = stack.wait(_install(stack, "org/tiny", "beta"))
+    assert job["state"] == "succeeded", job
+    assert hub.sent == sent
+    assert "which the catalog knows" in _log(stack, job["id"])
+    assert _files(tmp_path / "beta" / "hub") == _files(tmp_path / "alpha" / "hub")
+    assert stack.get("/v1/models/org/tiny")["hosts"] == ["alpha", "beta"]
+
+
+def test_a_web_address_is_asked_once_for_the_fleet(stack: Stack, hub: HubServer) -> None:
+    hub.files["smol.gguf"] = (Path(smollm2().path).read_bytes(), '"v1"')
+    address = f"url:{hub.url}/files/smol.gguf"
+    assert stack.wait(_install(stack, address, "alpha"))["state"] == "succeeded"
+    asked = hub.content_requests()
+    job = stack.wait(_install(stack, "smol", "beta"))
+    assert job["state"] == "succeeded", job
+    assert hub.content_requests() == asked
+    assert "came from alpha" in _log(stack, job["id"])
+    model = stack.get("/v1/models/smol")
+    assert (model["hosts"], model["reference"]) == (["alpha", "beta"], address)
+
+
+def test_the_web_gives_what_no_host_can(stack: Stack, hub: HubServer) -> None:
+    hub.files["smol.gguf"] = (Path(smollm2().path).read_bytes(), '"v1"')
+    assert stack.wait(_install(stack, f"url:{hub.url}/files/smol.gguf", "alpha"))["state"] == "succeeded"
+    Path(_there(stack, "smol")["alpha"]).unlink()
+    asked = len(hub.content_requests())
+    job = stack.wait(_install(stack, "smol", "beta"))
+    assert job["state"] == "succeeded", job
+    assert len(hub.content_requests()) > asked
+    assert "fetching it from the web" in _log(stack, job["id"])
+
+
+@pytest.mark.parametrize("make", [_gguf_file, _safetensors_folder, _ctranslate2_folder])
+def test_a_local_model_is_copied_checked_and_deleted(
+    make: Callable[[Path], Path], stack: Stack, tmp_path: Path
+) -> None:
+    original = make(tmp_path / "disk")
+    stack.wait(_install(stack, f"local:{original}", "alpha"))
+    [name] = [model["id"] for model in stack.get("/v1/models")["data"] if model["id"] != "echo"]
+    _only_on_alpha(stack, original)
+    job = stack.wait(stack.submit("download", model=name, host="beta"))
+    assert job["state"] == "succeeded", job
+    there = {host: Path(path) for host, path in _there(stack, name).items()}
+    assert there["beta"].is_relative_to(tmp_path / "beta" / "data" / "models" / "copies")
+    copied, held = _contents(there["beta"]), _contents(there["alpha"])
+    assert copied == {file: held[file] for file in copied}
+    assert len(copied) == len(stack.get(f"/v1/models/{name}")["artifacts"])
+    checked = stack.wait(stack.submit("verify", model=name, host="beta"))
+    assert checked["result"]["damaged"] == []
+    stack.http.delete(f"/v1/models/{name}").raise_for_status()
+    eventually(lambda: not (tmp_path / "beta" / "data" / "models" / "copies").exists(), 30)
+    assert _contents(there["alpha"]) == held
+
+
+def test_a_local_model_without_a_host_that_has_it_fails_and_says_why(stack: Stack, tmp_path: Path) -> None:
+    job = stack.wait(_install(stack, f"local:{tmp_path / 'nowhere'}", "beta"))
+    assert (job["state"], job["error"]["code"]) == ("failed", "invalid_input")
+    assert "no other host" in job["error"]["why"]
 
 
 def test_what_other_programs_keep_is_known_when_an_agent_has_started(tmp_path: Path) -> None:
