@@ -46,7 +46,12 @@ def list_models(as_json: options.AsJson = False) -> None:
 
 @app.command()
 def pull(
-    reference: Annotated[str, typer.Argument(help="org/name, hf:org/name:file@revision, local:/path, url:https://… or a name of the catalog.")],
+    reference: Annotated[
+        str,
+        typer.Argument(
+            help="org/name, hf:org/name:file@revision, local:/path, url:https://… or a name of the catalog."
+        ),
+    ],
     name: Annotated[str | None, typer.Option(help="What to call it.")] = None,
     include: Annotated[list[str] | None, typer.Option(help="Only these files, by pattern; may be repeated.")] = None,
     host: options.Host = None,
