@@ -45,7 +45,9 @@ class Meter:
 
     async def admit(self, caller: Caller) -> Account:
         """Count a request, which ends with `Account.leave`. Raises QuotaExceeded."""
-        account = self._accounts.get(caller.id) or await run_in_threadpool(self._account, caller)
+        account = self._accounts.get(caller.id)
+        if account is None:
+            account = await run_in_threadpool(self._account, caller)
         account.admit(caller.limits, time.time())
         return account
 

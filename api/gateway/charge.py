@@ -21,7 +21,7 @@ from api.grants import check_model
 from api.sse import LiveResponse
 from shared.errors import Problem, QuotaExceeded
 from shared.keys import Caller
-from shared.quotas import Account
+from shared.quotas import Account, Standing
 from shared.usage import Part, Spent
 
 Carry = Callable[[Request, Exchange], Awaitable[Response]]
@@ -129,7 +129,7 @@ def _check_model(door: FrontDoor, caller: Caller, name: str) -> None:
 def _standing(path: str, caller: Caller, account: Account) -> Mapping[str, str]:
     """The limits of the window that has least left, as OpenAI's or Anthropic's clients read them."""
     moment = time.time()
-    least = {}
+    least: dict[str, Standing] = {}
     for standing in account.standings(caller.limits, moment):
         unit = standing.what.partition(" ")[0]
         if unit not in least or standing.left < least[unit].left:

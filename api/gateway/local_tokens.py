@@ -48,7 +48,7 @@ def _frame(body: Mapping[str, Any]) -> int:
     """What is neither text nor in the request: the template's own words, and images."""
     messages = body.get("messages") or ()
     images = sum(part.get("type") == "image_url" for message in messages for part in _parts(message))
-    return _BEFORE_ANSWER + _AROUND * len(messages) + _IMAGE * images
+    return int(_BEFORE_ANSWER + _AROUND * len(messages) + _IMAGE * images)
 
 
 def _texts(body: Mapping[str, Any]) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""The front door gets to this host's runs with a pass, and to nothing else; when either side goes, so does the other."""
+"""The front door gets to this host's runs with a pass, and to nothing else; when one side goes, so does the other."""
 
 from __future__ import annotations
 
