@@ -7,6 +7,8 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing, asynccontextmanager
 from http import HTTPStatus
 
+from sqlalchemy.exc import SQLAlchemyError
+
 from api.gateway.defaults import filled
 from api.gateway.engine_client import EngineClient, EngineReply
 from api.gateway.engine_events import EngineEvents
@@ -62,10 +64,15 @@ class Asking:
                     raise error.problem from error
 
     async def _seat(self, exchange: Exchange, lost: list[str]) -> Seat:
-        async with aclosing(self._seats.find(exchange, lost)) as search:
-            async for found in search:
-                if isinstance(found, Seat):
-                    return found
+        try:
+            async with aclosing(self._seats.find(exchange, lost)) as search:
+                async for found in search:
+                    if isinstance(found, Seat):
+                        return found
+        except SQLAlchemyError as error:
+            # The answer may have begun, with signs of life: then this is a part of it.
+            why = str(error).splitlines()[0]
+            raise Unavailable("The database does not answer", why, "ask again when it is back") from error
         raise Unavailable("No run was found", "the search for one ended", "ask again")
 
     @asynccontextmanager

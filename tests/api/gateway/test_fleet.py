@@ -146,7 +146,9 @@ def test_no_room_in_the_fleet_says_when_to_come_back(door: Served, fleet: Fleet)
 def test_slots_of_people_are_told_to_the_host(door: Served, fleet: Fleet, engines: list[RunProcess]) -> None:
     ref = fleet.ready_run(engines[0].endpoint.url)
     with door.client.stream("POST", _CHAT, json=slow()) as answer:
-        next(answer.iter_lines())
+        # Kept, because a reader that is dropped closes the answer.
+        lines = answer.iter_lines()
+        next(lines)
         eventually(lambda: fleet.sync().attended == {ref.run_id: 2}, 10)
     with door.database.write() as session:
         service.attend(session, {ref.run_id: 0})
