@@ -1,0 +1,59 @@
+"""A model that is only on a host without room is fetched to another host, and answers there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.hub import HubServer, running_hub
+from tests.models import smollm2
+from tests.stack import Stack, running
+from tests.waiting import eventually
+from workers.runtimes import discover
+
+pytestmark = [
+    pytest.mark.e2e,
+    pytest.mark.model,
+    pytest.mark.timeout(180),
+    pytest.mark.skipif(discover()["llama-cpp"].probe() is None, reason="llama.cpp is not installed"),
+]
+
+_HOSTS = ("alpha", "beta")
+
+
+@pytest.fixture
+def hub() -> Iterator[HubServer]:
+    with running_hub() as hub:
+        hub.add("org/smol", {"smol.Q4_1.gguf": Path(smollm2().path).read_bytes()})
+        yield hub
+
+
+@pytest.fixture
+def stack(tmp_path: Path, hub: HubServer) -> Iterator[Stack]:
+    own = {host: {"HF_HUB_CACHE": str(tmp_path / host / "hub")} for host in _HOSTS}
+    environment = {"HF_ENDPOINT": hub.url, "CIDERMILL_DRAIN_SECONDS": "1", "CIDERMILL_MEMORY": "1200MiB"}
+    options: dict[str, Any] = {"runtimes": '["llama-cpp","echo","store"]', "environment": environment}
+    with running(tmp_path / "mill", hosts=_HOSTS, own_environment=own, **options) as stack:
+        yield stack
+
+
+def test_a_model_comes_to_the_host_that_has_room(stack: Stack, hub: HubServer) -> None:
+    install = stack.post("/v1/models/install", {"model": "org/smol", "name": "org/smol", "host": "alpha"})
+    assert stack.wait(install["id"])["state"] == "succeeded"
+    sent = hub.sent
+    spec = {"pinned": True, "params": {"memory": "1GiB"}}
+    full = stack.post("/v1/runs", {"model": "echo", "host": "alpha", "spec": spec})
+    eventually(lambda: stack.get(f"/v1/runs/{full['id']}")["state"] == "ready", 30)
+    messages = [{"role": "user", "content": "Say hi."}]
+    job_id = stack.submit("inference", model="org/smol", requests=[{"messages": messages, "max_tokens": 4}])
+    eventually(lambda: (stack.job(job_id)["blocked_by"] or {}).get("code") == "fetching", 30)
+    assert "is being fetched to beta" in stack.job(job_id)["blocked_by"]["sentence"]
+    job = stack.wait(job_id, 120)
+    assert job["state"] == "succeeded", job
+    assert hub.sent == sent
+    assert stack.get("/v1/models/org/smol")["hosts"] == ["alpha", "beta"]
+    hosts = {run["host"] for run in stack.get("/v1/runs")["data"] if run["model"] == "org/smol"}
+    assert hosts == {"beta"}
