@@ -48,7 +48,8 @@ def _beside(folder: Path) -> str | None:
     own = folder / "chat_template.jinja"
     if own.is_file():
         return own.read_text()
-    said: Any = json.loads((folder / "tokenizer_config.json").read_text()).get("chat_template")
+    read: Any = json.loads((folder / "tokenizer_config.json").read_text())
+    said = read.get("chat_template") if isinstance(read, dict) else None
     if isinstance(said, list):
         named = {one.get("name"): one.get("template") for one in said if isinstance(one, dict)}
         said = named.get("tool_use") or named.get("default")
