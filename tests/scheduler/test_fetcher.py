@@ -88,7 +88,7 @@ def test_what_was_tried_is_left_alone_for_an_hour(
     fetcher.fetch(fence, decided)
     ended(database, state, PAUSE - 60)
     seen = look(database)
-    assert (seen.models["qwen"].coming, seen.models["qwen"].tried) == (frozenset(), {"mini"})
+    assert (seen.models["qwen"].coming, seen.models["qwen"].tried) == (frozenset[str](), frozenset({"mini"}))
     assert not plan(seen).fetches
     assert fetcher.fetch(fence, decided) == 0
     ended(database, state, PAUSE + 60)
