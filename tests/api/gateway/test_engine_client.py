@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 import pytest
 
@@ -16,9 +16,23 @@ _OK = b"HTTP/1.1 200 OK\r\n"
 
 @asynccontextmanager
 async def engine(answers: Serve) -> AsyncIterator[str]:
-    server = await asyncio.start_server(answers, "127.0.0.1", 0)
+    under_way: set[asyncio.Task[None] | None] = set()
+
+    async def served(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        under_way.add(asyncio.current_task())
+        with suppress(asyncio.IncompleteReadError, asyncio.CancelledError):
+            await answers(reader, writer)
+        writer.close()
+        with suppress(ConnectionError):
+            await writer.wait_closed()
+
+    server = await asyncio.start_server(served, "127.0.0.1", 0)
     async with server:
         yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1/chat/completions"
+        for task in under_way:
+            if task is not None:
+                task.cancel()
+        await asyncio.gather(*(task for task in under_way if task is not None), return_exceptions=True)
 
 
 async def heard(reader: asyncio.StreamReader) -> bytes:
