@@ -17,7 +17,7 @@ from fastapi.exceptions import RequestValidationError
 from sqlalchemy.exc import DataError, DBAPIError, InterfaceError, OperationalError, ProgrammingError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 
 from api import shapes
@@ -69,6 +69,7 @@ def install(app: FastAPI) -> None:
     for mistake in (DataError, UnicodeEncodeError, OverflowError):
         app.add_exception_handler(mistake, _unstorable)
     app.add_exception_handler(OSError, _system)
+    app.add_exception_handler(ClientDisconnect, _gone)
     app.add_exception_handler(Exception, _unexpected)
 
 
@@ -168,6 +169,11 @@ def _system(request: Request, error: Exception) -> Response:
         return _unexpected(request, error)
     full = NoCapacity("The request cannot be kept", "the front door's disk is full", "free some space, then try again")
     return answer(request.url.path, full)
+
+
+def _gone(request: Request, error: Exception) -> Response:
+    """The client left before it had said all; nobody reads this."""
+    return Response(status_code=499)
 
 
 def _unexpected(request: Request, error: Exception) -> Response:
