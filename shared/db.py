@@ -111,7 +111,14 @@ class Database:
             yield session
 
     def close(self) -> None:
+        """Close every connection; one that a thread still uses is closed as soon as it is given back."""
+        event.listen(self.engine, "checkin", _close_late)
         self.engine.dispose()
+
+
+def _close_late(connection: Any, _: Any) -> None:
+    if connection is not None:
+        connection.close()
 
 
 def _prepare_sqlite(connection: Any, _: Any) -> None:

@@ -96,7 +96,13 @@ def test_waiting_no_longer_than_asked_is_exit_code_6_and_the_job_goes_on(mill: M
 def test_ctrl_c_detaches_says_how_to_come_back_and_the_job_goes_on(mill: Mill) -> None:
     command = (*COMMAND, "--url", mill.stack.url, *slow(5), "--follow")
     with subprocess.Popen(
-        command, env=environment(mill.home), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        command,
+        env=environment(mill.home),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        # Tests that run in the background were told to take no notice of Ctrl-C, and would pass that on.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     ) as following:
         assert following.stderr is not None
         job_id = following.stderr.readline().split()[0]
