@@ -13,7 +13,8 @@ _LONGEST = 500
 def refusal(status: int, content: bytes) -> CidermillError:
     """The engine's error: a mistake of the asker's stays one, everything else is the engine's."""
     why = _message(content)
-    if HTTPStatus.BAD_REQUEST <= status < HTTPStatus.INTERNAL_SERVER_ERROR:
+    # llama.cpp answers 500 to what the model has no eyes or ears for: "image input is not supported".
+    if HTTPStatus.BAD_REQUEST <= status < HTTPStatus.INTERNAL_SERVER_ERROR or "input is not supported" in why:
         error: CidermillError = BadRequest("The engine refuses the request", why, "correct the request")
         if "context" in why and ("exceed" in why or "larger" in why or "too long" in why):
             # OpenAI's word; clients shorten their history when they read it.
