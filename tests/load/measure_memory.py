@@ -29,7 +29,7 @@ from workers.port import free_port
 from workers.process import RunProcess
 from workers.runtimes import discover
 
-_PATIENCE = 900.0
+_PATIENCE = 3600.0
 _ANSWER = 16
 _WORDS = ("cat", "dog", "sun", "red", "run", "map", "ice", "sky")
 
