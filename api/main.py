@@ -16,6 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from api.app import create_app
 from api.deps import FrontDoor
+from api.patience import PatientProtocol
 from shared import keys
 from shared.db import Database
 from shared.errors import ConfigError, Unavailable
@@ -70,6 +71,7 @@ def run(settings: Settings) -> int:
         app = create_app(settings, database)
         config = uvicorn.Config(
             app,
+            http=PatientProtocol,
             log_config=None,
             access_log=False,
             server_header=False,

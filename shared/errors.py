@@ -13,6 +13,8 @@
     │   ├── StaleTransition                409   the row moved on; the caller is fenced off
     │   └── IdempotencyMismatch            409
     ├── PayloadTooLarge                    413
+    ├── HeadTooLarge                       431   the request's line and headers are too long
+    ├── TooSlow                            408   the request did not come in time
     ├── NoCapacity                         503   try again later
     │   ├── Busy                           429   what could take this has enough to do; it says when to come back
     │   │   └── QuotaExceeded              429   the key has used what it may for now
@@ -160,6 +162,21 @@ class PayloadTooLarge(CidermillError):
 
     status = 413
     code = "payload_too_large"
+
+
+class HeadTooLarge(CidermillError):
+    """The request's line and headers are longer than the limit."""
+
+    status = 431
+    code = "head_too_large"
+
+
+class TooSlow(CidermillError):
+    """The request did not come in time."""
+
+    status = 408
+    code = "too_slow"
+    retryable = True
 
 
 class NoCapacity(CidermillError):

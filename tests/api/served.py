@@ -15,6 +15,7 @@ from fastapi import FastAPI
 
 from api.app import create_app
 from api.deps import FrontDoor
+from api.patience import PatientProtocol
 from shared.db import Database
 from shared.settings import Settings
 
@@ -65,11 +66,15 @@ class _Server(uvicorn.Server):
 
 
 @contextmanager
-def serve(database: Database, home: Path, **settings: Any) -> Iterator[Served]:
+def serve(
+    database: Database, home: Path, protocol: type[PatientProtocol] = PatientProtocol, **settings: Any
+) -> Iterator[Served]:
     """Serve on a free port of loopback until the end of the block."""
     chosen = Settings(**{"home": home, "port": 0, **settings})
     app = create_app(chosen, database)
-    config = uvicorn.Config(app, host="127.0.0.1", port=0, log_config=None, lifespan="on", timeout_graceful_shutdown=5)
+    config = uvicorn.Config(
+        app, "127.0.0.1", 0, http=protocol, log_config=None, lifespan="on", timeout_graceful_shutdown=5
+    )
     server = _Server(config)
     thread = threading.Thread(target=server.run, name="front door")
     thread.start()
