@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from scheduler.crowds import relieve
 from scheduler.decisions import Plan
 from scheduler.draft import Draft
 from scheduler.evict import stop_idle, stop_orphans
@@ -28,7 +29,9 @@ def plan(snapshot: Snapshot) -> Plan:
 
     Who comes first in the order takes what is free; nobody behind takes what it waits for.
     """
-    return decide(snapshot, line_up(snapshot)).plan()
+    draft = decide(snapshot, line_up(snapshot))
+    relieve(draft)
+    return draft.plan()
 
 
 def decide(snapshot: Snapshot, waiting: Waiting) -> Draft:

@@ -12,6 +12,7 @@ from bisect import bisect_left, insort
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
+from scheduler.crowds import relieve
 from scheduler.decisions import Plan
 from scheduler.lines import line_up
 from scheduler.plan import decide
@@ -64,6 +65,7 @@ class Planner:
         waiting = line_up(snapshot)
         self._contended, self._mixed = waiting.contended, waiting.mixed
         draft = decide(snapshot, waiting)
+        relieve(draft)
         self._promises = draft.promises
         return draft.plan()
 

@@ -9,7 +9,7 @@ from shared.errors import Problem
 from shared.runs.learned import LearnedPeak
 from shared.runtimes import ModelShape, RunSpec, RuntimeInfo
 from shared.units import Bytes
-from shared.vocabulary import Capability, Format, RunState
+from shared.vocabulary import Capability, Format, RunState, Source
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +18,7 @@ class HostView:
 
     name: str
     budget: int
+    #: What downloads may still be given: free, less what stays free and what those at work there will still fill.
     disk_free: int
     #: Its agent was heard of lately.
     up: bool
@@ -78,6 +79,8 @@ class ModelView:
     #: Hosts that it is being fetched to, and those that it was tried to be fetched to in the last hour.
     coming: frozenset[str] = frozenset()
     tried: frozenset[str] = frozenset()
+    #: Of `coming`, where the download still waits: what it will take is not out of the host's `disk_free` yet.
+    queued: frozenset[str] = frozenset()
 
     def on(self, host: str) -> bool:
         """Can be loaded there; the echo model needs no disk."""
@@ -111,6 +114,8 @@ class RunView:
     last_used_at: float = 0.0
     #: The gateway has requests on it.
     streaming: bool = False
+    #: Slots that people take who wait for an answer, and one for the next of them.
+    attended: int = 0
     owner_job: str | None = None
     #: The owner is at work; `True` when there is none.
     owner_live: bool = True
@@ -118,6 +123,11 @@ class RunView:
     @property
     def busy(self) -> bool:
         return self.attempts > 0 or self.streaming
+
+    @property
+    def crowded(self) -> bool:
+        """More people ask it at once than it has slots."""
+        return self.state == RunState.READY and self.attended - 1 > self.slots
 
     @property
     def evictable(self) -> bool:
@@ -231,6 +241,15 @@ class LaneView:
 
 
 @dataclass(frozen=True, slots=True)
+class Begun:
+    """Where a waiting download was tried before, and left what had come."""
+
+    host: str
+    #: It ended there because the disk was full.
+    full: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Snapshot:
     """Everything a plan depends on."""
 
@@ -249,3 +268,7 @@ class Snapshot:
     queues: Mapping[str, QueueView] = field(default_factory=dict)
     #: By model id and runtime.
     rates: Mapping[tuple[str, str], Rate] = field(default_factory=dict)
+    #: By id, those of the waiting jobs that are downloads and had an attempt before.
+    begun: Mapping[str, Begun] = field(default_factory=dict)
+    #: Measured bytes per second of what came to hosts lately, by host and kind of source.
+    transfers: Mapping[tuple[str, Source], float] = field(default_factory=dict)

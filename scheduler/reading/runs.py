@@ -24,6 +24,7 @@ _COLUMNS = select(
     _run.id, _run.state, _run.model_id, _run.model, _run.capability, cast(_run.spec, Text).label("spec_text"),
     _run.priority, _run.created_at, _run.host, _run.runtime, _run.wanted_host, _run.wanted_runtime, _run.slots,
     _run.context, _run.memory_held, _run.pinned, _run.keep_alive, _run.last_used_at, _run.owner_job,
+    _run.attended,
 ).order_by(_run.id)  # fmt: skip
 _LIVE = _COLUMNS.where(is_live_run)
 _HOLDING = _COLUMNS.where(
@@ -83,6 +84,7 @@ def _view(row: Row[*tuple[Any, ...]], use: Use | None, at_work: Collection[str],
         last_used_at=last_used_at,
         # The gateway dates the last use of a run ahead of time while it has requests on it.
         streaming=last_used_at > moment,
+        attended=row.attended,
         owner_job=row.owner_job,
         owner_live=row.owner_job is None or row.owner_job in at_work,
     )

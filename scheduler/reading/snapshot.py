@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from sqlalchemy.orm import Session
 
 from scheduler.reading.attempts import read_apart, read_attempts
+from scheduler.reading.downloads import read_begun
 from scheduler.reading.hosts import lanes, read_hosts, read_uses
 from scheduler.reading.models import Models
 from scheduler.reading.queues import read_queues
@@ -15,7 +16,10 @@ from scheduler.reading.runs import read_loads, read_runs
 from scheduler.reading.waiting import Waiting
 from scheduler.views import JobView, RunView, Snapshot
 from shared.db import clock_time
-from shared.vocabulary import RunState
+from shared.vocabulary import Capability, RunState
+
+#: Seconds for which a failed load keeps a model from a second copy that nobody asked for by name.
+_LESSON = 600.0
 
 
 class Reader:
@@ -38,10 +42,11 @@ class Reader:
         uses = read_uses(connection)
         runs = read_runs(connection, hosts, uses, moment)
         models = self._models.read(connection, _wanted(jobs, runs), moment, whole=whole)
-        loads = read_loads(connection, _unserved(jobs, runs))
+        loads = read_loads(connection, _unserved(jobs, runs, moment))
         attempts = read_attempts(connection) if whole or _urgent(jobs) else ()
         rates = self._rates.read(connection, moment, whole=whole)
-        return Snapshot(moment, hosts, runs, jobs, models, lanes(uses), loads, attempts, queues, rates)
+        begun = read_begun(connection, [job.id for job in jobs if job.shape.capability == Capability.STORE])
+        return Snapshot(moment, hosts, runs, jobs, models, lanes(uses), loads, attempts, queues, rates, begun)
 
 
 def _urgent(jobs: Iterable[JobView]) -> bool:
@@ -50,17 +55,17 @@ def _urgent(jobs: Iterable[JobView]) -> bool:
 
 
 def _wanted(jobs: Iterable[JobView], runs: Iterable[RunView]) -> set[str]:
-    """Models that jobs and pending runs wait for."""
+    """Models that jobs and pending runs wait for, and people crowd around."""
     shapes = {job.shape for job in jobs}
     wanted = {shape.model_id for shape in shapes if shape.model_id}
     wanted |= {model_id for shape in shapes for model_id, _ in shape.acquires}
-    return wanted | {run.model_id for run in runs if run.host is None}
+    return wanted | {run.model_id for run in runs if run.host is None or run.crowded}
 
 
-def _unserved(jobs: Iterable[JobView], runs: Iterable[RunView]) -> dict[str, float]:
-    """Models that no ready run serves, with the time since when a job has waited for each."""
+def _unserved(jobs: Iterable[JobView], runs: Iterable[RunView], moment: float) -> dict[str, float]:
+    """Models that no ready run serves, with the time since when a job has waited for each; and crowded ones."""
     served = {run.model_id for run in runs if run.state == RunState.READY}
-    since: dict[str, float] = {}
+    since = {run.model_id: moment - _LESSON for run in runs if run.crowded}
     for job in jobs:
         model_id = job.shape.model_id
         if model_id is not None and model_id not in served:
