@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json
-import secrets
 from collections.abc import Generator, Iterator, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
+from itertools import chain
 from typing import Any
 
 from shared.completions import refusal
 from shared.errors import RunDied
 from shared.loopback import Check, post
+from shared.multipart import envelope
 from shared.runtimes import Endpoint
 from shared.sse import ServerEvent, read_events
 from shared.subtitles import Segment
@@ -40,9 +41,14 @@ def hear(
     `fields` are those of OpenAI's transcription form. Closing the iterator stops the engine. Raises as
     `shared.completions.complete` does.
     """
-    boundary = secrets.token_hex(16)
-    size, body = _form(boundary, {"model": endpoint.served_name, "stream": "true", **fields}, wav)
-    headers = {"Content-Type": f"multipart/form-data; boundary={boundary}", "Content-Length": str(size)}
+    size, pieces = wav
+    form = envelope(
+        {"model": endpoint.served_name, "stream": "true", **fields}.items(),
+        filename="audio.wav",
+        media_type="audio/wav",
+    )
+    headers = {"Content-Type": form.media_type, "Content-Length": str(form.size(size))}
+    body = chain([form.head], pieces, [form.tail])
     with post(endpoint.url + _PATH, body, headers, timeout, check) as reply:
         if reply.status != HTTPStatus.OK:
             raise refusal(reply.status, reply.read())
@@ -70,19 +76,3 @@ def _read(event: ServerEvent) -> Heard | None:
         segment = said.get("segment", said)
         return Heard(Segment.model_validate(segment), said.get("language"))
     return Heard(None, said.get("language")) if kind.endswith(".done") else None
-
-
-def _form(boundary: str, fields: Mapping[str, str], wav: tuple[int, Iterator[bytes]]) -> tuple[int, Iterator[bytes]]:
-    """The multipart form (RFC 7578) with the WAV as its last part, and its size, known before it is read."""
-    line = f"--{boundary}\r\nContent-Disposition: form-data; name="
-    texts = "".join(f'{line}"{name}"\r\n\r\n{value}\r\n' for name, value in fields.items())
-    head = f'{texts}{line}"file"; filename="audio.wav"\r\nContent-Type: audio/wav\r\n\r\n'.encode()
-    tail = f"\r\n--{boundary}--\r\n".encode()
-    length, pieces = wav
-    return len(head) + length + len(tail), _chain(head, pieces, tail)
-
-
-def _chain(head: bytes, pieces: Iterator[bytes], tail: bytes) -> Iterator[bytes]:
-    yield head
-    yield from pieces
-    yield tail

@@ -30,6 +30,9 @@ class Segment(BaseModel):
     end: float
     text: str
     words: tuple[Word, ...] = ()
+    #: Where the window began in which the engine heard it, in hundredths of a second, and its token ids.
+    seek: int = 0
+    tokens: tuple[int, ...] = ()
     avg_logprob: float | None = None
     compression_ratio: float | None = None
     no_speech_prob: float | None = None
@@ -40,8 +43,8 @@ class Segment(BaseModel):
         moved = [
             word.model_copy(update={"start": word.start + seconds, "end": word.end + seconds}) for word in self.words
         ]
-        times = {"start": self.start + seconds, "end": self.end + seconds, "words": tuple(moved)}
-        return self.model_copy(update=times)
+        times = {"start": self.start + seconds, "end": self.end + seconds, "seek": self.seek + round(seconds * 100)}
+        return self.model_copy(update=times | {"words": tuple(moved)})
 
 
 class Transcript(BaseModel):
@@ -122,8 +125,7 @@ def _json(transcript: Transcript) -> str:
 
 def _verbose_json(transcript: Transcript) -> str:
     segments = [
-        {"id": number, "seek": 0, "tokens": []} | segment.model_dump(exclude={"words"})
-        for number, segment in enumerate(transcript.segments)
+        {"id": number} | segment.model_dump(exclude={"words"}) for number, segment in enumerate(transcript.segments)
     ]
     words = [word.model_dump(exclude_none=True) for segment in transcript.segments for word in segment.words]
     head = {"task": transcript.task, "language": transcript.language, "duration": transcript.duration}

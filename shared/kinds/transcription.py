@@ -170,7 +170,7 @@ class _Session:
         return {name: value for name, value in fields.items() if value}
 
     def _keep(self, segment: Segment) -> None:
-        data = {"segment": segment.model_dump(exclude_none=True), "language": self._language}
+        data = {"segment": segment.model_dump(exclude={"tokens"}, exclude_none=True), "language": self._language}
         self._context.items.put(len(self._segments), data)
         self._segments.append(segment)
         self._context.emit(segment.text)

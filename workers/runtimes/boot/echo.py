@@ -34,7 +34,7 @@ class Echo:
             await send_json(send, {"status": "ok"})
         elif path == "/v1/models":
             await send_json(send, model_list(self._name))
-        elif path == "/v1/audio/transcriptions":
+        elif path.startswith("/v1/audio/"):
             await self._transcribe(scope, receive, send)
         elif path in _ANSWERS:
             await self._post(path, receive, send)
@@ -81,10 +81,12 @@ class Echo:
     async def _transcribe(self, scope: Scope, receive: Receive, send: Send) -> None:
         # Imported by the first that asks: it needs a form parser and the transcript shapes.
         from workers.runtimes.boot.echo_ears import EchoEars
-        from workers.runtimes.boot.transcription import transcribe
+        from workers.runtimes.boot.transcription import PATHS, transcribe
 
-        async with self._slots:
-            await transcribe(EchoEars(self._script), scope, receive, send)
+        if scope["path"] in PATHS:
+            await transcribe(EchoEars(self._script), self._slots, scope, receive, send)
+        else:
+            await send_error(send, 404, f"echo has no {scope['path']}", "not_found_error")
 
 
 _ANSWERS: dict[str, Callable[[Echo, dict[str, Any]], Generation | Embedding]] = {

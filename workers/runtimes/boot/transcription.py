@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, BinaryIO, Protocol, TypeVar
 
 from starlette.datastructures import FormData, UploadFile
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 
+from shared.spoken import code_of
 from shared.subtitles import Segment, Transcript, TranscriptFormat, render
 from workers.runtimes.boot.asgi import EventStream, Receive, Scope, Send, client_left, send_bytes, send_error
 
 T = TypeVar("T")
+
+#: Where it answers; translations are into English.
+PATHS = {"/v1/audio/transcriptions": "transcribe", "/v1/audio/translations": "translate"}
 
 
 class BadAudio(ValueError):
@@ -55,22 +60,34 @@ class Ears(Protocol):
         """Begin. Raises BadAudio; blocks while the audio is decoded."""
 
 
-async def transcribe(ears: Ears, scope: Scope, receive: Receive, send: Send) -> None:
-    """Answer one request; when the client leaves, the engine stops after the segment it is at."""
+async def transcribe(ears: Ears, slots: asyncio.Semaphore, scope: Scope, receive: Receive, send: Send) -> None:
+    """Answer one request of `PATHS` in one of the slots; when the client leaves, the engine stops after its segment.
+
+    The audio is taken in before there is a slot, so that nobody's slot waits for the network.
+    """
     try:
         form = await Request(scope, receive).form()
-        audio, ask = _read(form)
+    except ClientDisconnect:
+        return
     except (ValueError, HTTPException) as error:
-        await send_error(send, 400, f"The request cannot be read: {error}")
+        await _refuse(send, error)
         return
     try:
+        audio, ask = _read(form, PATHS[scope["path"]])
+    except ValueError as error:
+        await _refuse(send, error)
+    else:
         with ThreadPoolExecutor(1) as thread:
-            await _Exchange(thread, receive, send, ask).run(ears, audio.file)
+            await _Exchange(thread, receive, send, ask).run(ears, slots, audio.file)
     finally:
         await form.close()
 
 
-def _read(form: FormData) -> tuple[UploadFile, Ask]:
+async def _refuse(send: Send, error: Exception) -> None:
+    await send_error(send, 400, f"The request cannot be read: {error}")
+
+
+def _read(form: FormData, task: str) -> tuple[UploadFile, Ask]:
     """Raises ValueError that names the wrong field."""
     audio = form.get("file")
     if not isinstance(audio, UploadFile):
@@ -79,10 +96,10 @@ def _read(form: FormData) -> tuple[UploadFile, Ask]:
     return audio, Ask(
         form=_field(form, "response_format", TranscriptFormat) or TranscriptFormat.JSON,
         stream=str(form.get("stream") or "").lower() in {"true", "1"},
-        language=_field(form, "language", str),
+        language=_field(form, "language", code_of),
         prompt=_field(form, "prompt", str),
         temperature=_field(form, "temperature", float) or None,
-        task=_field(form, "task", _task) or "transcribe",
+        task=_field(form, "task", _task) or task,
         words="word" in granularities,
         offset=_field(form, "offset", _seconds) or 0.0,
         clip=_field(form, "clip", _seconds),
@@ -128,16 +145,30 @@ class _Exchange:
         self._ask = ask
         self._gone = asyncio.ensure_future(client_left(receive, None))
 
-    async def run(self, ears: Ears, audio: BinaryIO) -> None:
+    async def run(self, ears: Ears, slots: asyncio.Semaphore, audio: BinaryIO) -> None:
         try:
-            hearing = await self._work(lambda: ears.hear(audio, self._ask))
-            await (self._stream(hearing) if self._ask.stream else self._answer(hearing))
+            async with self._slot(slots):
+                hearing = await self._work(lambda: ears.hear(audio, self._ask))
+                await (self._stream(hearing) if self._ask.stream else self._answer(hearing))
         except BadAudio as error:
             await send_error(self._send, 400, f"The audio cannot be read: {error}")
         except _ClientLeft:
             return
         finally:
             self._gone.cancel()
+
+    @asynccontextmanager
+    async def _slot(self, slots: asyncio.Semaphore) -> AsyncIterator[None]:
+        """A slot for the length of the block. Raises _ClientLeft when the client goes away before there is one."""
+        taking = asyncio.ensure_future(slots.acquire())
+        try:
+            await asyncio.wait({taking, self._gone}, return_when=asyncio.FIRST_COMPLETED)
+            if self._gone.done():
+                raise _ClientLeft
+            yield
+        finally:
+            if not taking.cancel():
+                slots.release()
 
     async def _work(self, call: Callable[[], T]) -> T:
         """`call()` in the thread. Raises _ClientLeft once it is done, when the client has gone away meanwhile."""
@@ -171,6 +202,7 @@ class _Exchange:
                 "text": " ".join(filter(None, texts)),
                 "language": hearing.language,
                 "duration": hearing.duration,
+                "usage": _usage(hearing.duration),
             }
         )
         await stream.close()
@@ -178,4 +210,10 @@ class _Exchange:
 
 def _segment_event(number: int, segment: Segment, hearing: Hearing) -> dict[str, Any]:
     fields = segment.model_dump(exclude_none=True)
-    return {"type": "transcript.segment", "id": number, "language": hearing.language, **fields}
+    head = {"type": "transcript.segment", "id": number, "language": hearing.language}
+    return {**head, **fields, "usage": _usage(segment.end)}
+
+
+def _usage(seconds: float) -> dict[str, Any]:
+    """What was heard so far, in OpenAI's shape."""
+    return {"type": "duration", "seconds": seconds}

@@ -11,7 +11,7 @@ from typing import Any
 from workers.runtimes.boot.asgi import Receive, Scope, Send, send_error, send_json, serve
 from workers.runtimes.boot.guard import die_with_parent
 from workers.runtimes.boot.openai import model_list
-from workers.runtimes.boot.transcription import Ears, transcribe
+from workers.runtimes.boot.transcription import PATHS, Ears, transcribe
 
 
 class Whisper:
@@ -34,9 +34,8 @@ class Whisper:
             await send_json(send, {"status": "ok"})
         elif path == "/v1/models":
             await send_json(send, model_list(self._options["name"]))
-        elif path == "/v1/audio/transcriptions":
-            async with self._slots:
-                await transcribe(self._ears, scope, receive, send)
+        elif path in PATHS:
+            await transcribe(self._ears, self._slots, scope, receive, send)
         else:
             await send_error(send, 404, f"whisper has no {path}", "not_found_error")
 

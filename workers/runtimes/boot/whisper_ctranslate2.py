@@ -72,6 +72,8 @@ def _segment(raw: Any, offset: float) -> Segment:
             )
             for word in raw.words or ()
         ),
+        seek=raw.seek + round(offset * 100),
+        tokens=tuple(raw.tokens),
         avg_logprob=raw.avg_logprob,
         compression_ratio=raw.compression_ratio,
         no_speech_prob=raw.no_speech_prob,

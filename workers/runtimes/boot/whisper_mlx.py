@@ -80,7 +80,8 @@ def _segment(raw: dict[str, Any], offset: float) -> Segment:
     """In whole milliseconds from the start of the audio; what the engine could not count is left out."""
     words = [{**word, **_times(word, offset)} for word in raw.get("words") or ()]
     known = {name: value for name, value in raw.items() if not (isinstance(value, float) and isnan(value))}
-    return Segment.model_validate({**known, **_times(raw, offset), "words": words})
+    seek = int(raw["seek"]) + round(offset * 100)
+    return Segment.model_validate({**known, **_times(raw, offset), "seek": seek, "words": words})
 
 
 def _times(raw: dict[str, Any], offset: float) -> dict[str, float]:
