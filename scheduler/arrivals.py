@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter
 from collections.abc import Iterable
 
 from scheduler.decisions import Fetch
@@ -14,14 +14,16 @@ class Arrivals:
 
     def __init__(self, models: Iterable[ModelView]) -> None:
         self.decided: dict[str, Fetch] = {}
-        self._sizes: dict[str, list[int]] = defaultdict(list)
+        self._number: Counter[str] = Counter()
+        self._wanted: Counter[str] = Counter()
         for model in models:
-            for host in model.coming:
-                self._sizes[host].append(model.size)
+            self._number.update(model.coming)
+            self._wanted.update(dict.fromkeys(model.queued, model.size))
 
     def add(self, fetch: Fetch, size: int) -> None:
         self.decided[fetch.model_id] = fetch
-        self._sizes[fetch.host].append(size)
+        self._number[fetch.host] += 1
+        self._wanted[fetch.host] += size
 
     def hosts(self, model: ModelView) -> frozenset[str]:
         """Where this model is on its way to."""
@@ -30,8 +32,8 @@ class Arrivals:
 
     def number(self, host: str) -> int:
         """Models on their way there."""
-        return len(self._sizes.get(host, ()))
+        return self._number[host]
 
-    def size(self, host: str) -> int:
-        """Their bytes, all of them: nobody has said how many have come."""
-        return sum(self._sizes.get(host, ()))
+    def wanted(self, host: str) -> int:
+        """Bytes of those that have not begun; what the others will still fill is out of the host's `disk_free`."""
+        return self._wanted[host]

@@ -16,7 +16,7 @@ from scheduler.seat import Seat
 from scheduler.views import HostView, ModelView
 from scheduler.wants import Want
 from scheduler.wishes import Wish
-from shared.units import GIB, MIB, format_bytes
+from shared.units import MIB, format_bytes
 from shared.vocabulary import Capability
 
 #: Bytes a second that a transfer is taken to have: between hosts (a gigabit network), and from the hub.
@@ -24,8 +24,6 @@ FROM_PEER = 100 * MIB
 FROM_HUB = 20 * MIB
 #: Models that are on their way to one host at a time.
 AT_ONCE = 2
-#: Bytes that stay free on the disk at least; the store of the host, which knows how large it is, may want more.
-HEADROOM = 1 * GIB
 
 #: What keeps a model off hosts that have it for good, so that waiting for them is in vain.
 _LASTING = frozenset(
@@ -83,9 +81,9 @@ def _receives(draft: Draft, host: HostView, model: ModelView) -> bool:
     name, arrivals = host.name, draft.arrivals
     if not host.up or name in model.hosts or name in model.tried or arrivals.number(name) >= AT_ONCE:
         return False
-    free = host.disk_free - draft.disk_taken.get(name, 0) - arrivals.size(name)
+    free = host.disk_free - draft.disk_taken.get(name, 0) - arrivals.wanted(name)
     stores = any(Capability.STORE in info.capabilities for info in host.runtimes.values())
-    return stores and free >= model.size + HEADROOM
+    return stores and free >= model.size
 
 
 def _is_coming(draft: Draft, asker: Asker, place: Option) -> bool:

@@ -7,7 +7,7 @@ from heapq import heapify, heappop, heappush
 from scheduler.draft import Draft
 from scheduler.reasons import Code, HostFact, refused
 from scheduler.refusals import refusal
-from scheduler.views import HostView, JobView, Shape
+from scheduler.views import Begun, HostView, JobView, Shape
 from scheduler.wishes import Terms
 from shared.runtimes import RuntimeInfo
 from shared.units import format_bytes
@@ -29,12 +29,22 @@ class Lanes:
         self._facts: dict[_Key, list[HostFact]] = {}
 
     def place(self, job: JobView) -> tuple[str, str] | None:
-        """Host and lane for a job, where most disk is free; or `None`, and it is told why it waits."""
+        """Host and lane for a job, where most disk is free; or `None`, and it is told why it waits.
+
+        A download goes on where an earlier attempt left its bytes, whatever disk the whole of it needs: only the store
+        of that host knows how much of it is there. One that found the disk full there first looks for another host.
+        """
         shape = job.shape
         key = shape.capability, shape.runtime, Terms.of_shape(shape)
+        begun = self._draft.snapshot.begun.get(job.id)
+        again = self._again(begun, key[2], shape) if begun is not None else None
+        if begun is not None and not begun.full and again is not None:
+            return self._go_on(job, again)
         best = self._best(key, shape)
-        if best is not None and -best[0] >= shape.disk:
+        if best is not None and (not shape.disk or -best[0] >= shape.disk):
             return best[1], best[2]
+        if again is not None:
+            return self._go_on(job, again)
         facts = self._facts.get(key)
         if facts is None:
             facts = self._refusals(key[2], shape)
@@ -42,6 +52,22 @@ class Lanes:
             if best is None:
                 self._facts[key] = facts
         self._draft.answer(job, refused(facts, shape.disk or None))
+        return None
+
+    def _again(self, begun: Begun, terms: Terms, shape: Shape) -> _Place | HostFact | None:
+        """A place on the host where it was tried before, or that all are taken; `None` when that takes it no more."""
+        host = self._draft.snapshot.hosts.get(begun.host)
+        if host is None or terms.host not in (None, host.name):
+            return None
+        found = _open_lane(self._draft, host, terms, shape)
+        return found if isinstance(found, tuple) or found.code == Code.LANE else None
+
+    def _go_on(self, job: JobView, found: _Place | HostFact) -> tuple[str, str] | None:
+        """There, now or as soon as a place is free: to begin anew elsewhere would cost more."""
+        if isinstance(found, tuple):
+            return found[1], found[2]
+        self._draft.claimed.add(found.host)
+        self._draft.block(job, refused([found]))
         return None
 
     def _best(self, key: _Key, shape: Shape) -> _Place | None:
@@ -88,8 +114,9 @@ def _open_lane(draft: Draft, host: HostView, terms: Terms, shape: Shape) -> _Pla
 
 
 def _no_disk(place: _Place) -> HostFact:
-    disk, host, _ = place
-    return HostFact(host, Code.DISK, f"{host} has {format_bytes(-disk)} of disk free", -disk)
+    taken, host, _ = place
+    left = max(0, -taken)
+    return HostFact(host, Code.DISK, f"{host} has {format_bytes(left)} of disk left for downloads", left)
 
 
 def _does(info: RuntimeInfo, shape: Shape) -> bool:

@@ -136,7 +136,9 @@ class Telemetry(_Message):
     swap_used: int | None = None
     cpu_percent: float | None = None
     load: float | None = None
+    #: Bytes of the disk for models that are free, and of those how many stay so: no download takes them.
     disk_free: int | None = None
+    disk_reserve: int | None = None
     thermal: str | None = None
     pressure: str | None = None
     gpu_percent: float | None = None

@@ -82,6 +82,17 @@ class Capability(StrEnum):
     STORE = "store"
 
 
+class Source(StrEnum):
+    """Where the bytes of a model come from."""
+
+    #: The Hugging Face hub, and its Xet store.
+    HUB = "hub"
+    #: Another host of the fleet.
+    PEER = "peer"
+    #: Any other web server.
+    WEB = "web"
+
+
 class Format(StrEnum):
     """How a model's weights are packed on disk; a runtime says which it loads."""
 

@@ -8,14 +8,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from shared.downloads.room import Room
+from shared.downloads.room import LEAST_RESERVE, Room
 from shared.downloads.throttle import Throttle
 from shared.hub import DEFAULT_ENDPOINT
-from shared.units import GIB, Bytes
+from shared.units import Bytes
 
-#: Part of the disk that stays free, and the least of it.
+#: Part of the disk that stays free.
 RESERVED_PART = 0.05
-LEAST_RESERVE = GIB
 
 _YES = frozenset({"1", "ON", "YES", "TRUE"})
 

@@ -11,7 +11,9 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, Text, cast, func, select
 
+from scheduler.reading.downloads import read_promised
 from scheduler.views import HostView, LaneView
+from shared.downloads.room import LEAST_RESERVE
 from shared.runtimes import RuntimeInfo
 from shared.tables import Attempt, Host, HostRuntime, is_live_attempt
 
@@ -22,6 +24,7 @@ _HOSTS = select(
     cast(_host.labels, Text).label("labels_text"), cast(_host.taints, Text).label("taints_text"), _host.guard,
     _host.maintenance, _host.telemetry["thermal"].as_string().label("thermal"),
     _host.telemetry["cpu_percent"].as_float().label("percent"),
+    _host.telemetry["disk_reserve"].as_float().label("disk_reserve"),
 ).order_by(_host.name)  # fmt: skip
 _OFFERS = select(_offer.host, _offer.name, cast(_offer.info, Text)).where(_offer.alive).order_by(_offer.name)
 _LANE = (_attempt.host, _attempt.runtime, _attempt.run_id)
@@ -48,20 +51,22 @@ def read_hosts(
     offers: dict[str, dict[str, RuntimeInfo]] = {}
     for host, name, info in connection.execute(_OFFERS):
         offers.setdefault(host, {})[name] = _runtime_info(info)
-    kept_apart = apart or {}
+    kept_apart, promised = apart or {}, read_promised(connection)
     return {
-        row.name: _view(row, moment, offers.get(row.name, {}), kept_apart.get(row.name, frozenset()))
+        row.name: _view(
+            row, moment, offers.get(row.name, {}), kept_apart.get(row.name, frozenset()), promised.get(row.name, 0)
+        )
         for row in connection.execute(_HOSTS)
     }
 
 
 def _view(
-    row: Row[*tuple[Any, ...]], moment: float, offers: Mapping[str, RuntimeInfo], apart: frozenset[str]
+    row: Row[*tuple[Any, ...]], moment: float, offers: Mapping[str, RuntimeInfo], apart: frozenset[str], promised: int
 ) -> HostView:
     return HostView(
         name=row.name,
         budget=row.budget,
-        disk_free=row.disk_free,
+        disk_free=_for_downloads(row, promised),
         up=bool(row.seen_until and row.seen_until > moment),
         draining=row.draining,
         cordoned=row.cordoned,
@@ -75,6 +80,12 @@ def _view(
         maintenance=row.maintenance,
         apart=apart,
     )
+
+
+def _for_downloads(row: Row[*tuple[Any, ...]], promised: int) -> int:
+    """Bytes of disk that nobody fills yet; an agent that does not say what stays free keeps the least."""
+    reserve = int(row.disk_reserve) if row.disk_reserve is not None else LEAST_RESERVE
+    return max(0, int(row.disk_free) - reserve - promised)
 
 
 @lru_cache(1024)

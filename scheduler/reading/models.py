@@ -75,6 +75,7 @@ def _read(connection: Connection, ids: list[str], fetches: Fetches | None) -> di
             learned=peaks.get(row.id, ()),
             reference=_reference(row) if fetches is not None else None,
             coming=fetches.coming.get(row.id, _NOWHERE) if fetches is not None else _NOWHERE,
+            queued=fetches.queued.get(row.id, _NOWHERE) if fetches is not None else _NOWHERE,
             tried=fetches.tried.get(row.id, _NOWHERE) if fetches is not None else _NOWHERE,
         )
     return views

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from shared.downloads.meter import Meter
+from shared.downloads.phases import CHECKING
 from shared.downloads.record import described, install
 from shared.downloads.watch import Watch
 from shared.protocol import InstallRecord
@@ -15,7 +16,7 @@ from shared.weights import Weights, inspect
 
 def register(reference: ModelRef, name: str | None, watch: Watch) -> list[InstallRecord]:
     """Read the model's headers and checksums. Raises InvalidInput."""
-    watch.context.phase("checking")
+    watch.context.phase(CHECKING)
     weights = watch.one(lambda: inspect(Path(reference.repo)))
     root = weights.path if weights.path.is_dir() else weights.path.parent
     meter = Meter(sum(file.stat().st_size for file in weights.files))

@@ -10,6 +10,7 @@ from shared.downloads.digest import sha256
 from shared.downloads.from_peer import Peers
 from shared.downloads.meter import Counted, Meter
 from shared.downloads.partial import opened
+from shared.downloads.phases import CHECKING
 from shared.downloads.record import install
 from shared.downloads.room import Claim, Lookout
 from shared.downloads.watch import Watch
@@ -38,7 +39,7 @@ def copy(reference: ModelRef, name: str | None, model: KnownModel, watch: Watch)
     files = [file.model_dump() for file in model.files]
     folder = copies.place(Path(watch.context.store().models_dir), copies.key(files))
     FleetCopy(reference, described(model), folder, watch).fetch()
-    watch.context.phase("checking")
+    watch.context.phase(CHECKING)
     weights = watch.one(lambda: inspect(folder / model.loaded if model.loaded else folder))
     return [install(reference, name or model.name, weights, files)]
 

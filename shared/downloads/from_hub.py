@@ -17,6 +17,7 @@ from shared.downloads.hub_cache import HubCache
 from shared.downloads.meter import Counted, Meter
 from shared.downloads.partial import Partial, opened
 from shared.downloads.patience import Patience, persist
+from shared.downloads.phases import CHECKING, RESOLVING
 from shared.downloads.record import described, install
 from shared.downloads.room import Claim, Lookout
 from shared.downloads.transfer import TIMEOUT, Remote, receive
@@ -44,12 +45,12 @@ def fetch(
     """Download what is missing, then describe it. Raises NotFound, Unavailable, DownloadFailed and its children."""
     store = watch.context.store()
     hub = Hub(store.endpoint, store.token)
-    watch.context.phase("resolving")
+    watch.context.phase(RESOLVING)
     snapshot = _snapshot(hub, reference, watch, patience)
     files = choose(snapshot, reference.file, selection.include, selection.exclude)
     cache = HubCache(Path(store.cache_dir), snapshot)
     came = _Fetcher(hub, snapshot, cache, watch, patience).fetch(files)
-    watch.context.phase("checking")
+    watch.context.phase(CHECKING)
     pinned = reference.model_copy(update={"revision": snapshot.commit})
     records = watch.one(lambda: _describe(pinned, name or reference.name, cache, files))
     if came or watch.context.attempt > 1:

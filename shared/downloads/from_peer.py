@@ -13,6 +13,7 @@ from shared.downloads.interrupt import Interrupt
 from shared.downloads.meter import Meter
 from shared.downloads.partial import Partial
 from shared.downloads.patience import Patience, persist
+from shared.downloads.phases import DOWNLOADING
 from shared.downloads.transfer import Remote, receive
 from shared.downloads.watch import Watch
 from shared.errors import DiskFull, DownloadFailed, Forbidden, InvalidInput, NotFound
@@ -48,7 +49,7 @@ class Peers:
         """What the download does now, for people: `downloading from mini-1` when peers have all that is missing."""
         hosts = {self._offers[file.name].peers[0].host for file in files if file.name in self._offers}
         everything = bool(files) and all(file.name in self._offers for file in files)
-        return f"downloading from {', '.join(sorted(hosts))}"[:64] if everything else "downloading"
+        return f"{DOWNLOADING} from {', '.join(sorted(hosts))}"[:64] if everything else DOWNLOADING
 
     def fill(self, file: HubFile, growing: Partial, meter: Meter, interrupt: Interrupt) -> bool:
         """Fetch what peers give of the file; whether any byte came from them.

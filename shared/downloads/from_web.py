@@ -17,6 +17,7 @@ from shared.downloads.digest import sha256
 from shared.downloads.meter import Meter
 from shared.downloads.partial import Partial, opened
 from shared.downloads.patience import Patience, persist
+from shared.downloads.phases import CHECKING, DOWNLOADING
 from shared.downloads.record import described, install
 from shared.downloads.room import check_room
 from shared.downloads.transfer import TIMEOUT, Remote, receive
@@ -42,10 +43,10 @@ def fetch(
     A file that is here stays as it is until it is removed, or another checksum is asked for.
     """
     target = place(reference.repo, Path(watch.context.store().models_dir))
-    watch.context.phase("downloading")
+    watch.context.phase(DOWNLOADING)
     if not _is_here(target, checksum) and not _from_fleet(reference, target, checksum, watch):
         _WebFile(reference.repo, target, checksum, watch, patience).fetch()
-    watch.context.phase("checking")
+    watch.context.phase(CHECKING)
     weights = watch.one(lambda: _inspected(target))
     files = watch.one(lambda: [described(target, target.name, _noted(target).get("sha256"))])
     return [install(reference, name or reference.name, weights, files)]

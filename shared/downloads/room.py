@@ -10,8 +10,10 @@ from typing import Protocol
 
 from shared.downloads.partial import Partial
 from shared.errors import DiskFull
-from shared.units import MIB, Bytes, format_bytes
+from shared.units import GIB, MIB, Bytes, format_bytes
 
+#: Bytes of a disk that stay free at least.
+LEAST_RESERVE = Bytes(GIB)
 #: Bytes of a file between looks at the free disk.
 _LOOK = 16 * MIB
 

@@ -98,7 +98,7 @@ def test_a_barred_host_is_not_waited_for() -> None:
         host("mini", thermal="critical"),
         host("mini", taints=("gpu=only",)),
         host("mini", reserved_by="other"),
-        host("mini", disk_free=int(4.5 * GIB)),
+        host("mini", disk_free=int(3.5 * GIB)),
     ],
 )  # fmt: skip
 def test_it_is_fetched_to_no_host_that_would_not_take_it(mini: HostView) -> None:
@@ -137,6 +137,19 @@ def test_one_host_receives_two_models_at_a_time() -> None:
     assert len(plan(snapshot([host("mini")], models, jobs=jobs)).fetches) == 2
 
 
+def test_what_is_on_its_way_leaves_less_room_for_the_next() -> None:
+    models = [model(f"m{n}", 1, reference=f"hf:org/m{n}") for n in range(2)]
+    jobs = [job(f"j{n}", shape(f"m{n}")) for n in range(2)]
+    mini = host("mini", disk_free=int(1.5 * GIB))
+    assert len(plan(snapshot([mini], models, jobs=jobs)).fetches) == 1
+    coming = frozenset({"mini"})
+    waiting = replace(models[0], coming=coming, queued=coming)
+    assert not plan(snapshot([mini], [waiting, models[1]], jobs=jobs)).fetches
+    # What a download at work will still fill is out of `disk_free` already: it is not counted twice.
+    at_work = replace(models[0], coming=coming)
+    assert [fetch.model_id for fetch in plan(snapshot([mini], [at_work, models[1]], jobs=jobs)).fetches] == ["m1"]
+
+
 def test_a_pending_run_has_its_model_fetched_too() -> None:
     decided = plan(snapshot([host("mini")], [qwen()], runs=[run("r", where=None)]))
     assert [fetch.model_id for fetch in decided.fetches] == ["qwen"]
@@ -171,7 +184,7 @@ def test_nothing_is_fetched_where_it_would_not_fit(drawn: Snapshot) -> None:
         assert receiver.up
         assert "store" in receiver.runtimes
         assert fetch.host not in fetched.hosts
-        assert receiver.disk_free >= fetched.size + GIB
+        assert receiver.disk_free >= fetched.size
         there = replace(fetched, hosts=frozenset({fetch.host}))
         wishes = [Wish.of_shape(each.shape, there) for each in seen.jobs if each.shape.model_id == fetch.model_id]
         wishes += [Wish.of_run(each, there) for each in seen.runs if each.model_id == fetch.model_id]

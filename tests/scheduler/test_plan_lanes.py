@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
-from scheduler.decisions import Assign, Reserve
+import pytest
+
+from scheduler.decisions import Assign, Plan, Reserve
 from scheduler.plan import plan
 from scheduler.reasons import Code
-from scheduler.views import LaneView, Shape
+from scheduler.views import Begun, HostView, LaneView, Shape
 from shared.units import GIB
 from shared.vocabulary import RunState
 from tests.scheduler.fleet import NOW, busy, download, host, job, model, run, shape, snapshot
@@ -43,6 +46,43 @@ def test_downloads_of_one_plan_do_not_share_the_same_disk() -> None:
     decided = plan(snapshot([MINI], jobs=jobs))
     assert [each.job_id for each in decided.assigns] == ["a"]
     assert decided.blocked_jobs["b"].code == Code.DISK
+
+
+def test_what_needs_no_disk_is_done_on_a_full_one() -> None:
+    full = host("mini", 16, disk_free=0)
+    jobs = [download("pull", gib=1), download("discard", gib=0, kind="discard")]
+    decided = plan(snapshot([full], jobs=jobs))
+    assert [each.job_id for each in decided.assigns] == ["discard"]
+    assert decided.blocked_jobs["pull"].sentence == "needs 1.0 GiB; mini has 0 B of disk left for downloads"
+
+
+def again(begun: Begun, *hosts: HostView, job_host: str | None = None, lane: int = 0) -> Plan:
+    """The plan for a download of 60 GiB that was tried before."""
+    lanes = {(each.name, "store"): LaneView(lane, lane) for each in hosts if each.name == begun.host}
+    seen = snapshot(list(hosts), jobs=[download("d", gib=60, host=job_host)], lanes=lanes)
+    return plan(replace(seen, begun={"d": begun}))
+
+
+def test_a_download_goes_on_where_its_bytes_are_whatever_the_whole_of_it_needs() -> None:
+    assert [each.host for each in again(Begun("studio"), STUDIO, MINI).assigns] == ["studio"]
+
+
+def test_a_download_waits_for_a_place_where_its_bytes_are() -> None:
+    decided = again(Begun("studio"), STUDIO, MINI, lane=2)
+    assert not decided.assigns
+    assert decided.blocked_jobs["d"].code == Code.LANE
+
+
+@pytest.mark.parametrize("gone", [{"up": False}, {"draining": True}, {"reserved_by": "other"}])
+def test_a_download_begins_anew_elsewhere_when_its_host_takes_no_work(gone: dict[str, Any]) -> None:
+    assert [each.host for each in again(Begun("studio"), replace(STUDIO, **gone), MINI).assigns] == ["mini"]
+
+
+def test_a_download_that_filled_a_disk_looks_for_another_and_then_trusts_whoever_retried_it() -> None:
+    full = Begun("studio", full=True)
+    assert [each.host for each in again(full, STUDIO, MINI).assigns] == ["mini"]
+    assert [each.host for each in again(full, STUDIO, host("mini", disk_free=GIB)).assigns] == ["studio"]
+    assert [each.host for each in again(full, STUDIO, MINI, job_host="studio").assigns] == ["studio"]
 
 
 def test_an_exclusive_job_takes_an_empty_host_at_once() -> None:

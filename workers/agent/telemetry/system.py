@@ -1,8 +1,6 @@
-"""Processor, memory and disk through psutil, on every platform."""
+"""Processor and memory through psutil, on every platform."""
 
 from __future__ import annotations
-
-from pathlib import Path
 
 import psutil
 
@@ -19,5 +17,4 @@ def collect() -> dict[str, object]:
         "memory_available": memory.available,
         "cpu_percent": psutil.cpu_percent(),
         "load": psutil.getloadavg()[0],
-        "disk_free": psutil.disk_usage(str(Path.home())).free,
     }
