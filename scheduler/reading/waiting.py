@@ -74,10 +74,13 @@ _SHARES = text(
            FROM shares WHERE shares.name IS NOT NULL)
        SELECT name FROM shares WHERE name IS NOT NULL"""
 )
-# The index begins with the rank: naming every rank lets a search by time use it.
-_NEWER = _DUE.where(
-    _job.rank.in_(bindparam("ranks", expanding=True)), _job.queued_at > bindparam("since")
-).limit(WINDOW)  # fmt: skip
+# The index begins with the rank. Asked for one rank, in its order, no plan but a short walk of it makes sense, whatever
+# the database believes of the table: PostgreSQL, once it has prepared a statement, does not look at its values.
+_NEWER = (
+    _DUE.where(_job.rank == bindparam("of"), _job.queued_at > bindparam("since"))
+    .order_by(_job.queued_at, _job.id)
+    .limit(WINDOW)
+)
 
 
 class Waiting:
@@ -144,9 +147,8 @@ class Waiting:
 
     def _read_newer(self, connection: Connection, moment: float) -> None:
         """Behind the end of a longer queue nothing is read before its front has been dealt with."""
-        ranks = range(self.overflow[0] if self.overflow else len(Priority))
-        if ranks:
-            asked = {"moment": moment, "since": self._read_at - _OVERLAP, "ranks": list(ranks)}
+        for rank in range(self.overflow[0] if self.overflow else len(Priority)):
+            asked = {"moment": moment, "since": self._read_at - _OVERLAP, "of": rank}
             self._add(connection.execute(_NEWER, asked))
 
     def _add(self, rows: Iterable[_Row]) -> None:
