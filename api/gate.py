@@ -24,7 +24,7 @@ BODY_LIMIT = Bytes(64 * MIB)
 #: What a multipart form takes beside the file in it.
 _FORM = 64 * 1024
 _READING = frozenset({"GET", "HEAD", "OPTIONS"})
-_FILES = frozenset({"/v1/files", "/worker/v1/files"})
+_FILES = frozenset({"/v1/files", "/worker/v1/files", "/v1/audio/transcriptions", "/v1/audio/translations"})
 _BLOBS = "/api/blobs/"
 
 

@@ -154,6 +154,7 @@ def _spent(result: dict[str, object]) -> Spent:
         prompt=int(number("prompt_tokens")),
         cached=int(number("cached_tokens")),
         completion=int(number("completion_tokens")),
+        audio=float(number("duration")),
         seconds=float(number("seconds")),
         joules=float(number("joules")) or None,
     )

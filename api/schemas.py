@@ -472,7 +472,7 @@ class KeyCreated(KeyOut):
 
 
 class UsageOut(Out):
-    """What a key used of a model in one day (UTC); tokens, seconds, joules (null: not measured)."""
+    """What a key used of a model in one day (UTC): tokens, seconds of audio, seconds, joules (null: not measured)."""
 
     object: Literal["usage"] = "usage"
     day: str
@@ -482,6 +482,7 @@ class UsageOut(Out):
     prompt: int
     cached: int
     completion: int
+    audio: float
     seconds: float
     joules: float | None
 

@@ -128,6 +128,8 @@ class Usage(Base):
     prompt: Mapped[int] = mapped_column(default=0)
     cached: Mapped[int] = mapped_column(default=0)
     completion: Mapped[int] = mapped_column(default=0)
+    #: Seconds of recordings that were heard.
+    audio: Mapped[float] = mapped_column(default=0.0)
     seconds: Mapped[float] = mapped_column(default=0.0)
     #: Energy, of what was measured; `None`: nothing was.
     joules: Mapped[float | None]
@@ -301,6 +303,19 @@ class Install(Base):
     source: Mapped[str] = mapped_column(String(16), default="cidermill")
     last_used_at: Mapped[float | None]
     verified_at: Mapped[float | None]
+
+
+class Speed(Base):
+    """How fast models came to a host lately from one kind of source, which tells what the next transfer takes."""
+
+    __tablename__ = "speeds"
+
+    host: Mapped[str] = mapped_column(ForeignKey("hosts.name", ondelete="CASCADE"), primary_key=True)
+    #: `shared.vocabulary.Source`.
+    source: Mapped[str] = mapped_column(String(8), primary_key=True)
+    #: Bytes per second of the last few, the newest last.
+    rates: Mapped[list[Any]] = mapped_column(default=list)
+    updated_at: Mapped[float]
 
 
 class Learned(Base):

@@ -16,12 +16,13 @@ from shared.upsert import insert_for
 
 @dataclass(frozen=True, slots=True)
 class Spent:
-    """Requests and jobs, the tokens they took, and how long they took together."""
+    """Requests and jobs, the tokens and seconds of recordings in them, and how long they took together."""
 
     requests: int = 0
     prompt: int = 0
     cached: int = 0
     completion: int = 0
+    audio: float = 0.0
     seconds: float = 0.0
     joules: float | None = None
 
@@ -31,6 +32,7 @@ class Spent:
             prompt=self.prompt + other.prompt,
             cached=self.cached + other.cached,
             completion=self.completion + other.completion,
+            audio=self.audio + other.audio,
             seconds=self.seconds + other.seconds,
             joules=_sum(self.joules, other.joules),
         )
@@ -86,7 +88,7 @@ def of_day(session: Session, key: str, day: str) -> Spent:
     """What a key used of all models together."""
     total = Spent()
     for row in listed(session, since=day, until=day, key=key):
-        total += Spent(row.requests, row.prompt, row.cached, row.completion, row.seconds, row.joules)
+        total += Spent(row.requests, row.prompt, row.cached, row.completion, row.audio, row.seconds, row.joules)
     return total
 
 

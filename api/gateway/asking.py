@@ -16,6 +16,7 @@ from api.gateway.exchange import Exchange, Writer
 from api.gateway.names import Names
 from api.gateway.refusal import Lost, refusal, refused_by_agent, went_away
 from api.gateway.seats import Seat, Seats
+from api.gateway.upload import Form
 from shared.engine_pass import REFUSED
 from shared.errors import Unavailable
 
@@ -78,12 +79,12 @@ class Asking:
     @asynccontextmanager
     async def _asked(self, seat: Seat, exchange: Exchange) -> AsyncIterator[EngineReply]:
         """The engine's reply; leaving stops the engine. Raises what it refuses, and Lost when it is not there."""
-        headers = {"Content-Type": "application/json", **seat.headers()}
+        asked = _request(seat, exchange)
+        media_type = asked.media_type if isinstance(asked, Form) else "application/json"
+        headers = {"Content-Type": media_type, **seat.headers()}
         with self._seats.taken(seat):
             try:
-                async with self._engines.post(
-                    seat.reach.url + exchange.path, _request(seat, exchange), headers
-                ) as reply:
+                async with self._engines.post(seat.reach.url + exchange.path, asked, headers) as reply:
                     if REFUSED.lower() in reply.headers:
                         raise Lost(refused_by_agent(seat.run_id, reply.headers[REFUSED.lower()]))
                     if reply.status != HTTPStatus.OK:
@@ -93,11 +94,13 @@ class Asking:
                 raise Lost(went_away(error)) from error
 
 
-def _request(seat: Seat, exchange: Exchange) -> bytes:
+def _request(seat: Seat, exchange: Exchange) -> bytes | Form:
     asked = filled(exchange.body, seat.defaults) | {"model": seat.served_name}
     if exchange.writer is not None:
         # How many tokens it took is asked for always: who pays attention to it is the writer's business.
         asked |= {"stream": True, "stream_options": {"include_usage": True}}
+    if exchange.upload is not None:
+        return Form(asked, exchange.upload)
     return json.dumps(asked, ensure_ascii=False).encode(errors="replace")
 
 

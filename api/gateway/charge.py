@@ -87,7 +87,7 @@ class _Bill:
         if self.told is None and not self.events:
             return
         seconds = time.monotonic() - self.began
-        spent = Spent(1, used.prompt, used.cached, used.completion, seconds)
+        spent = Spent(1, used.prompt, used.cached, used.completion, used.audio, seconds)
         self.door.meter.count(Part(self.caller.id, self.model), spent)
 
 

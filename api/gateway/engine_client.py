@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from urllib.parse import urlsplit
 
 from api.gateway.engine_wire import EngineWire
+from api.gateway.upload import Form
 
 _CONNECT_SECONDS = 5.0
 #: Seconds of silence after which an engine counts as stuck: a long prompt may be read for minutes.
@@ -42,15 +43,16 @@ class EngineClient:
         self._idle: dict[Address, list[EngineWire]] = {}
 
     @asynccontextmanager
-    async def post(self, url: str, content: bytes, headers: Mapping[str, str]) -> AsyncIterator[EngineReply]:
+    async def post(self, url: str, content: bytes | Form, headers: Mapping[str, str]) -> AsyncIterator[EngineReply]:
         """Ask; leaving before the answer is read drops the connection, and the engine stops.
 
         Raises OSError when nobody answers there, or the connection breaks.
         """
         parts = urlsplit(url)
         address = parts.hostname or "127.0.0.1", parts.port or 80
-        request = _written(parts.path, parts.netloc, content, headers)
-        wire, reply = await self._ask(address, request)
+        size = len(content) if isinstance(content, bytes) else content.size
+        head = _head(parts.path, parts.netloc, size, headers)
+        wire, reply = await self._ask(address, head, content)
         try:
             yield reply
         finally:
@@ -62,12 +64,16 @@ class EngineClient:
                 wire.close()
         self._idle.clear()
 
-    async def _ask(self, address: Address, request: bytes) -> tuple[EngineWire, EngineReply]:
+    async def _ask(self, address: Address, head: bytes, content: bytes | Form) -> tuple[EngineWire, EngineReply]:
         while True:
             kept = self._kept(address)
             wire = kept or await _connected(address)
             try:
-                wire.send(request)
+                if isinstance(content, bytes):
+                    wire.send(head + content)
+                else:
+                    wire.send(head)
+                    await _pour(wire, content)
                 async with asyncio.timeout(_SILENCE):
                     return wire, EngineReply(wire, *await wire.head())
             except BaseException as error:
@@ -103,7 +109,16 @@ async def _in_time(wire: EngineWire) -> bytes:
         return await wire.piece()
 
 
-def _written(path: str, host: str, content: bytes, headers: Mapping[str, str]) -> bytes:
-    lines = [f"POST {path} HTTP/1.1", f"Host: {host}", f"Content-Length: {len(content)}"]
+async def _pour(wire: EngineWire, form: Form) -> None:
+    """Send a form as fast as the engine takes it, unless it answers before it has heard all."""
+    async with aclosing(form.pieces()) as pieces:
+        async for piece in pieces:
+            async with asyncio.timeout(_SILENCE):
+                if not await wire.more(piece):
+                    return
+
+
+def _head(path: str, host: str, size: int, headers: Mapping[str, str]) -> bytes:
+    lines = [f"POST {path} HTTP/1.1", f"Host: {host}", f"Content-Length: {size}"]
     lines += [f"{name}: {value}" for name, value in headers.items()]
-    return "\r\n".join([*lines, "", ""]).encode("latin-1") + content
+    return "\r\n".join([*lines, "", ""]).encode("latin-1")

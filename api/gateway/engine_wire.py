@@ -56,6 +56,10 @@ class EngineWire(asyncio.Protocol):
         self._awaited: asyncio.Future[None] | None = None
         self._failure: OSError | None = None
         self._paused = False
+        #: Whether it holds more of a request than the engine takes.
+        self._full = False
+        #: It answered before it had heard all, so that what follows would be taken for the rest.
+        self._cut = False
         self._answer = _Answer()
 
     # --- for the client ---
@@ -67,13 +71,25 @@ class EngineWire(asyncio.Protocol):
     @property
     def reusable(self) -> bool:
         """The answer was read to its end, and the engine keeps the connection open."""
-        return self.alive and self._answer.keeps and not self._answer.pieces
+        return self.alive and self._answer.keeps and not self._answer.pieces and not self._cut
 
     def send(self, request: bytes) -> None:
         """Begin an exchange."""
         self._answer = _Answer()
         if self._transport is not None:
             self._transport.write(request)
+
+    async def more(self, request: bytes) -> bool:
+        """Go on with the request once the engine takes more of it; `False` when it answers already."""
+        while self._full and not self._answer.headed:
+            await self._more()
+        if self._answer.headed:
+            self._cut = True
+        elif self._failure is not None:
+            raise self._failure
+        elif self._transport is not None:
+            self._transport.write(request)
+        return not self._cut
 
     async def head(self) -> tuple[int, dict[str, str]]:
         """The status, and the headers by their names in lower case."""
@@ -120,6 +136,13 @@ class EngineWire(asyncio.Protocol):
             # Without a length, the end of the connection is the end of the answer.
             self._answer.over = True
         self._fail(ConnectionResetError(str(error or "the engine closed the connection")))
+
+    def pause_writing(self) -> None:
+        self._full = True
+
+    def resume_writing(self) -> None:
+        self._full = False
+        self._wake()
 
     # --- inside ---
 

@@ -2,7 +2,8 @@
 
 Every engine speaks OpenAI's chat completions, completions and embeddings, so those bodies are the neutral form: a
 dialect translates its request into one of them (`Exchange.body`), and the engine's answer out of it again, in one piece
-(`Exchange.whole`) or as it comes (`Writer`).
+(`Exchange.whole`) or as it comes (`Writer`). With a file (`Exchange.upload`) the fields of the body go as a form, as
+engines that hear expect it.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from api.gateway.upload import Upload
 from shared.errors import Problem
 from shared.runtimes import RunSpec
 from shared.vocabulary import Capability
@@ -18,6 +20,8 @@ from shared.vocabulary import Capability
 CHAT = "/v1/chat/completions"
 COMPLETION = "/v1/completions"
 EMBEDDING = "/v1/embeddings"
+TRANSCRIPTION = "/v1/audio/transcriptions"
+TRANSLATION = "/v1/audio/translations"
 
 #: A JSON object of an engine.
 Said = Mapping[str, Any]
@@ -48,14 +52,19 @@ class Exchange:
     #: The model as the client called it; what the client reads calls it so again.
     model: str
     capability: Capability
-    #: At the engine: one of the three above.
+    #: At the engine: one of those above.
     path: str
     #: The engine's request, but for `model`, `stream` and `stream_options`, which the proxy sets.
     body: dict[str, Any]
     #: The engine's whole answer as the client's; bytes are sent as they are.
-    whole: Callable[[dict[str, Any]], Said | bytes]
+    whole: Callable[[dict[str, Any]], Said | bytes] = dict
     #: Makes the writer of a streamed answer; `None` asks for the answer in one piece.
     writer: Callable[[], Writer] | None = None
+    #: The client waits for all that the writer writes, and only the engine streams: engines that are silent for long
+    #: count as stuck.
+    gathered: bool = False
+    #: A file that the engine is sent with the body.
+    upload: Upload | None = None
     #: How to load the model, if it must be loaded.
     spec: RunSpec = field(default_factory=RunSpec)
     #: Seconds that its run stays loaded afterwards, -1 for ever; `None` leaves that as it is.

@@ -40,11 +40,12 @@ class End:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Tokens: of the prompt, how many of those were still in the cache, and of the answer."""
+    """Tokens: of the prompt, how many of those were still in the cache, and of the answer; seconds of a recording."""
 
     prompt: int = 0
     cached: int = 0
     completion: int = 0
+    audio: float = 0.0
 
 
 Piece = Text | Thought | Call | End | Usage
@@ -107,6 +108,7 @@ def usage_of(counts: Mapping[str, Any]) -> Usage:
         prompt=counts.get("prompt_tokens") or 0,
         cached=details.get("cached_tokens") or 0,
         completion=counts.get("completion_tokens") or 0,
+        audio=counts.get("seconds") or 0.0,
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import aclosing
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -38,6 +39,8 @@ class Proxy:
         try:
             if exchange.writer is None:
                 return await while_connected(request, self._whole(exchange))
+            if exchange.gathered:
+                return await while_connected(request, self._gathered(exchange, exchange.writer()))
             return await self._streamed(request, exchange, exchange.writer())
         except ClientGone:
             return Response(status_code=499)
@@ -46,6 +49,11 @@ class Proxy:
         said = exchange.whole(json.loads(await self._asking.whole(exchange)))
         content = said if isinstance(said, bytes) else json.dumps(said, ensure_ascii=False).encode(errors="replace")
         return Response(content, media_type=exchange.media_type)
+
+    async def _gathered(self, exchange: Exchange, writer: Writer) -> Response:
+        async with aclosing(self._asking.stream(exchange, writer)) as pieces:
+            content = b"".join([piece async for piece in pieces])
+        return Response(content, media_type=writer.media_type)
 
     async def _streamed(self, request: Request, exchange: Exchange, writer: Writer) -> Response:
         telling = Telling(self._asking.stream(exchange, writer), writer)

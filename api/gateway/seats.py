@@ -114,7 +114,8 @@ class Seats:
 
     async def _sit(self, view: View, exchange: Exchange, avoid: Collection[str]) -> Seat | None:
         """A seat at the best ready run, if that is still ready once it is held."""
-        session = session_of(exchange.model, exchange.body) if len(view.runs) > 1 else None
+        chats = len(view.runs) > 1 and exchange.upload is None
+        session = session_of(exchange.model, exchange.body) if chats else None
         run = choose(view.runs, self._tenancy.loads, avoid, self._affinity.warm(session))
         if run is None or run.endpoint is None or run.reach is None:
             return None

@@ -22,6 +22,7 @@ _COLUMNS = (
     Column("PROMPT", lambda row: str(row["prompt"]), right=True),
     Column("CACHED", lambda row: str(row["cached"]), right=True),
     Column("COMPLETION", lambda row: str(row["completion"]), right=True),
+    Column("AUDIO", lambda row: span(row["audio"]) if row["audio"] else "", right=True),
     Column("TIME", lambda row: span(row["seconds"]), right=True),
     Column("JOULES", lambda row: "" if row["joules"] is None else f"{row['joules']:.0f}", right=True),
 )
@@ -35,7 +36,7 @@ def usage(
     model: Annotated[str | None, typer.Option(help="Only of this model.")] = None,
     as_json: options.AsJson = False,
 ) -> None:
-    """Show requests, tokens and time per day, key and model; keys that are no admin's see their own."""
+    """Show requests, tokens, recordings and time per day, key and model; keys that are no admin's see their own."""
     with connect() as client:
         rows = client.get("/v1/usage", since=since, until=until, key=key, model=model)["data"]
     show_list(rows, _COLUMNS, as_json=as_json, empty="Nothing was used.")
