@@ -13,18 +13,17 @@ from scheduler.placing import MOST_PATIENCE, Asker
 from scheduler.reasons import Code, Reason
 from scheduler.replicas import UNKNOWN_PATIENCE, wait_for_slot
 from scheduler.seat import Seat
+from scheduler.transfer import givers, source_of, transfer_seconds
 from scheduler.views import HostView, ModelView
 from scheduler.wants import Want
 from scheduler.wishes import Wish
-from shared.units import MIB, format_bytes
-from shared.vocabulary import Capability
+from shared.units import format_bytes
+from shared.vocabulary import Capability, Source
 
-#: Bytes a second that a transfer is taken to have: between hosts (a gigabit network), and from the hub.
-FROM_PEER = 100 * MIB
-FROM_HUB = 20 * MIB
 #: Models that are on their way to one host at a time.
 AT_ONCE = 2
 
+_OUTSIDE = {Source.HUB: "the hub", Source.WEB: "the web"}
 #: What keeps a model off hosts that have it for good, so that waiting for them is in vain.
 _LASTING = frozenset(
     {Code.TOO_SMALL, Code.TAINTED, Code.QUARANTINED, Code.SELECTOR, Code.NOT_INSTALLED, Code.NO_RUNTIME, Code.INVALID}
@@ -50,7 +49,9 @@ def fetch_copy(draft: Draft, want: Want, asker: Asker, seats: Collection[Seat]) 
     if place is None:
         return None
     model = asker.wish.model
-    costs = _transfer_seconds(draft, model) + draft.forecast.load_seconds(model.id, place.runtime, place.need)
+    costs = transfer_seconds(draft, model, place.host) + draft.forecast.load_seconds(
+        model.id, place.runtime, place.need
+    )
     return _fetch(draft, asker, place, None) if _is_coming(draft, asker, place) or wait > costs else None
 
 
@@ -96,7 +97,7 @@ def _is_sooner(draft: Draft, asker: Asker, place: Option, found: Reason | None) 
     Where nobody knows how long that is, one waits for as long as the transfer would take: so the worst that comes of
     it is to wait twice the better of the two.
     """
-    transfer = _transfer_seconds(draft, asker.wish.model)
+    transfer = transfer_seconds(draft, asker.wish.model, place.host)
     if found is not None and found.seconds is not None:
         return found.seconds > transfer
     if found is None and _in_vain(draft, asker.wish):
@@ -110,22 +111,13 @@ def _in_vain(draft: Draft, wish: Wish) -> bool:
     return all(fact.code in _LASTING for fact in facts)
 
 
-def _givers(draft: Draft, model: ModelView) -> list[str]:
-    hosts = draft.snapshot.hosts
-    return sorted(name for name in model.hosts if name in hosts and hosts[name].up)
-
-
-def _transfer_seconds(draft: Draft, model: ModelView) -> float:
-    return model.size / (FROM_PEER if _givers(draft, model) else FROM_HUB)
-
-
 def _fetch(draft: Draft, asker: Asker, place: Option, found: Reason | None) -> Reason:
     """Decide it, unless it is under way; and say so."""
     wish, model, host = asker.wish, asker.wish.model, place.host
     if not draft.arrivals.hosts(model):
         fetch = Fetch(model.id, model.name, host, model.reference or "", asker.rank, wish.terms.tolerations)
         draft.arrivals.add(fetch, model.size)
-    source = next(iter(_givers(draft, model)), "the hub" if (model.reference or "").startswith("hf:") else "the web")
+    source = next(iter(givers(draft, model)), None) or _OUTSIDE[source_of(draft, model)]
     sentence = f"{model.name} is being fetched to {host}, {format_bytes(model.size)} from {source}"
     help_ = (f"the transfer to {host} ends",)
     return Reason(Code.FETCHING, sentence, place.need, found.hosts if found else (), help_)

@@ -259,12 +259,23 @@ class InstallRecord(_Message):
     source: str = "cidermill"
 
 
+class Transfer(_Message):
+    """What a download brought to this host from one kind of source."""
+
+    #: `hub`, `peer` or `web`.
+    source: str
+    bytes: int
+    #: In which some of it came.
+    seconds: float
+
+
 class FinishedAttempt(AttemptRef):
     outcome: Outcome
     #: Small; what is big is a file and named here by id.
     result: dict[str, Any] | None = None
     error: Problem | None = None
     installs: list[InstallRecord] = []
+    transfers: list[Transfer] = []
 
 
 class Finish(_Message):

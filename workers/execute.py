@@ -219,4 +219,5 @@ def _finished(
         result=result.data if result else None,
         error=error,
         installs=result.installs if result else [],
+        transfers=result.transfers if result else [],
     )

@@ -16,7 +16,8 @@ from scheduler.reading.runs import read_loads, read_runs
 from scheduler.reading.waiting import Waiting
 from scheduler.views import JobView, RunView, Snapshot
 from shared.db import clock_time
-from shared.vocabulary import Capability, RunState
+from shared.store.speeds import read_speeds
+from shared.vocabulary import Capability, RunState, Source
 
 #: Seconds for which a failed load keeps a model from a second copy that nobody asked for by name.
 _LESSON = 600.0
@@ -30,6 +31,7 @@ class Reader:
         self.waiting = Waiting()
         self._models = Models(fetch=fetch)
         self._rates = Rates()
+        self._speeds: dict[tuple[str, Source], float] = {}
 
     def read(self, session: Session, *, whole: bool) -> Snapshot:
         """What there is now; `whole` reads the queue and the models anew instead of only what is new of them."""
@@ -45,8 +47,12 @@ class Reader:
         loads = read_loads(connection, _unserved(jobs, runs, moment))
         attempts = read_attempts(connection) if whole or _urgent(jobs) else ()
         rates = self._rates.read(connection, moment, whole=whole)
+        if whole:
+            self._speeds = read_speeds(connection)
         begun = read_begun(connection, [job.id for job in jobs if job.shape.capability == Capability.STORE])
-        return Snapshot(moment, hosts, runs, jobs, models, lanes(uses), loads, attempts, queues, rates, begun)
+        return Snapshot(
+            moment, hosts, runs, jobs, models, lanes(uses), loads, attempts, queues, rates, begun, self._speeds
+        )
 
 
 def _urgent(jobs: Iterable[JobView]) -> bool:

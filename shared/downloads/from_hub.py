@@ -27,7 +27,7 @@ from shared.hub import Hub, HubFile, Snapshot, offline
 from shared.hub_choice import choose, groups
 from shared.protocol import InstallRecord
 from shared.references import ModelRef
-from shared.vocabulary import Provider
+from shared.vocabulary import Provider, Source
 from shared.weights import inspect
 
 
@@ -129,17 +129,20 @@ class _Fetcher:
     def _fill(self, file: HubFile, client: httpx2.Client, growing: Partial) -> None:
         """From other hosts as far as they have it, then from the hub; what is damaged by one of them comes anew."""
         shared = self._peers.fill(file, growing, self._meter, self._watch.interrupt)
-        self._from_hub(file, client, growing)
+        self._timed(file, client, growing)
         if shared and growing.hexdigest() != (file.sha256 or file.blob_id or growing.hexdigest()):
             self._watch.note(f"{file.name} came damaged from another host, fetching it from the hub")
             self._meter.found(-growing.position)
             growing.clear()
-            self._from_hub(file, client, growing)
+            self._timed(file, client, growing)
+
+    def _timed(self, file: HubFile, client: httpx2.Client, growing: Partial) -> None:
+        if growing.position < file.size:
+            with self._watch.speed.timing(Source.HUB, lambda: growing.position):
+                self._from_hub(file, client, growing)
 
     def _from_hub(self, file: HubFile, client: httpx2.Client, growing: Partial) -> None:
         """Through Xet where the hub has the file there; when that fails, plainly from where it stopped."""
-        if growing.position == file.size:
-            return
         if self._store.offline:
             raise offline(self._snapshot.repo)
         remote, interrupt, note = self._remote(file), self._watch.interrupt, self._watch.note

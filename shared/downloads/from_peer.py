@@ -21,6 +21,7 @@ from shared.hub import HubFile
 from shared.references import ModelRef
 from shared.store.wire import Peer, Sources, WantedFile
 from shared.units import format_bytes
+from shared.vocabulary import Source
 
 #: Seconds; on a LAN who is silent for longer is gone.
 _TIMEOUT = httpx2.Timeout(10.0, connect=3.0)
@@ -75,7 +76,8 @@ class Peers:
     ) -> None:
         start = growing.position
         try:
-            with httpx2.Client(timeout=_TIMEOUT, trust_env=False) as client:
+            speed = self._watch.speed.timing(Source.PEER, lambda: growing.position)
+            with speed, httpx2.Client(timeout=_TIMEOUT, trust_env=False) as client:
                 step = bind(receive, client, _remote(peer, sha256, file, self._grown), growing, meter, interrupt)
                 persist(step, interrupt, _PATIENCE, lambda: growing.position)
         except DiskFull:

@@ -27,6 +27,7 @@ from shared.gguf import MAGIC
 from shared.protocol import InstallRecord
 from shared.references import ModelRef
 from shared.units import MIB
+from shared.vocabulary import Source
 from shared.weights import Weights, inspect
 
 _UNSAFE = re.compile(r"[^\w.+-]+", re.ASCII)
@@ -94,7 +95,8 @@ class _WebFile:
                 return
             self._meter.found(growing.position)
             step = bind(self._once, client, growing)
-            persist(step, interrupt, self._patience, lambda: growing.position, self._watch.note)
+            with self._watch.speed.timing(Source.WEB, lambda: growing.position):
+                persist(step, interrupt, self._patience, lambda: growing.position, self._watch.note)
             _note(self._target, sha256=growing.hexdigest())
             growing.complete(self._target, self._checksum)
 

@@ -10,6 +10,7 @@ from typing import TypeVar
 
 from shared.downloads.interrupt import Interrupt, Interrupted
 from shared.downloads.meter import Meter
+from shared.downloads.speed import Speed
 from shared.kinds.contract import Context
 
 Answer = TypeVar("Answer")
@@ -28,6 +29,7 @@ class Watch:
     def __init__(self, context: Context) -> None:
         self.context = context
         self.interrupt = Interrupt()
+        self.speed = Speed()
         self._notes: queue.SimpleQueue[str] = queue.SimpleQueue()
         self._threads = ThreadPoolExecutor(WIDTH, thread_name_prefix="transfer")
 

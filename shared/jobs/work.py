@@ -15,6 +15,7 @@ from shared.events import NewEvent
 from shared.jobs import state
 from shared.protocol import Assignment, AttemptRef, Claim, ClaimedRun, FinishedAttempt, Output, Verdict
 from shared.runtimes import Endpoint, InstalledModel
+from shared.store import speeds
 from shared.tables import Attempt, File, Job, Result, Run
 from shared.vocabulary import AttemptState
 
@@ -99,11 +100,12 @@ def _assignment(
 def finish(
     session: Session, host: str, worker: str, reports: Sequence[FinishedAttempt], max_crashes: int
 ) -> list[Verdict]:
-    """End attempts; what accepted downloads installed enters the catalog with them."""
+    """End attempts; what accepted downloads installed enters the catalog with them, and how fast it came is learned."""
     verdicts = state.finish(session, host, worker, reports, max_crashes)
     for report, verdict in zip(reports, verdicts, strict=True):
-        if report.installs and verdict == Verdict.ACCEPTED:
+        if verdict == Verdict.ACCEPTED:
             catalog.register(session, host, report.installs)
+            speeds.note(session, host, report.transfers)
     return verdicts
 
 

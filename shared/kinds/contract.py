@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from shared.downloads.room import Room
 from shared.downloads.throttle import Throttle
-from shared.protocol import Acquired, InstallRecord, Progress
+from shared.protocol import Acquired, InstallRecord, Progress, Transfer
 from shared.runtimes import Endpoint, InstalledModel, RunSpec
 from shared.store.wire import Shelf, ShelfFile, Sourced, Sources
 from shared.units import Bytes
@@ -53,6 +53,8 @@ class Result(BaseModel):
 
     data: dict[str, Any] = {}
     installs: list[InstallRecord] = []
+    #: What came to this host from where, and how fast.
+    transfers: list[Transfer] = []
 
 
 class Catalog(Protocol):

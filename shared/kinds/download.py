@@ -77,7 +77,7 @@ class Download(Kind):
         reference = self.reference()
         with Watch(context) as watch:
             installs = self._install(reference, watch)
-        return Result(data=_summary(reference, installs), installs=installs)
+        return Result(data=_summary(reference, installs), installs=installs, transfers=watch.speed.transfers())
 
     def _install(self, reference: ModelRef, watch: Watch) -> list[InstallRecord]:
         if reference.provider is Provider.LOCAL:

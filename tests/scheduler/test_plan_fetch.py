@@ -15,7 +15,8 @@ from scheduler.plan import decide, plan
 from scheduler.reasons import Code
 from scheduler.views import AttemptView, HostView, ModelView, Rate, RunView, Snapshot
 from scheduler.wishes import Wish
-from shared.units import GIB
+from shared.units import GIB, MIB
+from shared.vocabulary import Source
 from tests.scheduler.carry import carried_out
 from tests.scheduler.fleet import LLAMA, MLX, NOW, STORE, busy, host, job, model, run, shape, snapshot
 from tests.scheduler.test_plan_properties import snapshots
@@ -60,6 +61,29 @@ def test_a_known_wait_is_held_against_the_transfer(seconds: float, *, fetched: b
     seen = snapshot([host("studio"), host("mini")], [qwen("studio")], runs=[at_work], jobs=[job("a", at=LONG_AGO)])
     attempts = tuple(AttemptView(f"w{n}", 1, "r", 1, 2, NOW) for n in range(4))
     decided = plan(replace(seen, attempts=attempts, rates={("other", "llama-cpp"): Rate(job=seconds, load=1.0)}))
+    assert bool(decided.fetches) is fetched
+
+
+@pytest.mark.parametrize(
+    ("measured", "fetched"),
+    [
+        ({}, True),
+        ({("mini", Source.PEER): 1 * MIB}, False),
+        ({("mini", Source.PEER): 1000 * MIB}, True),
+        ({("studio", Source.PEER): 1 * MIB}, False),
+        ({("studio", Source.PEER): 1 * MIB, ("mini", Source.PEER): 500 * MIB}, True),
+        ({("mini", Source.HUB): 1 * MIB}, True),
+    ],
+)
+def test_the_wait_is_held_against_what_transfers_to_that_host_took_lately(
+    measured: dict[tuple[str, Source], float], *, fetched: bool
+) -> None:
+    """By guess 41 s, at 1 MiB/s more than an hour; a job ends in 100 s."""
+    at_work = busy("r", "other", held=14 * GIB)
+    seen = snapshot([host("studio"), host("mini")], [qwen("studio")], runs=[at_work], jobs=[job("a", at=NOW - 1)])
+    attempts = tuple(AttemptView(f"w{n}", 1, "r", 1, 2, NOW) for n in range(4))
+    rates = {("other", "llama-cpp"): Rate(job=100.0, load=1.0)}
+    decided = plan(replace(seen, attempts=attempts, rates=rates, transfers=measured))
     assert bool(decided.fetches) is fetched
 
 

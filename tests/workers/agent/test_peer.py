@@ -14,6 +14,7 @@ import pytest
 from shared.errors import Unavailable
 from shared.kinds.contract import FleetStore
 from shared.kinds.download import Download
+from shared.protocol import Transfer
 from shared.store import grant
 from shared.store.grant import Grant
 from shared.store.wire import Peer, Shelf, ShelfFile, ShelfModel, Sourced, SourcedFile, Sources
@@ -144,6 +145,8 @@ class Neighbours(AloneInTheFleet):
 @dataclass
 class FleetContext(StoreContext):
     neighbours: FleetStore = field(default_factory=AloneInTheFleet)
+    #: What the download measured.
+    transfers: list[Transfer] = field(default_factory=list)
 
     @property
     def fleet(self) -> FleetStore:
@@ -166,7 +169,7 @@ def fetched(hub: HubServer, tmp_path: Path, files: dict[str, bytes], *offers: Mi
     """A download on a host with these neighbours; what arrived is what was published."""
     commit = hub.add("org/tiny", files).commit
     context = FleetContext(tmp_path, hub=hub.url, neighbours=Neighbours(list(offers), files))
-    Download(model="org/tiny").run(context)
+    context.transfers = Download(model="org/tiny").run(context).transfers
     snapshot = tmp_path / "hub" / "models--org--tiny" / "snapshots" / commit
     assert {path.name: path.read_bytes() for path in snapshot.iterdir()} == files
     return context
@@ -194,6 +197,9 @@ def test_what_a_neighbour_lacks_comes_from_the_hub(
         mini.put(name, files[name])
     context = fetched(hub, tmp_path, files, mini)
     assert content_of(hub) == ["config.json"]
+    brought = {transfer.source: transfer.bytes for transfer in context.transfers}
+    own = len(files["config.json"])
+    assert brought == {"peer": sum(map(len, files.values())) - own, "hub": own}
     assert any("mini-0 could not give config.json" in line for line in context.lines)
 
 
