@@ -156,18 +156,26 @@ def add(
     return row
 
 
-def find(session: Session, file_id: str) -> File:
-    """Raises NotFound."""
+def find(session: Session, file_id: str, owner: str | None = None) -> File:
+    """With `owner`, somebody else's file is as unknown as one that is not there. Raises NotFound."""
     row = session.get(File, file_id)
-    if row is None:
+    if row is None or owner not in (None, row.owner):
         raise NotFound(f"There is no file {file_id}", "the id is wrong or the file was deleted", "upload it again")
     return row
 
 
-def files(session: Session, *, after: str | None, limit: int, purpose: str | None, job_id: str | None) -> list[File]:
-    """The newest first, from the one after `after`."""
+def files(
+    session: Session,
+    *,
+    after: str | None,
+    limit: int,
+    purpose: str | None,
+    job_id: str | None,
+    owner: str | None = None,
+) -> list[File]:
+    """The newest first, from the one after `after`; with `owner` only that key's."""
     query = select(File).order_by(File.id.desc()).limit(limit)
-    for wanted, column in ((purpose, File.purpose), (job_id, File.job_id)):
+    for wanted, column in ((purpose, File.purpose), (job_id, File.job_id), (owner, File.owner)):
         if wanted is not None:
             query = query.where(column == wanted)
     if after is not None:
@@ -175,9 +183,9 @@ def files(session: Session, *, after: str | None, limit: int, purpose: str | Non
     return list(session.scalars(query))
 
 
-def remove(session: Session, file_id: str) -> None:
-    """Forget a file's row; its bytes go after the commit. Raises NotFound."""
-    find(session, file_id)
+def remove(session: Session, file_id: str, owner: str | None = None) -> None:
+    """Forget a file's row; its bytes go after the commit. Raises NotFound as `find` does."""
+    find(session, file_id, owner)
     session.execute(delete(File).where(File.id == file_id))
 
 

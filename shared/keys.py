@@ -17,7 +17,7 @@ from sqlalchemy import ColumnElement, func, select, update
 from sqlalchemy.orm import Session
 
 from shared.db import now
-from shared.errors import NotFound
+from shared.errors import Forbidden, NotFound
 from shared.identifiers import new_id
 from shared.tables import Key
 from shared.vocabulary import Priority
@@ -49,6 +49,11 @@ class Caller:
     #: `shared.quotas.Limit` to number.
     limits: Mapping[str, int] = field(default_factory=dict)
 
+    @property
+    def sees(self) -> str | None:
+        """Whose files and batches it may use: its own; `None`: everybody's."""
+        return None if self.rank == Rank.admin else self.id
+
 
 ANYONE = Caller(id="", name="loopback", rank=Rank.admin)
 
@@ -73,10 +78,24 @@ def create(session: Session, name: str, role: str, **fields: Any) -> tuple[Key, 
 def caller(session: Session, text: str) -> Caller | None:
     """Who holds this key; `None` when it is unknown, revoked or past its time."""
     row = session.scalar(select(Key).where(Key.digest == digest(text), Key.revoked_at.is_(None), _in_time(session)))
+    return _as_caller(row) if row is not None else None
+
+
+def holder(session: Session, key_id: str) -> Caller:
+    """The caller behind work that was left to be done later, such as a schedule or a batch; empty: an open loopback.
+
+    Raises Forbidden when the key does not work any more.
+    """
+    if not key_id:
+        return ANYONE
+    row = session.scalar(select(Key).where(Key.id == key_id, Key.revoked_at.is_(None), _in_time(session)))
     if row is None:
-        return None
-    models = frozenset(row.models) if row.models is not None else None
-    return Caller(row.id, row.name, Rank[row.role], models, row.priority, row.limits)
+        raise Forbidden(
+            "The key behind this does not work any more",
+            f"{key_id} was revoked, or its time is over",
+            "submit it again with another key",
+        )
+    return _as_caller(row)
 
 
 def touch(session: Session, key_id: str) -> None:
@@ -119,6 +138,11 @@ def keys(session: Session) -> list[Key]:
 def active(session: Session) -> int:
     """How many keys work."""
     return session.scalar(select(func.count()).select_from(Key).where(Key.revoked_at.is_(None), _in_time(session))) or 0
+
+
+def _as_caller(row: Key) -> Caller:
+    models = frozenset(row.models) if row.models is not None else None
+    return Caller(row.id, row.name, Rank[row.role], models, row.priority, row.limits)
 
 
 def _in_time(session: Session) -> ColumnElement[bool]:

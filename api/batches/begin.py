@@ -14,9 +14,10 @@ from api.batches.split import Draft, Refused, Split, Splitter, mistake
 from api.deps import FrontDoor
 from api.gateway import model_names
 from api.gateway.model_names import Found
-from shared import files
-from shared.errors import BadRequest, CannotFit, CidermillError, Conflict, NotFound
+from shared import files, keys
+from shared.errors import BadRequest, CannotFit, CidermillError, Conflict, Forbidden, NotFound, QuotaExceeded
 from shared.files import Stored
+from shared.grants import check_model
 from shared.jobs import service
 from shared.jobs.intake import Submission
 from shared.tables import Batch
@@ -31,19 +32,23 @@ def begin(door: FrontDoor, row: Batch) -> None:
 
     def find(name: str) -> Found:
         with door.read() as session:
-            return model_names.find(session, name, door.settings.default_model)
+            found = model_names.find(session, name, door.settings.default_model)
+        check_model(caller, found.model.name, name)
+        return found
 
     splitter = Splitter(door.store, dialect_of(row.dialect), row.endpoint, find)
     try:
         with door.read() as session:
+            caller = keys.holder(session, row.owner)
             file = files.find(session, row.input_file)
         split = splitter.split(file)
         if split.mistakes:
             _fail(door, row, split.total, split.mistakes)
         else:
+            door.meter.admit_jobs(caller, split.total - len(split.refused))
             _queue(door, row, split)
             return
-    except (NotFound, BadRequest, CannotFit) as error:
+    except (NotFound, BadRequest, CannotFit, Forbidden, QuotaExceeded) as error:
         _fail(door, row, 0, [mistake(None, error.code, error.problem.sentence())])
     except Conflict:
         # Cancelled, or begun by another front door, while the file was read.

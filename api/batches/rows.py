@@ -10,7 +10,6 @@ from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from api.batches.contract import BatchState, Part
-from shared import files
 from shared.db import clock_time
 from shared.errors import Conflict, NotFound
 from shared.identifiers import new_id
@@ -26,8 +25,7 @@ def add(
     session: Session, dialect: str, endpoint: str, input_file: str, *, owner: str, window: str, seconds: float,
     details: Mapping[str, Any],
 ) -> Batch:  # fmt: skip
-    """A new batch over a file. Raises NotFound when there is no such file."""
-    files.find(session, input_file)
+    """A new batch over a file."""
     moment = clock_time(session)
     row = Batch(
         id=new_id("msgbatch" if dialect == "anthropic" else "batch"), dialect=dialect, endpoint=endpoint,
@@ -39,17 +37,24 @@ def add(
     return row
 
 
-def find(session: Session, batch_id: str, dialect: str) -> Batch:
-    """Raises NotFound."""
+def find(session: Session, batch_id: str, dialect: str, owner: str | None = None) -> Batch:
+    """With `owner` only that key's. Raises NotFound."""
     row = session.get(Batch, batch_id)
-    if row is None or row.dialect != dialect:
+    if row is None or row.dialect != dialect or owner not in (None, row.owner):
         raise NotFound(f"There is no batch {batch_id}", "the id is wrong", "list them to see what there is")
     return row
 
 
-def batches(session: Session, dialect: str, *, after: str | None, limit: int, newer: bool = False) -> list[Batch]:
-    """The newest first, from the one after `after`; with `newer` those before it, the nearest first."""
+def batches(
+    session: Session, dialect: str, owner: str | None, *, after: str | None, limit: int, newer: bool = False
+) -> list[Batch]:
+    """Of that key, or with `None` of all, the newest first, from the one after `after`.
+
+    With `newer` those before it, the nearest first.
+    """
     query = select(Batch).where(Batch.dialect == dialect).limit(limit)
+    if owner is not None:
+        query = query.where(Batch.owner == owner)
     query = query.order_by(Batch.id if newer else Batch.id.desc())
     if after is not None:
         query = query.where(Batch.id > after if newer else Batch.id < after)
@@ -88,9 +93,9 @@ def finalize(session: Session, row: Batch) -> None:
     _move(session, row.id, _WAITING, BatchState.FINALIZING, finalizing_at=moment)
 
 
-def cancel(session: Session, batch_id: str, dialect: str) -> Batch:
+def cancel(session: Session, batch_id: str, dialect: str, owner: str | None = None) -> Batch:
     """Ask it to end; what is finished is written. Raises NotFound, or Conflict when it is over."""
-    row = find(session, batch_id, dialect)
+    row = find(session, batch_id, dialect, owner)
     if row.state not in _LIVE:
         raise Conflict(f"Batch {batch_id} is over", f"it is {row.state}", "nothing to do")
     _move(session, batch_id, _WAITING, BatchState.CANCELLING, cancelling_at=clock_time(session))

@@ -15,7 +15,7 @@ from api.batches.contract import Asked, Dialect
 from api.batches.lines import lines
 from api.gateway.defaults import filled, loaded
 from api.gateway.model_names import Found
-from shared.errors import CidermillError, InvalidParameters, NotFound
+from shared.errors import CidermillError, Forbidden, InvalidParameters, NotFound
 from shared.files import NO_LIMIT, FileStore, Sink, Stored
 from shared.runtimes import RunSpec
 from shared.tables import File
@@ -28,7 +28,7 @@ _SHORTEST, _LONGEST = 16, 500
 #: Mistakes that are told; a broken file has as many as it has lines.
 _MOST_MISTAKES = 100
 
-#: What a caller's name for a model means; raises NotFound, InvalidParameters.
+#: What a caller's name for a model means; raises NotFound, InvalidParameters, Forbidden.
 FindModel = Callable[[str], Found]
 
 
@@ -129,7 +129,7 @@ class Splitter:
         if name not in self._found:
             try:
                 self._found[name] = self._find(name)
-            except (NotFound, InvalidParameters) as error:
+            except (NotFound, InvalidParameters, Forbidden) as error:
                 self._found[name] = error
         found = self._found[name]
         if isinstance(found, CidermillError):

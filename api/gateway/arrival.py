@@ -17,7 +17,6 @@ from shared.errors import Busy, CidermillError, Problem, Unavailable, revive
 from shared.runs import queries, service
 from shared.runs.service import RunWish
 from shared.tables import Host, Model, Run
-from shared.vocabulary import Priority
 
 #: Seconds to wait for a run that has no place, when nobody knows for how long.
 _UNSURE = 30.0
@@ -34,7 +33,7 @@ def start(door: FrontDoor, found: Found, exchange: Exchange) -> str:
         model=found.model.name,
         capability=exchange.capability,
         host=found.host,
-        priority=Priority.INTERACTIVE,
+        priority=exchange.priority,
         spec=defaults.loaded(exchange.spec, found.defaults),
     )
     with door.write(wake=True) as session:

@@ -20,6 +20,7 @@ from api.gateway.pieces import Usage, usage_of
 from api.grants import check_model
 from api.sse import LiveResponse
 from shared.errors import Problem, QuotaExceeded
+from shared.grants import capped
 from shared.keys import Caller
 from shared.quotas import Account, Standing
 from shared.usage import Part, Spent
@@ -71,14 +72,15 @@ class _Bill:
     events: int = 0
 
     def measured(self, exchange: Exchange) -> Exchange:
-        """The same, watched."""
-        writer = exchange.writer
+        """The same, watched, and no more urgent than its caller may be."""
+        writer, priority = exchange.writer, capped(self.caller, exchange.priority)
 
         def whole(said: dict[str, Any]) -> Said | bytes:
             self.told = usage_of(said.get("usage") or {})
             return exchange.whole(said)
 
-        return replace(exchange, whole=whole, writer=(lambda: _Watched(writer(), self)) if writer else None)
+        watched = (lambda: _Watched(writer(), self)) if writer else None
+        return replace(exchange, whole=whole, writer=watched, priority=priority)
 
     def close(self) -> None:
         """Count it, once it is over; an exchange that no engine answered costs a request and no usage."""

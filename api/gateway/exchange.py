@@ -15,7 +15,7 @@ from typing import Any, Protocol
 from api.gateway.upload import Upload
 from shared.errors import Problem
 from shared.runtimes import RunSpec
-from shared.vocabulary import Capability
+from shared.vocabulary import Capability, Priority
 
 CHAT = "/v1/chat/completions"
 COMPLETION = "/v1/completions"
@@ -69,5 +69,7 @@ class Exchange:
     spec: RunSpec = field(default_factory=RunSpec)
     #: Seconds that its run stays loaded afterwards, -1 for ever; `None` leaves that as it is.
     keep_alive: float | None = None
+    #: How urgent a run is that must be started for it.
+    priority: Priority = Priority.INTERACTIVE
     #: Of a whole answer.
     media_type: str = "application/json"

@@ -1,4 +1,4 @@
-"""Files: audio, batches and results, too big for a job's row."""
+"""Files: audio, batches and results, too big for a job's row. A key sees its own, an admin's all."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def list_files(
 ) -> Page[FileOut]:
     """The newest first."""
     with door.read() as session:
-        found = files.files(session, after=after, limit=limit + 1, purpose=purpose, job_id=job)
+        found = files.files(session, after=after, limit=limit + 1, purpose=purpose, job_id=job, owner=caller.sees)
     return page([views.file_out(row) for row in found], limit)
 
 
@@ -54,14 +54,14 @@ def list_files(
 def show(file_id: str, door: Door, caller: Reader) -> FileOut:
     """What is known of a file."""
     with door.read() as session:
-        return views.file_out(files.find(session, file_id))
+        return views.file_out(files.find(session, file_id, caller.sees))
 
 
 @router.get("/{file_id}/content", response_class=Response)
 def content(file_id: str, request: Request, door: Door, caller: Reader) -> Response:
     """Its bytes; `Range`, `If-Range` and `If-None-Match` are understood."""
     with door.read() as session:
-        row = files.find(session, file_id)
+        row = files.find(session, file_id, caller.sees)
     return send_file(request, door.store, row)
 
 
@@ -69,6 +69,6 @@ def content(file_id: str, request: Request, door: Door, caller: Reader) -> Respo
 def remove(file_id: str, door: Door, caller: Submitter) -> DeletedOut:
     """Delete a file."""
     with door.write() as session:
-        files.remove(session, file_id)
+        files.remove(session, file_id, caller.sees)
     door.store.forget(door.store.path(file_id))
     return DeletedOut(id=file_id, object="file")

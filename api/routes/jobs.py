@@ -12,7 +12,6 @@ from starlette.responses import RedirectResponse, Response
 from api import views
 from api.answers import as_json, page
 from api.deps import After, Door, FrontDoor, Limit, Reader, Submitter
-from api.grants import grant
 from api.schemas import BulkIn, BulkOut, JobDetail, JobIn, JobOut, Page, SubmittedOut
 from shared.errors import Conflict, InvalidParameters
 from shared.explanation import Explanation
@@ -42,7 +41,6 @@ def submit(body: JobIn, door: Door, caller: Submitter, idempotency_key: Idempote
     def queue() -> tuple[Submitted, JobOut]:
         with door.read() as session:
             prepared = service.prepare(session, [submission], caller.id)
-            grant(session, caller, prepared)
         with door.write(wake=True) as session:
             submitted = service.queue(session, prepared)[0]
             return submitted, JobOut.model_validate(queries.find(session, submitted.id))
@@ -62,7 +60,6 @@ def submit_many(body: BulkIn, door: Door, caller: Submitter, idempotency_key: Id
     def queue() -> list[Submitted]:
         with door.read() as session:
             prepared = service.prepare(session, submissions, caller.id)
-            grant(session, caller, prepared)
         with door.write(wake=True) as session:
             return service.queue(session, prepared)
 

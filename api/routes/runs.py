@@ -10,9 +10,10 @@ from starlette.responses import Response
 from api import views
 from api.answers import as_json, page
 from api.deps import After, Door, FrontDoor, Limit, Reader, Submitter
-from api.grants import capped, check_model
+from api.grants import check_model
 from api.schemas import Page, RunIn, RunOut
 from shared.explanation import Explanation
+from shared.grants import capped
 from shared.runs import queries, service, state
 from shared.runs.explain import explain as explain_run
 from shared.runs.service import RunWish

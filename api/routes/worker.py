@@ -22,6 +22,7 @@ from shared.protocol import Accepted, AttemptRef
 from shared.runs import service as runs
 from shared.runs import state as run_state
 from shared.runtimes import RunSpec
+from shared.tables import Job
 from shared.units import MIB
 from shared.vocabulary import Guard
 
@@ -199,6 +200,7 @@ def _keep(
                 name=name,
                 purpose="job_output",
                 content_type=content_type,
+                owner=session.get_one(Job, ref.job_id).owner,
                 job_id=ref.job_id,
                 attempt=ref.attempt,
             )

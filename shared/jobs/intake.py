@@ -16,8 +16,10 @@ from shared import catalog, files
 from shared.db import clock_time
 from shared.errors import InvalidParameters
 from shared.fit import Fleet, check_capability
+from shared.grants import capped, check_model
 from shared.identifiers import new_id
 from shared.jobs.where import Where, as_row, check_selector
+from shared.keys import ANYONE, Caller
 from shared.kinds import kinds
 from shared.kinds.contract import Demand, Kind
 from shared.kinds.download import Download
@@ -72,8 +74,9 @@ def _written(moment: datetime | timedelta | None) -> float | str | None:
 class Shelf:
     """The catalog as kinds see it at submit; what was looked up is remembered for the rest of the bulk."""
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Session, caller: Caller) -> None:
         self._session = session
+        self._caller = caller
         self._models: dict[str, InstalledModel] = {}
         self.fleet = Fleet(session)
 
@@ -83,23 +86,24 @@ class Shelf:
         return self._models[name]
 
     def file_size(self, file_id: str) -> Bytes:
-        return Bytes(files.find(self._session, file_id).size)
+        return Bytes(files.find(self._session, file_id, self._caller.sees).size)
 
     def runtimes(self, model: str, capability: Capability) -> list[str]:
         return self.fleet.runtimes(self.model(model), capability)
 
 
 class Intake:
-    """Turns submissions into rows; those of internal kinds only when Cidermill itself is the one who asks.
+    """Turns a caller's submissions into rows; those of internal kinds only when Cidermill itself is the one who asks.
 
-    Raises InvalidParameters, NotFound and CannotFit.
+    Raises InvalidParameters, NotFound, CannotFit, and Forbidden for a model that the caller may not use.
     """
 
-    def __init__(self, session: Session, *, internal: bool = False) -> None:
+    def __init__(self, session: Session, caller: Caller = ANYONE, *, internal: bool = False) -> None:
         self._session = session
+        self._caller = caller
         self._internal = internal
         self._now = clock_time(session)
-        self._shelf = Shelf(session)
+        self._shelf = Shelf(session, caller)
         self._fitting: set[tuple[Any, ...]] = set()
 
     def row(self, submission: Submission, owner: str) -> dict[str, Any]:
@@ -109,6 +113,10 @@ class Intake:
             raise _not_by_hand(kind)
         demand = kind.demand(self._shelf)
         model = self._shelf.model(demand.model) if demand.model is not None else None
+        for name in (model.name if model is not None else None, *(name for name, _ in demand.acquires)):
+            if name is not None:
+                check_model(self._caller, name)
+        priority = capped(self._caller, submission.priority)
         self._check(demand, model)
         check_selector(self._session, submission.placement.selector)
         return {
@@ -117,8 +125,8 @@ class Intake:
             "params": kind.model_dump(mode="json", exclude_unset=True),
             "labels": submission.labels,
             "owner": owner,
-            "priority": submission.priority,
-            "rank": submission.priority.rank,
+            "priority": priority,
+            "rank": priority.rank,
             "idempotency_key": submission.idempotency_key,
             "request_digest": submission.digest() if submission.idempotency_key is not None else None,
             "max_failures": submission.max_failures or kind.max_failures,

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from shared.errors import IdempotencyMismatch
 from shared.jobs import state
 from shared.jobs.intake import Intake, Submission
+from shared.keys import ANYONE, holder
 from shared.tables import Job
 from shared.vocabulary import JobState
 
@@ -41,10 +42,10 @@ def prepare(
 
     `internal`: Cidermill itself asks, and may submit what nobody else may.
 
-    Raises InvalidParameters, NotFound, CannotFit and IdempotencyMismatch.
+    Raises InvalidParameters, NotFound, CannotFit, IdempotencyMismatch, and Forbidden for what the owner's key may not.
     """
     known = _known(session, submissions, owner)
-    intake = Intake(session, internal=internal)
+    intake = Intake(session, ANYONE if internal else holder(session, owner), internal=internal)
     rows, answers = [], []
     for submission in submissions:
         before = known.get(submission.idempotency_key or "")

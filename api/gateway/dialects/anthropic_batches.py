@@ -58,7 +58,7 @@ def list_batches(
     """The newest first."""
     with door.read() as session:
         newer = before_id is not None
-        found = rows.batches(session, _DIALECT, after=before_id or after_id, limit=limit + 1, newer=newer)
+        found = rows.batches(session, _DIALECT, caller.sees, after=before_id or after_id, limit=limit + 1, newer=newer)
         shown = [batch(session, row, _address(request)) for row in found[:limit]]
     if newer:
         shown.reverse()
@@ -71,7 +71,7 @@ def list_batches(
 def show(batch_id: str, request: Request, door: Door, caller: Reader) -> dict[str, Any]:
     """How it stands."""
     with door.read() as session:
-        return batch(session, rows.find(session, batch_id, _DIALECT), _address(request))
+        return batch(session, rows.find(session, batch_id, _DIALECT, caller.sees), _address(request))
 
 
 @router.get(_PATHS[0] + "/{batch_id}/results", response_class=Response)
@@ -79,7 +79,7 @@ def show(batch_id: str, request: Request, door: Door, caller: Reader) -> dict[st
 def results(batch_id: str, request: Request, door: Door, caller: Reader) -> Response:
     """One line for each request, as JSONL. 409 while it is not over."""
     with door.read() as session:
-        row = rows.find(session, batch_id, _DIALECT)
+        row = rows.find(session, batch_id, _DIALECT, caller.sees)
         if row.finished_at is None:
             raise Conflict(f"Batch {batch_id} has no results yet", f"it is {row.state}", "wait until it has ended")
         if row.output_file is None:
@@ -93,7 +93,7 @@ def results(batch_id: str, request: Request, door: Door, caller: Reader) -> Resp
 def cancel(batch_id: str, request: Request, door: Door, caller: Submitter) -> dict[str, Any]:
     """End it; what is answered by then is in its results."""
     with door.write() as session:
-        shown = batch(session, rows.cancel(session, batch_id, _DIALECT), _address(request))
+        shown = batch(session, rows.cancel(session, batch_id, _DIALECT, caller.sees), _address(request))
     keeper: Keeper = request.app.state.batches
     keeper.ring()
     return shown

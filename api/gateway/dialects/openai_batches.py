@@ -18,6 +18,7 @@ from api.batches.keeper import Keeper
 from api.batches.openai import ENDPOINTS
 from api.deps import After, Door, FrontDoor, Reader, Submitter
 from api.gateway.reading import need, read_object, want
+from shared import files
 from shared.errors import InvalidParameters
 from shared.keys import Caller
 from shared.moments import at, read_moment
@@ -47,7 +48,7 @@ async def create(request: Request, door: Door, caller: Submitter) -> dict[str, A
 def list_batches(door: Door, caller: Reader, after: After = None, limit: Limit = 20) -> dict[str, Any]:
     """The newest first."""
     with door.read() as session:
-        found = rows.batches(session, _DIALECT, after=after, limit=limit + 1)
+        found = rows.batches(session, _DIALECT, caller.sees, after=after, limit=limit + 1)
         shown = [batch(session, row) for row in found[:limit]]
     ends = (shown[0]["id"], shown[-1]["id"]) if shown else (None, None)
     return {
@@ -59,14 +60,14 @@ def list_batches(door: Door, caller: Reader, after: After = None, limit: Limit =
 def show(batch_id: str, door: Door, caller: Reader) -> dict[str, Any]:
     """How it stands."""
     with door.read() as session:
-        return batch(session, rows.find(session, batch_id, _DIALECT))
+        return batch(session, rows.find(session, batch_id, _DIALECT, caller.sees))
 
 
 @router.post("/{batch_id}/cancel")
 def cancel(batch_id: str, request: Request, door: Door, caller: Submitter) -> dict[str, Any]:
     """End it; what is answered by then is in its output file."""
     with door.write() as session:
-        shown = batch(session, rows.cancel(session, batch_id, _DIALECT))
+        shown = batch(session, rows.cancel(session, batch_id, _DIALECT, caller.sees))
     keeper: Keeper = request.app.state.batches
     keeper.ring()
     return shown
@@ -82,6 +83,7 @@ def _create(door: FrontDoor, caller: Caller, asked: dict[str, Any]) -> dict[str,
     file_id = need(asked, "input_file_id", str, "it is the file of requests; upload it with POST /v1/files")
     window = want(asked, "completion_window", str) or "24h"
     with door.write() as session:
+        files.find(session, file_id, caller.sees)
         row = rows.add(
             session, _DIALECT, endpoint, file_id, owner=caller.id, window=window, seconds=_seconds(window),
             details=_details(asked),

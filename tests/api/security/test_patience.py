@@ -113,7 +113,7 @@ def test_two_requests_in_one_piece_are_both_answered(door: Served) -> None:
 def test_a_client_that_reads_nothing_stops_the_engine(door: Served, fleet: Fleet, engine: str) -> None:
     fleet.ready_run(engine)
     loads = door.app.state.seats._tenancy.loads
-    body = chat("x", stream=True, echo={"tokens": 1_000_000})
+    body = chat("x" * 8000, stream=True, echo={"tokens": 100_000, "itl_ms": 1})
     with wire(door) as connection:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         connection.sendall(request(_CHAT, json.dumps(body).encode()))

@@ -1,0 +1,135 @@
+"""A key sees and uses what is its own: files, batches, models, urgency; an admin's sees everything."""
+
+from __future__ import annotations
+
+import io
+import json
+from typing import Any
+
+import pytest
+
+from tests.api.fleet import Fleet
+from tests.api.served import Served
+from tests.waiting import eventually
+
+_LINES = [
+    {"custom_id": str(number), "method": "POST", "url": "/v1/chat/completions", "body": {"model": "echo", "messages": [
+        {"role": "user", "content": "x"}
+    ]}}
+    for number in range(3)
+]  # fmt: skip
+
+
+def key(door: Served, **fields: Any) -> dict[str, str]:
+    """The headers of a new key."""
+    made = door.post("/v1/keys", {"name": "ci", **fields})
+    assert made.status_code == 201, made.text
+    return {"Authorization": f"Bearer {made.json()['key']}"}
+
+
+def upload(door: Served, headers: dict[str, str], content: bytes = b"secret", purpose: str = "batch") -> str:
+    sent = door.client.post(
+        "/v1/files", files={"file": ("a.jsonl", io.BytesIO(content))}, data={"purpose": purpose}, headers=headers
+    )
+    assert sent.status_code == 200, sent.text
+    return str(sent.json()["id"])
+
+
+def jsonl() -> bytes:
+    return b"".join(json.dumps(line).encode() + b"\n" for line in _LINES)
+
+
+def batch(door: Served, headers: dict[str, str]) -> dict[str, Any]:
+    asked = {"input_file_id": upload(door, headers, jsonl()), "endpoint": "/v1/chat/completions"}
+    made = door.post("/v1/batches", asked, headers=headers)
+    assert made.status_code == 200, made.text
+    shown: dict[str, Any] = made.json()
+    return shown
+
+
+def test_a_key_sees_its_own_files_only(door: Served) -> None:
+    mine, theirs, admin = key(door), key(door), key(door, role="admin")
+    file = upload(door, mine)
+    for headers, found in ((mine, True), (theirs, False), (admin, True)):
+        for path in (f"/v1/files/{file}", f"/v1/files/{file}/content"):
+            assert door.get(path, headers=headers).status_code == (200 if found else 404)
+        assert bool(door.get("/v1/files", headers=headers).json()["data"]) == found
+    assert door.client.delete(f"/v1/files/{file}", headers=theirs).status_code == 404
+    assert door.client.delete(f"/v1/files/{file}", headers=mine).status_code == 200
+
+
+def test_a_file_of_somebody_else_is_not_read_through_a_job_or_a_batch(door: Served, fleet: Fleet) -> None:
+    mine, theirs = key(door), key(door)
+    file = upload(door, mine, jsonl())
+    job = {"kind": "inference", "params": {"model": "echo", "file": file}}
+    schedule = {"name": "n", "cron": "0 0 * * *", "job": job}
+    asked = {"input_file_id": file, "endpoint": "/v1/chat/completions"}
+    for path, body in (("/v1/jobs", job), ("/v1/schedules", schedule), ("/v1/batches", asked)):
+        assert door.post(path, body, headers=theirs).status_code == 404, path
+        assert door.post(path, body, headers=mine).status_code < 300, path
+
+
+def test_what_a_job_makes_belongs_to_whose_job_it_is(door: Served, fleet: Fleet) -> None:
+    mine, theirs = key(door), key(door)
+    run = fleet.ready_run()
+    job = door.post("/v1/jobs", {"kind": "inference", "params": {"model": "echo", "prompt": "x"}}, headers=mine).json()
+    ref = fleet.assign(job["id"], run.run_id)
+    assert fleet.claim(ref)
+    sent = door.client.post(
+        f"/worker/v1/files?job_id={ref.job_id}&attempt={ref.attempt}&worker={fleet.worker}&name=a.txt",
+        content=b"answer",
+        headers={"Authorization": f"Bearer {fleet.token}", "Cidermill-Protocol": "1", "Content-Type": "text/plain"},
+    )
+    assert sent.status_code == 200, sent.text
+    path = f"/v1/files/{sent.json()['id']}/content"
+    assert (door.get(path, headers=mine).status_code, door.get(path, headers=theirs).status_code) == (200, 404)
+
+
+@pytest.mark.parametrize("path", ["/v1/batches", "/v1/messages/batches"])
+def test_a_key_sees_its_own_batches_only(door: Served, fleet: Fleet, path: str) -> None:
+    mine, theirs, admin = key(door), key(door), key(door, role="admin")
+    if path == "/v1/batches":
+        made = batch(door, mine)
+    else:
+        params = {"model": "echo", "max_tokens": 5, "messages": [{"role": "user", "content": "x"}]}
+        made = door.post(path, {"requests": [{"custom_id": "a", "params": params}]}, headers=mine).json()
+    for headers, found in ((mine, True), (theirs, False), (admin, True)):
+        assert door.get(f"{path}/{made['id']}", headers=headers).status_code == (200 if found else 404)
+        assert bool(door.get(path, headers=headers).json()["data"]) == found
+    assert door.post(f"{path}/{made['id']}/cancel", headers=theirs).status_code == 404
+    assert door.post(f"{path}/{made['id']}/cancel", headers=mine).status_code == 200
+
+
+def test_a_batch_is_held_to_what_its_key_may(door: Served, fleet: Fleet) -> None:
+    other = batch(door, key(door, models=["another"]))
+    few = batch(door, key(door, limits={"requests/day": 2}))
+    enough = batch(door, key(door, limits={"requests/day": 3}))
+
+    def shown(made: dict[str, Any]) -> dict[str, Any]:
+        now: dict[str, Any] = door.get(f"/v1/batches/{made['id']}").json()
+        return now
+
+    for made, code in ((other, "forbidden"), (few, "rate_limit_exceeded")):
+        eventually(lambda made=made: shown(made)["status"] == "failed", within=20)  # type: ignore[misc]
+        assert {error["code"] for error in shown(made)["errors"]["data"]} == {code}
+    eventually(lambda: shown(enough)["status"] == "in_progress", within=20)
+
+
+def test_work_left_for_later_is_held_to_its_key(door: Served, fleet: Fleet) -> None:
+    job = {"kind": "inference", "params": {"model": "echo", "prompt": "x"}, "priority": "high"}
+    low, other = key(door, priority="low"), key(door, models=["another"])
+    schedule = {"name": "nightly", "cron": "0 0 * * *", "job": job}
+    assert door.post("/v1/schedules", schedule, headers=other).status_code == 403
+    assert door.post("/v1/schedules", schedule, headers=low).status_code == 201
+    assert door.post("/v1/schedules/nightly/run", headers=low).json()["priority"] == "low"
+    [mine] = [row for row in door.get("/v1/keys").json()["data"] if row["priority"] == "low"]
+    door.client.delete(f"/v1/keys/{mine['id']}")
+    assert door.post("/v1/schedules/nightly/run").status_code == 403
+
+
+def test_a_chat_starts_no_run_more_urgent_than_its_key_may_be(door: Served, fleet: Fleet) -> None:
+    body = {"model": "echo", "messages": [{"role": "user", "content": "x"}], "stream": True}
+    with door.client.stream("POST", "/v1/chat/completions", json=body, headers=key(door, priority="low")) as answer:
+        next(answer.iter_lines())
+        [run] = door.get("/v1/runs").json()["data"]
+    assert run["priority"] == "low"
