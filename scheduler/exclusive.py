@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from scheduler.draft import SERVING, Draft
+from scheduler.gathering import crowded, gather
 from scheduler.options import Option, find_options, find_refusals
 from scheduler.reasons import Code, HostFact, Reason, refused
 from scheduler.refusals import refusal
@@ -19,7 +20,7 @@ def take_host(draft: Draft, job: JobView) -> tuple[str, str] | None:
     if host is None:
         host = _choose(draft, lanes, facts)
         if host is None:
-            draft.answer(job, refused(facts))
+            draft.answer(job, (None if lanes else gather(draft, job, facts)) or refused(facts))
             return None
         draft.reserve(host, job.id)
     elif host not in lanes:
@@ -54,15 +55,9 @@ def _loading(draft: Draft, job: JobView, model_id: str, runtime: str | None) -> 
         return [], [HostFact("", Code.NOT_INSTALLED, f"model {model_id} was removed from the catalog")]
     wish = Wish(model, shape.capability, shape.spec, runtime, Terms.of_shape(shape, job.id))
     everywhere = find_options(draft, wish)
-    options = [option for option in everywhere if not _crowded(draft, option)]
-    crowded = {option.host for option in everywhere} - {option.host for option in options}
-    return options, find_refusals(draft, wish) + [_pinned_fact(host, model) for host in sorted(crowded)]
-
-
-def _crowded(draft: Draft, option: Option) -> bool:
-    """Runs that stay leave too little."""
-    staying = sum(seat.run.held for seat in draft.seats_on[option.host] if seat.run.pinned)
-    return staying + option.need > draft.budgets[option.host].total
+    options = [option for option in everywhere if not crowded(draft, option)]
+    without_room = {option.host for option in everywhere} - {option.host for option in options}
+    return options, find_refusals(draft, wish) + [_pinned_fact(host, model) for host in sorted(without_room)]
 
 
 def _pinned_fact(host: str, model: ModelView) -> HostFact:

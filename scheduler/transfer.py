@@ -5,12 +5,16 @@ from __future__ import annotations
 from statistics import median
 
 from scheduler.draft import Draft
+from scheduler.placing import MOST_PATIENCE
+from scheduler.replicas import UNKNOWN_PATIENCE
 from scheduler.views import ModelView
 from shared.units import MIB
 from shared.vocabulary import Source
 
 #: Bytes a second while no host has measured a transfer: between hosts (a gigabit network), and from outside.
 GUESSES = {Source.PEER: 100.0 * MIB, Source.HUB: 20.0 * MIB, Source.WEB: 20.0 * MIB}
+
+_OUTSIDE = {Source.HUB: "the hub", Source.WEB: "the web"}
 
 
 def givers(draft: Draft, model: ModelView) -> list[str]:
@@ -26,9 +30,22 @@ def source_of(draft: Draft, model: ModelView) -> Source:
     return Source.HUB if (model.reference or "").startswith("hf:") else Source.WEB
 
 
+def sender(draft: Draft, model: ModelView) -> str:
+    """The same, for people."""
+    return next(iter(givers(draft, model)), None) or _OUTSIDE[source_of(draft, model)]
+
+
 def transfer_seconds(draft: Draft, model: ModelView, host: str) -> float:
     """Seconds for all of it, by what that host has measured; else by what the others have, else by a guess."""
     return model.size / _rate(draft, source_of(draft, model), host)
+
+
+def has_waited(seconds: float, waited: float) -> bool:
+    """Whoever does not know how long he waits does so for as long as the transfer would take, within limits.
+
+    So the worst that comes of it is to wait twice the better of the two.
+    """
+    return waited > min(MOST_PATIENCE, max(UNKNOWN_PATIENCE, seconds))
 
 
 def _rate(draft: Draft, source: Source, host: str) -> float:
