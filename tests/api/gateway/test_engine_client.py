@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import io
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 
 import pytest
 
 from api.gateway.engine_client import EngineClient
+from api.gateway.upload import Form, Upload
 
 Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 _OK = b"HTTP/1.1 200 OK\r\n"
@@ -125,3 +127,65 @@ def test_leaving_in_the_middle_ends_the_connection() -> None:
             return await asyncio.wait_for(left, 1)
 
     assert asyncio.run(scene()) == b""
+
+
+def form(size: int) -> Form:
+    return Form({"stream": True, "times": ["word", "segment"]}, Upload(io.BytesIO(bytes(size)), size, "audio/wav"))
+
+
+def test_a_form_is_sent_whole_as_fast_as_the_engine_takes_it() -> None:
+    sent = form(5_000_000)
+
+    async def answers(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = await reader.readuntil(b"\r\n\r\n")
+        assert f"Content-Length: {sent.size}".encode() in head
+        body = await reader.readexactly(sent.size)
+        assert (body.count(b'name="times"'), body.count(b"\r\n\r\ntrue\r\n")) == (2, 1)
+        writer.write(_OK + b"Content-Length: 2\r\n\r\nok")
+        await writer.drain()
+        await reader.read()
+
+    async def scene() -> bytes:
+        client = EngineClient()
+        async with engine(answers) as url, client.post(url, sent, {}) as reply:
+            said = await reply.read()
+            client.close()
+            return said
+
+    assert asyncio.run(scene()) == b"ok"
+
+
+def test_an_engine_may_answer_before_it_has_heard_all_and_is_asked_anew_the_next_time() -> None:
+    heard: list[bytes] = []
+
+    async def answers(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        heard.append(await reader.readuntil(b"\r\n\r\n"))
+        writer.write(b"HTTP/1.1 503 Busy\r\nContent-Length: 4\r\n\r\nbusy")
+        await writer.drain()
+        with suppress(ConnectionError):
+            await reader.read()
+
+    async def scene() -> list[tuple[int, bytes]]:
+        client, said = EngineClient(), []
+        async with engine(answers) as url:
+            for _ in range(2):
+                # More than the system's buffers between the two take.
+                async with client.post(url, form(50_000_000), {}) as reply:
+                    said.append((reply.status, await reply.read()))
+            client.close()
+        return said
+
+    assert asyncio.run(scene()) == [(503, b"busy")] * 2
+    assert len(heard) == 2
+
+
+def test_an_engine_that_goes_away_while_it_is_told_is_noticed() -> None:
+    async def answers(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+
+    async def scene() -> None:
+        async with engine(answers) as url, EngineClient().post(url, form(50_000_000), {}):
+            raise AssertionError("nobody answered")
+
+    with pytest.raises(OSError):
+        asyncio.run(scene())

@@ -13,7 +13,6 @@ import httpx2
 import psutil
 import pytest
 
-from shared import engine_pass
 from shared.runs import service
 from shared.runtimes import InstalledModel, RunSpec
 from shared.tables import Run
@@ -22,8 +21,6 @@ from shared.vocabulary import Format
 from tests.api.fleet import Fleet
 from tests.api.served import Served
 from tests.waiting import eventually
-from workers.agent.engine_door import EngineDoor
-from workers.agent.peer import PeerServer
 from workers.port import free_port
 from workers.process import RunProcess
 from workers.runtimes.echo import RUNTIME
@@ -41,23 +38,6 @@ def engines() -> Iterator[list[RunProcess]]:
     yield both
     for engine in both:
         engine.stop()
-
-
-@pytest.fixture
-def mini(door: Served) -> Iterator[Fleet]:
-    """A second host, whose runs are reached through its agent."""
-    fleet = Fleet(door, "mini")
-    key = engine_pass.own_secret(fleet.token)
-    server = PeerServer("127.0.0.1", 0, "mini", b"", None, EngineDoor(key, lambda run_id, _: here(door, run_id)))
-    fleet.register(agent="agent-2", engine_url=f"http://127.0.0.1:{server.port}")
-    yield fleet
-    server.close()
-
-
-def here(door: Served, run_id: str) -> str | None:
-    with door.database.read() as session:
-        run = session.get(Run, run_id)
-        return str(run.endpoint["url"]) if run is not None and run.endpoint else None
 
 
 def chat(text: str, **more: Any) -> dict[str, Any]:

@@ -1,0 +1,31 @@
+"""A second host for requests, beside the one of the front door's own machine."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from shared import engine_pass
+from shared.tables import Run
+from tests.api.fleet import Fleet
+from tests.api.served import Served
+from workers.agent.engine_door import EngineDoor
+from workers.agent.peer import PeerServer
+
+
+@pytest.fixture
+def mini(door: Served) -> Iterator[Fleet]:
+    """A second host, whose runs are reached through its agent."""
+    fleet = Fleet(door, "mini")
+    key = engine_pass.own_secret(fleet.token)
+    server = PeerServer("127.0.0.1", 0, "mini", b"", None, EngineDoor(key, lambda run_id, _: here(door, run_id)))
+    fleet.register(agent="agent-2", engine_url=f"http://127.0.0.1:{server.port}")
+    yield fleet
+    server.close()
+
+
+def here(door: Served, run_id: str) -> str | None:
+    with door.database.read() as session:
+        run = session.get(Run, run_id)
+        return str(run.endpoint["url"]) if run is not None and run.endpoint else None
