@@ -7,13 +7,15 @@ goes on to the end.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+import re
+from collections.abc import Iterator
 from enum import Enum, auto
-from typing import Any
 
-from api.gateway.pieces import Answer, Call, End, Piece, Text, Thought, pieces_of
+from api.gateway.pieces import Text, Thought
 
 _OPEN, _CLOSE = "<think>", "</think>"
+#: What models write that were made to think by their prompt.
+_LONE = re.compile(r"</think>[ \t]*(?:\r?\n|$)")
 
 
 class _At(Enum):
@@ -33,6 +35,11 @@ class ThinkParser:
     def __init__(self, *, opened: bool = False) -> None:
         self._at = _At.THOUGHT_BEGIN if opened else _At.BEGIN
         self._rest = ""
+
+    @property
+    def answering(self) -> bool:
+        """All that follows is answer, and nothing is held back."""
+        return self._at is _At.ANSWER
 
     def feed(self, text: str) -> list[Text | Thought]:
         """What is sure now."""
@@ -82,43 +89,13 @@ class ThinkParser:
             yield Thought(before)
 
 
-class ThoughtSplitter:
-    """Splits the texts among an answer's pieces, until the engine shows that it does so itself."""
-
-    def __init__(self) -> None:
-        self._parser: ThinkParser | None = ThinkParser()
-
-    def pieces(self, said: Iterable[Piece]) -> Iterator[Piece]:
-        """The same pieces, with thoughts apart."""
-        for piece in said:
-            if isinstance(piece, Text) and self._parser is not None:
-                yield from self._parser.feed(piece.text)
-                continue
-            if isinstance(piece, Thought | Call | End):
-                yield from self.rest()
-            if isinstance(piece, Thought):
-                self._parser = None
-            yield piece
-
-    def rest(self) -> list[Text | Thought]:
-        """What was held back, when nothing follows."""
-        return self._parser.end() if self._parser is not None else []
-
-
-def answer_apart(said: Mapping[str, Any]) -> Answer:
-    """An engine's whole answer, with its thought apart."""
-    answer, splitter = Answer(), ThoughtSplitter()
-    for piece in splitter.pieces(pieces_of(said)):
-        answer.add(piece)
-    for held in splitter.rest():
-        answer.add(held)
-    return answer
-
-
 def split_thinking(text: str) -> tuple[str, str]:
-    """The thought and the answer of a whole text; a lone `</think>` means that all before it was thought."""
-    lone = _CLOSE in text and not text.lstrip().startswith(_OPEN)
-    parser = ThinkParser(opened=lone)
+    """The thought and the answer of a whole text.
+
+    A lone `</think>` at the end of a line means that all before it was thought: the template opened it in the prompt.
+    Elsewhere in a line it is what the text is about.
+    """
+    parser = ThinkParser(opened=_LONE.search(text) is not None and not text.lstrip().startswith(_OPEN))
     said = parser.feed(text) + parser.end()
     thought = "".join(piece.text for piece in said if isinstance(piece, Thought))
     return thought, "".join(piece.text for piece in said if isinstance(piece, Text))

@@ -6,8 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from api.gateway.pieces import Call, Usage
-from api.gateway.thinking import answer_apart
+from api.gateway.pieces import Call, Usage, answer_of
 from shared.identifiers import new_id
 
 _REASONS = {"length": "max_tokens", "tool_calls": "tool_use", "content_filter": "refusal"}
@@ -15,7 +14,7 @@ _REASONS = {"length": "max_tokens", "tool_calls": "tool_use", "content_filter": 
 
 def whole(said: Mapping[str, Any], model: str) -> dict[str, Any]:
     """The message, its content in blocks: thoughts, text, tool calls."""
-    answer = answer_apart(said)
+    answer = answer_of(said)
     content: list[dict[str, Any]] = []
     if answer.thought:
         content.append({"type": "thinking", "thinking": answer.thought, "signature": ""})

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from api.gateway.reading import need, want
+from api.gateway.thoughts_apart import FIELD
 from shared.errors import InvalidParameters
 
 _SAME = ("temperature", "top_p", "top_k")
@@ -80,7 +81,7 @@ def _images(blocks: list[dict[str, Any]], place: str) -> list[dict[str, Any]]:
 
 
 def _assistant(blocks: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    """Earlier thoughts are left out: a model is not meant to read them again."""
+    """Thoughts go along in a field of their own; which of them the model reads again is decided for all dialects."""
     calls = [
         {
             "id": block.get("id") or "",
@@ -91,7 +92,9 @@ def _assistant(blocks: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
         if block["type"] == "tool_use"
     ]
     text = "\n".join(block.get("text") or "" for block in blocks if block["type"] == "text")
-    yield {"role": "assistant", "content": text} | ({"tool_calls": calls} if calls else {})
+    thought = "\n".join(block.get("thinking") or "" for block in blocks if block["type"] == "thinking")
+    said = {"role": "assistant", "content": text} | ({FIELD: thought} if thought else {})
+    yield said | ({"tool_calls": calls} if calls else {})
 
 
 def _image(block: Mapping[str, Any], place: str) -> str:

@@ -9,7 +9,6 @@ from typing import Any
 from api.gateway.anthropic import errors
 from api.gateway.anthropic.answer import message, stop_reason, usage
 from api.gateway.pieces import Call, End, Piece, Text, Thought, Usage, pieces_of
-from api.gateway.thinking import ThoughtSplitter
 from api.sse import MEDIA_TYPE, frame
 from shared.errors import Problem
 from shared.identifiers import new_id
@@ -30,7 +29,6 @@ class MessageWriter:
         self._open: tuple[str, int] | None = None
         #: Until the engine says how long the prompt is, what was counted before it was asked.
         self._reason, self._used = "stop", Usage(prompt=prompt_tokens)
-        self._splitter = ThoughtSplitter()
 
     def waiting(self) -> bytes:
         return _PING
@@ -40,10 +38,9 @@ class MessageWriter:
 
     def end(self) -> bytes:
         # The usage of the prompt is only now sure, so it is said again with that of the answer.
-        held = b"".join([self._piece(piece) for piece in self._splitter.rest()])
         delta = {"stop_reason": stop_reason(self._reason), "stop_sequence": None, "stop_details": None}
         told = {"type": "message_delta", "delta": delta | {"container": None}, "usage": usage(self._used)}
-        return held + self._begin() + self._close() + _event(told) + _event({"type": "message_stop"})
+        return self._begin() + self._close() + _event(told) + _event({"type": "message_stop"})
 
     def failed(self, problem: Problem, status: int) -> bytes:
         return frame(errors.body(problem, status), name="error")
@@ -51,7 +48,7 @@ class MessageWriter:
     def _chunk(self, chunk: dict[str, Any]) -> bytes:
         if "prompt_progress" in chunk:
             self._used = _known(chunk["prompt_progress"])
-        return b"".join([self._piece(piece) for piece in self._splitter.pieces(pieces_of(chunk))])
+        return b"".join([self._piece(piece) for piece in pieces_of(chunk)])
 
     def _piece(self, piece: Piece) -> bytes:
         match piece:

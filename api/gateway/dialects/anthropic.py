@@ -17,6 +17,7 @@ from api.gateway.anthropic.answer import whole
 from api.gateway.anthropic.errors import SHAPE
 from api.gateway.anthropic.request import chat_of
 from api.gateway.anthropic.stream import MessageWriter
+from api.gateway.chats import chat
 from api.gateway.exchange import CHAT, Exchange
 from api.gateway.model_names import asked_for
 from api.gateway.proxy import Proxy
@@ -33,10 +34,10 @@ shapes.register(SHAPE, "/v1/messages", "/anthropic/")
 async def messages(request: Request, caller: Submitter) -> Response:
     """Answer a chat on a ready run of `model`, or on one that is started for it; `stream` streams events."""
     proxy: Proxy = request.app.state.proxy
-    exchange = read(await read_object(request))
+    exchange = _translated(await read_object(request))
     if exchange.writer is not None:
         exchange = await _counted(request, exchange)
-    return await proxy.carry(request, exchange)
+    return await proxy.carry(request, chat(exchange))
 
 
 async def _counted(request: Request, exchange: Exchange) -> Exchange:
@@ -48,12 +49,15 @@ async def _counted(request: Request, exchange: Exchange) -> Exchange:
 
 def read(asked: dict[str, Any]) -> Exchange:
     """The request; fields that are not known, and beta headers, are ignored. Raises InvalidParameters."""
+    return chat(_translated(asked))
+
+
+def _translated(asked: dict[str, Any]) -> Exchange:
     model = asked_for(asked)
     body = chat_of(asked)
+    exchange = Exchange(model, Capability.GENERATE, CHAT, body, lambda said: whole(said, model))
     if not want(asked, "stream", bool):
-        return Exchange(model, Capability.GENERATE, CHAT, body, lambda said: whole(said, model))
+        return exchange
     # The first event tells how long the prompt is; llama.cpp says so when it is asked to, others ignore it.
     body["return_progress"] = True
-    return Exchange(
-        model, Capability.GENERATE, CHAT, body, lambda said: whole(said, model), lambda: MessageWriter(model)
-    )
+    return replace(exchange, writer=lambda: MessageWriter(model))

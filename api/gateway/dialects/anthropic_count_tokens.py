@@ -11,6 +11,7 @@ from fastapi import APIRouter, Request, Response
 
 from api.deps import Submitter
 from api.gateway.anthropic.request import chat_of
+from api.gateway.chats import engine_body
 from api.gateway.reading import need, read_object
 from api.gateway.token_count import TokenCounter
 
@@ -34,4 +35,4 @@ async def count_tokens(request: Request, response: Response, caller: Submitter) 
 
 def _chat(asked: dict[str, Any]) -> dict[str, Any]:
     """How long the answer may become is not asked for, and does not matter."""
-    return chat_of(asked | {"max_tokens": 1})
+    return engine_body(chat_of(asked | {"max_tokens": 1}))

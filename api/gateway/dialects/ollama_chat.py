@@ -13,6 +13,7 @@ from starlette.responses import Response
 
 from api import shapes
 from api.deps import Submitter
+from api.gateway.chats import chat as chat_exchange
 from api.gateway.exchange import CHAT, COMPLETION, Exchange
 from api.gateway.ollama.answer import Field, Lines
 from api.gateway.ollama.errors import SHAPE
@@ -58,7 +59,7 @@ def exchange_of(asked: dict[str, Any], path: str, body: dict[str, Any], into: Fi
     """The request with its answer as lines. Raises InvalidParameters."""
     model = model_of(asked)
     lines = Lines(model, into)
-    return Exchange(
+    exchange = Exchange(
         model,
         Capability.GENERATE,
         path,
@@ -68,3 +69,5 @@ def exchange_of(asked: dict[str, Any], path: str, body: dict[str, Any], into: Fi
         spec=spec_of(asked),
         keep_alive=seconds_of(asked.get("keep_alive")),
     )
+    # Who says that the model should not think wants no thoughts either, of a model that cannot help it.
+    return chat_exchange(exchange, thoughts=asked.get("think") is not False) if path == CHAT else exchange

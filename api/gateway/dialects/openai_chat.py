@@ -14,6 +14,7 @@ from starlette.responses import Response
 
 from api import shapes
 from api.deps import Submitter
+from api.gateway.chats import chat as chat_exchange
 from api.gateway.exchange import CHAT, Exchange
 from api.gateway.model_names import asked_for
 from api.gateway.proxy import Proxy
@@ -47,7 +48,8 @@ def read(asked: dict[str, Any]) -> Exchange:
     stream = bool(want(body, "stream", bool))
     for ours in ("model", "stream", "stream_options"):
         body.pop(ours, None)
-    return Exchange(model, Capability.GENERATE, CHAT, body, _whole, (lambda: ChunkWriter(usage)) if stream else None)
+    writer = (lambda: ChunkWriter(usage)) if stream else None
+    return chat_exchange(Exchange(model, Capability.GENERATE, CHAT, body, _whole, writer))
 
 
 def _whole(said: dict[str, Any]) -> dict[str, Any]:

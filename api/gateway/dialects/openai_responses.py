@@ -12,6 +12,7 @@ from starlette.responses import Response
 
 from api import shapes
 from api.deps import Reader, Submitter
+from api.gateway.chats import chat
 from api.gateway.exchange import CHAT, Exchange
 from api.gateway.model_names import asked_for
 from api.gateway.proxy import Proxy
@@ -56,11 +57,5 @@ def read(asked: dict[str, Any]) -> Exchange:
     model = asked_for(asked)
     body = chat_of(asked)
     stream = bool(want(asked, "stream", bool))
-    return Exchange(
-        model,
-        Capability.GENERATE,
-        CHAT,
-        body,
-        answer.Response(asked).whole,
-        (lambda: ResponseWriter(asked)) if stream else None,
-    )
+    writer = (lambda: ResponseWriter(asked)) if stream else None
+    return chat(Exchange(model, Capability.GENERATE, CHAT, body, answer.Response(asked).whole, writer))

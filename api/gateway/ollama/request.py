@@ -12,6 +12,7 @@ from typing import Any
 
 from api.gateway.model_names import DEFAULT, asked_for
 from api.gateway.reading import want
+from api.gateway.thoughts_apart import FIELD
 from shared.errors import InvalidParameters
 from shared.runtimes import RunSpec
 
@@ -41,11 +42,8 @@ _LONGEST_STAY = 315_360_000.0
 
 def chat_of(asked: Mapping[str, Any]) -> dict[str, Any]:
     """`POST /api/chat` as the engine's request, without its model. Raises InvalidParameters."""
-    tools = want(asked, "tools", list)
     messages = list(_messages(want(asked, "messages", list) or []))
-    return (
-        {"messages": messages} | _options(asked) | _format(asked) | _think(asked) | ({"tools": tools} if tools else {})
-    )
+    return {"messages": messages} | _options(asked) | _format(asked) | _think(asked) | _tools(asked)
 
 
 def generate_of(asked: Mapping[str, Any]) -> dict[str, Any]:
@@ -103,6 +101,8 @@ def _messages(messages: list[Any]) -> Iterator[dict[str, Any]]:
         if not isinstance(message, dict) or not isinstance(message.get("role"), str):
             raise InvalidParameters(f"{place} is wrong", "it has no role", "give role and content", field=place)
         said: dict[str, Any] = {"role": message["role"], "content": _content(message)}
+        if thought := want(message, "thinking", str):
+            said[FIELD] = thought
         if calls := want(message, "tool_calls", list):
             said["tool_calls"] = [_call(call, f"call_{position}_{index}") for index, call in enumerate(calls)]
             waiting = [call["id"] for call in said["tool_calls"]]
@@ -140,6 +140,14 @@ def _call(call: object, name: str) -> dict[str, Any]:
         "type": "function",
         "function": {"name": function.get("name") or "", "arguments": written},
     }
+
+
+def _tools(asked: Mapping[str, Any]) -> dict[str, Any]:
+    """Ollama itself knows no `tool_choice`; it is OpenAI's here too."""
+    tools = want(asked, "tools", list)
+    if not tools:
+        return {}
+    return {"tools": tools} | ({"tool_choice": asked["tool_choice"]} if asked.get("tool_choice") else {})
 
 
 def _options(asked: Mapping[str, Any]) -> dict[str, Any]:

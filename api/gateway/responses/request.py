@@ -5,11 +5,12 @@ Source: OpenAI's API reference, "Create a model response", and the Open Response
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from api.gateway.reading import want
 from api.gateway.responses.tools import choice_of, tools_of
+from api.gateway.thoughts_apart import FIELD
 from shared.errors import InvalidParameters
 
 _SAME = ("temperature", "top_p", "presence_penalty", "frequency_penalty")
@@ -46,23 +47,40 @@ def _messages(asked: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     if not isinstance(items, list) or not items:
         why = "it is missing or empty" if not given else "it is neither a text nor a list"
         raise InvalidParameters("input is wrong", why, "give a text, or a list of items", field="input")
-    calls: list[dict[str, Any]] = []
+    yield from _turns(items)
+
+
+def _turns(items: Sequence[Any]) -> Iterator[dict[str, Any]]:
+    """What a model thought, said and called, in this order, is one message; each part of it was an item."""
+    turn: dict[str, Any] = {}
     for position, item in enumerate(items):
-        place = f"input.{position}"
-        if isinstance(item, dict) and item.get("type") == "function_call":
-            calls.append(_call(item))
-            continue
-        if calls:
-            # Calls that follow each other were made in one turn.
-            yield {"role": "assistant", "content": None, "tool_calls": calls}
-            calls = []
-        yield from _message(item, place)
-    if calls:
-        yield {"role": "assistant", "content": None, "tool_calls": calls}
+        match item.get("type") if isinstance(item, dict) else None:
+            case "function_call":
+                turn.setdefault("tool_calls", []).append(_call(item))
+            case "reasoning":
+                yield from _ended(turn)
+                turn = _thought(item)
+            case _:
+                said = _message(item, f"input.{position}")
+                yield from _ended(turn)
+                own = said["role"] == "assistant"
+                turn = (turn if own and not _speaks(turn) else {}) | (said if own else {})
+                if not own:
+                    yield said
+    yield from _ended(turn)
 
 
-def _message(item: object, place: str) -> Iterator[dict[str, Any]]:
-    """Earlier thoughts are left out: a model is not meant to read them again."""
+def _ended(turn: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    if _speaks(turn):
+        yield {"role": "assistant", "content": None, **turn}
+
+
+def _speaks(turn: Mapping[str, Any]) -> bool:
+    """A thought alone is no message."""
+    return "content" in turn or "tool_calls" in turn
+
+
+def _message(item: object, place: str) -> dict[str, Any]:
     if not isinstance(item, dict):
         raise InvalidParameters(f"{place} is wrong", "it is no object", "give an item with a type", field=place)
     match item.get("type") or "message":
@@ -70,12 +88,10 @@ def _message(item: object, place: str) -> Iterator[dict[str, Any]]:
             if item.get("role") not in _ROLES:
                 raise InvalidParameters(f"{place} is wrong", "it has no role", "give role and content", field=place)
             role = "system" if item["role"] == "developer" else item["role"]
-            yield {"role": role, "content": _content(item.get("content"), place)}
+            return {"role": role, "content": _content(item.get("content"), place)}
         case "function_call_output":
             said = _content(item.get("output"), place)
-            yield {"role": "tool", "tool_call_id": item.get("call_id") or "", "content": said}
-        case "reasoning":
-            return
+            return {"role": "tool", "tool_call_id": item.get("call_id") or "", "content": said}
         case other:
             raise InvalidParameters(
                 f"{place} cannot be used",
@@ -83,6 +99,14 @@ def _message(item: object, place: str) -> Iterator[dict[str, Any]]:
                 "send messages, function calls and their outputs",
                 field=place,
             )
+
+
+def _thought(item: Mapping[str, Any]) -> dict[str, str]:
+    """What the model thought before the message or the calls that follow."""
+    parts = item.get("content")
+    texts = [part.get("text") for part in parts if isinstance(part, dict)] if isinstance(parts, list) else []
+    said = "\n".join(text for text in texts if isinstance(text, str) and text)
+    return {FIELD: said} if said else {}
 
 
 def _call(item: Mapping[str, Any]) -> dict[str, Any]:

@@ -10,6 +10,7 @@ import pytest
 from api.gateway.anthropic.answer import whole
 from api.gateway.anthropic.request import chat_of
 from api.gateway.anthropic.stream import MessageWriter
+from api.gateway.dialects.anthropic import read
 from shared.errors import InvalidParameters, Unavailable
 
 _HELLO = {"role": "user", "content": "hello"}
@@ -56,7 +57,7 @@ def events(written: bytes) -> list[dict[str, Any]]:
             ]}]},
             [
                 _HELLO,
-                {"role": "assistant", "content": "let me see", "tool_calls": [
+                {"role": "assistant", "content": "let me see", "reasoning_content": "hm", "tool_calls": [
                     {"id": "t1", "type": "function", "function": {"name": "look", "arguments": '{"at": 1}'}},
                 ]},
                 {"role": "tool", "tool_call_id": "t1", "content": "seen"},
@@ -170,22 +171,28 @@ def test_tool_calls_are_blocks_with_their_input(arguments: str, given: dict[str,
 
 def test_thoughts_between_tags_are_blocks_of_their_own() -> None:
     said = {"choices": [{"message": {"content": "<think>hm</think>yes"}, "finish_reason": "stop"}]}
-    assert whole(said, "m")["content"] == [
+    message = read(asked(model="m")).whole(said)
+    assert isinstance(message, dict)
+    assert message["content"] == [
         {"type": "thinking", "thinking": "hm", "signature": ""},
         {"type": "text", "text": "yes", "citations": None},
     ]
-    writer = MessageWriter("m")
+    make = read(asked(model="m", stream=True)).writer
+    assert make is not None
+    writer = make()
     said_in_pieces = [chunk({"content": text}) for text in ("<th", "ink>hm</", "think>\n", "yes")]
-    read = events(writer.feed(said_in_pieces) + writer.end())
-    deltas = [event["delta"] for event in read if event["type"] == "content_block_delta"]
+    told = events(writer.feed(said_in_pieces) + writer.end())
+    deltas = [event["delta"] for event in told if event["type"] == "content_block_delta"]
     assert deltas == [{"type": "thinking_delta", "thinking": "hm"}, {"type": "text_delta", "text": "yes"}]
 
 
 def test_a_stream_of_half_a_tag_is_text() -> None:
-    writer = MessageWriter("m")
-    read = events(writer.feed([chunk({"content": "<thi"})]) + writer.end())
-    assert [e["delta"]["text"] for e in read if e["type"] == "content_block_delta"] == ["<thi"]
-    assert read[-1]["type"] == "message_stop"
+    make = read(asked(model="m", stream=True)).writer
+    assert make is not None
+    writer = make()
+    told = events(writer.feed([chunk({"content": "<thi"})]) + writer.end())
+    assert [e["delta"]["text"] for e in told if e["type"] == "content_block_delta"] == ["<thi"]
+    assert told[-1]["type"] == "message_stop"
 
 
 def test_what_was_counted_before_begins_the_stream_and_the_engine_has_the_last_word() -> None:

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api.gateway.pieces import Call, End, Piece, Text, Thought
-from api.gateway.thinking import ThinkParser, ThoughtSplitter, split_thinking, strip_thinking
+from api.gateway.pieces import Text, Thought
+from api.gateway.thinking import ThinkParser, split_thinking, strip_thinking
 
 _TEXTS = st.lists(
     st.sampled_from(["<think>", "</think>", "<thi", "nk>", "</", "think", "<", ">", " ", "\n", "a", "é"]), max_size=12
@@ -34,7 +34,9 @@ def parsed(pieces: list[str], *, opened: bool = False) -> tuple[str, str]:
         ("<think>a < b </ c</think>yes", "a < b </ c", "yes"),
         ("<think>hm</think>use <think> twice</think>", "hm", "use <think> twice</think>"),
         ("a <think> tag opens a thought", "", "a <think> tag opens a thought"),
-        ("hm</think>hello", "hm", "hello"),
+        ("hm</think>\n\nhello", "hm", "hello"),
+        ("hm\n</think>", "hm\n", ""),
+        ("`</think>` ends a thought", "", "`</think>` ends a thought"),
         ("<thin", "", "<thin"),
         ("<think>hm</thin", "hm</thin", ""),
         ("", "", ""),
@@ -73,14 +75,3 @@ def test_little_is_held_back(text: str) -> None:
 
 def test_a_template_may_have_opened_the_thought() -> None:
     assert parsed(["hm", "</thi", "nk>\n", "hello"], opened=True) == ("hm", "hello")
-
-
-def test_what_was_held_back_comes_before_the_end() -> None:
-    splitter = ThoughtSplitter()
-    said: list[Piece] = [Text("<thi"), End("length")]
-    assert [*splitter.pieces(said), *splitter.rest()] == [Text("<thi"), End("length")]
-
-
-def test_an_engine_that_splits_itself_is_left_alone() -> None:
-    said: list[Piece] = [Thought("hm"), Text("<think>"), Call(0, "c", "f", "{}")]
-    assert list(ThoughtSplitter().pieces(said)) == said

@@ -1,0 +1,53 @@
+"""What chats of all dialects have in common: made for engines, and their answers mended for clients."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from api.gateway.exchange import Exchange, Said, Writer
+from api.gateway.forced_call import ForcedCall
+from api.gateway.history import without_old_thoughts
+from api.gateway.mending import Mend, MendedWriter
+from api.gateway.reading import want
+from api.gateway.thoughts_apart import ThoughtsApart
+from api.gateway.tool_choice import decided
+
+
+def engine_body(body: dict[str, Any]) -> dict[str, Any]:
+    """The request of a chat as engines understand it. Raises InvalidParameters."""
+    return _prepared(body)[0]
+
+
+def chat(exchange: Exchange, *, thoughts: bool = True) -> Exchange:
+    """A dialect's chat with all that dialects do not do themselves; `thoughts` false leaves them out of the answer.
+
+    Raises InvalidParameters.
+    """
+    body, forced = _prepared(exchange.body)
+    choices = want(body, "n", int) or 1
+
+    def mends() -> list[Mend]:
+        apart = ThoughtsApart(keep=thoughts, choices=choices)
+        return [apart, ForcedCall()] if forced else [apart]
+
+    return replace(exchange, body=body, whole=_whole(exchange, mends), writer=_writer(exchange.writer, mends))
+
+
+def _prepared(body: dict[str, Any]) -> tuple[dict[str, Any], bool]:
+    body, forced = decided(body)
+    return body | {"messages": without_old_thoughts(body.get("messages") or [])}, forced
+
+
+def _whole(exchange: Exchange, mends: Callable[[], list[Mend]]) -> Callable[[dict[str, Any]], Said | bytes]:
+    def whole(said: dict[str, Any]) -> Said | bytes:
+        for mend in mends():
+            said = mend.whole(said)
+        return exchange.whole(said)
+
+    return whole
+
+
+def _writer(writer: Callable[[], Writer] | None, mends: Callable[[], list[Mend]]) -> Callable[[], Writer] | None:
+    return None if writer is None else lambda: MendedWriter(writer(), mends())

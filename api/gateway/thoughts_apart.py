@@ -1,0 +1,99 @@
+"""Thoughts of a model in a field of their own, `reasoning_content`, whatever its engine does with them.
+
+llama.cpp calls the field so, mlx-lm `reasoning`, and engines that do not know a model's template leave `<think>` tags
+in the text.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from api.gateway.pieces import Text, Thought
+from api.gateway.thinking import ThinkParser, split_thinking
+
+FIELD = "reasoning_content"
+#: Of a chunk that has to be read after all; in a text the quotes would have backslashes.
+_OTHER_NAME, _NAME = b'"reasoning"', b'"reasoning_content"'
+
+
+class ThoughtsApart:
+    """A mend; `keep` false leaves thoughts out altogether. `choices`: answers of one request, which think apart."""
+
+    def __init__(self, *, keep: bool = True, choices: int = 1) -> None:
+        self._keep = keep
+        self._parsers: dict[int, ThinkParser] = {}
+        self._choices = choices
+        #: Choices of which all that follows is answer.
+        self._answering: set[int] = set()
+
+    def whole(self, said: dict[str, Any]) -> dict[str, Any]:
+        for choice in said.get("choices") or ():
+            message = choice.get("message") or {}
+            thought, text = _own(message), message.get("content")
+            if thought is None and isinstance(text, str):
+                thought, message["content"] = split_thinking(text)
+            self._put(message, thought)
+        return said
+
+    def chunk(self, event: bytes) -> Sequence[bytes]:
+        # Nearly all chunks are pieces of the answer and go through unread: reading them would cost most of the time.
+        if len(self._answering) >= self._choices and _OTHER_NAME not in event and (self._keep or _NAME not in event):
+            return (event,)
+        chunk = json.loads(event)
+        for choice in chunk.get("choices") or ():
+            self._choice(choice)
+        return (json.dumps(chunk, ensure_ascii=False).encode(errors="replace"),) if _tells(chunk) else ()
+
+    def rest(self) -> Sequence[bytes]:
+        held = [
+            {"index": index, "delta": delta, "finish_reason": None}
+            for index, parser in self._parsers.items()
+            if (delta := self._delta(parser.end()))
+        ]
+        return [json.dumps({"choices": held}).encode()] if held else []
+
+    def _choice(self, choice: dict[str, Any]) -> None:
+        index = choice.get("index") or 0
+        delta = choice["delta"] = choice.get("delta") or {}
+        parser = self._parsers.setdefault(index, ThinkParser())
+        said: list[Text | Thought] = []
+        if (thought := _own(delta)) is not None:
+            # The engine splits by itself: its text is all answer.
+            said = [*parser.end(), Thought(thought)]
+            self._answering.add(index)
+        if index not in self._answering:
+            said += parser.feed(delta.pop("content")) if delta.get("content") else ()
+            if choice.get("finish_reason") or delta.get("tool_calls"):
+                said += parser.end()
+                self._answering.add(index)
+        if parser.answering:
+            self._answering.add(index)
+        delta.update(self._delta(said))
+
+    def _delta(self, said: Iterable[Text | Thought]) -> dict[str, str]:
+        said = list(said)
+        parts = {
+            FIELD: "".join(piece.text for piece in said if isinstance(piece, Thought) and self._keep),
+            "content": "".join(piece.text for piece in said if isinstance(piece, Text)),
+        }
+        return {name: text for name, text in parts.items() if text}
+
+    def _put(self, message: dict[str, Any], thought: str | None) -> None:
+        if thought and self._keep:
+            message[FIELD] = thought
+
+
+def _own(spoken: dict[str, Any]) -> str | None:
+    """The thought that the engine itself has put apart, taken out."""
+    found = [spoken.pop(name, None) for name in (FIELD, "reasoning")]
+    return next((thought for thought in found if isinstance(thought, str) and thought), None)
+
+
+def _tells(chunk: dict[str, Any]) -> bool:
+    """Not so a chunk whose whole text is held back."""
+    choices = chunk.get("choices")
+    if not choices or chunk.get("usage") or "prompt_progress" in chunk:
+        return True
+    return any(one["delta"] or one.get("finish_reason") or one.get("logprobs") for one in choices)

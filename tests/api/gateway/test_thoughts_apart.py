@@ -1,0 +1,136 @@
+"""Thoughts in a field of their own, for every dialect and however an engine tells them."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from api.gateway.dialects import ollama_chat, openai_chat, openai_responses
+from api.gateway.exchange import CHAT
+from api.gateway.ollama.request import chat_of
+from api.gateway.thoughts_apart import ThoughtsApart
+
+_HELLO = [{"role": "user", "content": "hello"}]
+_TEXTS = st.lists(
+    st.sampled_from(["<think>", "</think>", "<thi", "nk>", "</", "\n", " ", "a", "é", '"reasoning"']), max_size=10
+).map("".join)
+
+
+def chunk(delta: dict[str, Any], reason: str | None = None, index: int = 0, **more: Any) -> bytes:
+    return json.dumps({"choices": [{"index": index, "delta": delta, "finish_reason": reason}], **more}).encode()
+
+
+def told(mend: ThoughtsApart, *events: bytes) -> list[dict[str, Any]]:
+    """The deltas of the mended chunks, also of those that were held back."""
+    mended = [one for event in events for one in mend.chunk(event)] + list(mend.rest())
+    return [choice["delta"] for one in mended for choice in json.loads(one)["choices"]]
+
+
+def joined(deltas: list[dict[str, Any]], field: str) -> str:
+    return "".join(delta.get(field) or "" for delta in deltas)
+
+
+def whole(**message: Any) -> dict[str, Any]:
+    return {"choices": [{"message": {"role": "assistant", **message}, "finish_reason": "stop"}]}
+
+
+def test_tags_across_chunks_are_a_field() -> None:
+    texts = ["<th", "ink>\nhm", "</th", "ink>\n\n", "yes", " <think>"]
+    deltas = told(ThoughtsApart(), *(chunk({"content": text}) for text in texts))
+    assert (joined(deltas, "reasoning_content"), joined(deltas, "content")) == ("hm", "yes <think>")
+    assert all(deltas), "nothing is told while it is held back"
+
+
+def test_an_unclosed_thought_goes_on_to_the_end() -> None:
+    deltas = told(ThoughtsApart(), chunk({"content": "<think>hm </thi"}), chunk({}, "length"))
+    assert joined(deltas, "reasoning_content") == "hm </thi"
+    assert not joined(deltas, "content")
+
+
+@pytest.mark.parametrize("name", ["reasoning", "reasoning_content"])
+def test_what_the_engine_puts_apart_has_one_name_and_its_text_stays(name: str) -> None:
+    deltas = told(ThoughtsApart(), chunk({name: "h"}), chunk({name: "m"}), chunk({"content": "<think>"}))
+    assert deltas == [{"reasoning_content": "h"}, {"reasoning_content": "m"}, {"content": "<think>"}]
+    message = ThoughtsApart().whole(whole(content="<think>", **{name: "hm"}))["choices"][0]["message"]
+    assert message == {"role": "assistant", "content": "<think>", "reasoning_content": "hm"}
+
+
+def test_who_wants_no_thoughts_gets_none() -> None:
+    mend = ThoughtsApart(keep=False)
+    events = [chunk({"content": "<think>hm</think>yes"}), chunk({"reasoning_content": "late"}), chunk({}, "stop")]
+    deltas = told(mend, *events)
+    assert deltas == [{"content": "yes"}, {}]
+    message = ThoughtsApart(keep=False).whole(whole(content="<think>hm</think>yes"))["choices"][0]["message"]
+    assert message == {"role": "assistant", "content": "yes"}
+
+
+def test_answers_to_one_request_think_apart() -> None:
+    mend = ThoughtsApart(choices=2)
+    deltas = told(mend, chunk({"content": "yes"}), chunk({"content": "<think>hm"}, index=1), chunk({"content": "!"}))
+    assert deltas == [{"content": "yes"}, {"reasoning_content": "hm"}, {"content": "!"}]
+
+
+def test_calls_and_counts_go_through_with_what_was_held_back() -> None:
+    call = {"tool_calls": [{"index": 0, "id": "a"}]}
+    assert told(ThoughtsApart(), chunk({"content": "<thi"}), chunk(call)) == [{"content": "<thi", **call}]
+    last = json.dumps({"choices": [], "usage": {"prompt_tokens": 1}}).encode()
+    assert json.loads(ThoughtsApart().chunk(last)[0]) == json.loads(last)
+
+
+def test_an_answer_goes_through_unread() -> None:
+    mend = ThoughtsApart()
+    mend.chunk(chunk({"content": "a"}))
+    odd = b'{"choices":[ {"index":0,"delta":{"content":"b"}} ]}'
+    assert mend.chunk(odd) == (odd,)
+
+
+@given(_TEXTS, st.integers(1, 5))
+def test_a_stream_says_what_an_uncut_one_says(text: str, step: int) -> None:
+    cut = [chunk({"content": text[start : start + step]}) for start in range(0, len(text), step)]
+    pieces, at_once = told(ThoughtsApart(), *cut), told(ThoughtsApart(), chunk({"content": text}))
+    for field in ("content", "reasoning_content"):
+        assert joined(pieces, field) == joined(at_once, field)
+
+
+def test_openais_clients_read_thoughts_beside_the_answer() -> None:
+    exchange = openai_chat.read({"model": "m", "messages": _HELLO, "stream": True})
+    said = exchange.whole(whole(content="<think>hm</think>yes"))
+    assert isinstance(said, dict)
+    message = said["choices"][0]["message"]
+    assert (message["content"], message["reasoning_content"]) == ("yes", "hm")
+    assert exchange.writer is not None
+    writer = exchange.writer()
+    written = writer.feed([chunk({"role": "assistant", "content": "<thi"}), chunk({"content": "nk>hm"})]) + writer.end()
+    first, second, done = [block.removeprefix(b"data: ") for block in written.strip().split(b"\n\n")]
+    assert json.loads(first)["choices"][0]["delta"]["role"] == "assistant"
+    assert json.loads(second)["choices"][0]["delta"] == {"reasoning_content": "hm"}
+    assert done == b"[DONE]"
+
+
+def test_responses_have_an_item_for_thoughts() -> None:
+    exchange = openai_responses.read({"model": "m", "input": "hello", "stream": True})
+    said = exchange.whole(whole(content="<think>hm</think>yes"))
+    assert isinstance(said, dict)
+    assert [item["type"] for item in said["output"]] == ["reasoning", "message"]
+    assert exchange.writer is not None
+    writer = exchange.writer()
+    written = writer.feed([chunk({"content": "<think>hm</think>"}), chunk({"content": "yes"})]) + writer.end()
+    assert b"response.reasoning_text.delta" in written
+    assert b"<think>" not in written
+
+
+@pytest.mark.parametrize(("think", "thought"), [(True, "hm"), (None, "hm"), (False, None)])
+def test_ollamas_clients_say_whether_they_want_thoughts(think: bool | None, thought: str | None) -> None:
+    asked = {"model": "m", "messages": _HELLO, "think": think}
+    exchange = ollama_chat.exchange_of(asked, CHAT, chat_of(asked), "message")
+    said = exchange.whole(whole(content="<think>hm</think>yes"))
+    assert isinstance(said, dict)
+    assert (said["message"]["content"], said["message"].get("thinking")) == ("yes", thought)
+    assert exchange.writer is not None
+    writer = exchange.writer()
+    lines = (writer.feed([chunk({"content": "<think>hm</think>"}), chunk({"content": "yes"})]) + writer.end()).split()
+    assert any(b'"thinking"' in line for line in lines) == (thought is not None)
