@@ -8,11 +8,12 @@ import subprocess
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import Field
 
-from shared.errors import Problem, UnsupportedModel
+from shared.errors import InvalidInput, Problem, UnsupportedModel
 from shared.runtimes import InstalledModel, LaunchPlan, RunSpec, RuntimeInfo
 from shared.settings import load_settings
 from shared.units import MIB, Bytes
@@ -22,6 +23,7 @@ from workers.launch.cores import fast_cores
 from workers.launch.diagnosis import COMMON, diagnose, symptom
 from workers.launch.metal import HAS_METAL
 from workers.launch.params import EngineParams, context_of, read_params, slots_of
+from workers.launch.tool_template import tool_template
 
 _CAPABILITIES = (Capability.GENERATE, Capability.EMBED)
 #: Threads that wait for each other sleep instead of spinning. Where anything else wants the same cores, spinning makes
@@ -104,6 +106,7 @@ class LlamaCpp:
             # nor free. Read into memory they are the run's, and both the guard and the ceiling see them.
             "map_weights": not HAS_METAL,
             **params.model_dump(),
+            "chat_template": params.chat_template or _tool_template(path),
             **_threads(params),
             **_embedding(model, params, context),
         }
@@ -118,6 +121,14 @@ class LlamaCpp:
 
     def diagnose(self, exit_code: int | None, stderr_tail: str) -> Problem:
         return diagnose(self.name, _SYMPTOMS, exit_code, stderr_tail)
+
+
+def _tool_template(path: Path) -> str | None:
+    """Whether a file can be read at all is told by llama.cpp, in the run's log."""
+    try:
+        return tool_template(path)
+    except (OSError, InvalidInput):
+        return None
 
 
 def _threads(params: LlamaParams) -> dict[str, int]:
