@@ -135,6 +135,57 @@ class Usage(Base):
     joules: Mapped[float | None]
 
 
+class QuotaCount(Base):
+    """How much of one limit a key has used in the window of the clock that is under way, at all front doors together."""
+
+    __tablename__ = "quota_counts"
+
+    key: Mapped[str] = mapped_column(ForeignKey("keys.id", ondelete="CASCADE"), primary_key=True)
+    #: A `shared.quotas.Limit` of a window, as in `tokens/day`.
+    limit: Mapped[str] = mapped_column(String(24), primary_key=True)
+    #: Number of the window since 1970.
+    window: Mapped[int]
+    used: Mapped[int]
+
+
+class QuotaFlight(Base):
+    """How many requests of a key are under way at one front door."""
+
+    __tablename__ = "quota_flights"
+
+    key: Mapped[str] = mapped_column(ForeignKey("keys.id", ondelete="CASCADE"), primary_key=True)
+    #: A name that each process has for itself.
+    door: Mapped[str] = mapped_column(String(40), primary_key=True)
+    requests: Mapped[int] = mapped_column(Integer)
+    #: The process is gone when it has not renewed this in time.
+    until: Mapped[float]
+
+
+class Call(Base):
+    """One request to an engine through the gateway: who, of what, how long. What was said only when that is logged."""
+
+    __tablename__ = "calls"
+    __table_args__ = ({"sqlite_autoincrement": True},)
+
+    seq: Mapped[int] = mapped_column(BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True)
+    #: When it ended.
+    at: Mapped[float]
+    #: As in the answer's `x-request-id`.
+    request_id: Mapped[str] = mapped_column(String(64))
+    key: Mapped[str] = mapped_column(String(40))
+    #: As the client called it.
+    model: Mapped[str] = mapped_column(String(200))
+    path: Mapped[str] = mapped_column(String(120))
+    #: `done`, `left` when the client went before the end, or the code of the error.
+    outcome: Mapped[str] = mapped_column(String(40))
+    prompt: Mapped[int]
+    cached: Mapped[int]
+    completion: Mapped[int]
+    seconds: Mapped[float]
+    #: The request's body, with `log_content` only.
+    content: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+
+
 class Audit(Base):
     """What somebody changed with an admin's rights, or tried to."""
 
@@ -200,6 +251,8 @@ class Host(Base):
 
     name: Mapped[str] = mapped_column(String(64), primary_key=True)
     token_digest: Mapped[str] = mapped_column(String(64), unique=True)
+    #: Id of the key that let it join, which may let it join again; empty when an admin did.
+    joined_by: Mapped[str] = mapped_column(String(40), default="")
     #: The agent process that speaks for it now, and the boot it runs in.
     agent: Mapped[str | None] = mapped_column(String(40))
     boot_id: Mapped[str | None] = mapped_column(String(64))
