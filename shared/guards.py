@@ -7,15 +7,11 @@ break an invariant each time; a guard that can be missed is not a guard.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from typing import TYPE_CHECKING
 
 from sqlalchemy import ColumnElement, TextClause, exists, select
 
 from shared.tables import Attempt, Host, Job, Leader, Run, is_live_attempt, is_live_run
 from shared.vocabulary import FINAL_JOB_STATES, AttemptState, JobState, RunState
-
-if TYPE_CHECKING:
-    from shared.leader import Fence
 
 Conditions = list[ColumnElement[bool] | TextClause]
 Moment = ColumnElement[float]
@@ -24,9 +20,9 @@ Moment = ColumnElement[float]
 # --- the scheduler -----------------------------------------------------------------------------
 
 
-def leads(fence: Fence, moment: Moment) -> Conditions:
+def leads(holder: str, epoch: int, moment: Moment) -> Conditions:
     """I8: only the current epoch, held by this process and not yet over, may schedule."""
-    return [Leader.holder == fence.holder, Leader.epoch == fence.epoch, Leader.until > moment]
+    return [Leader.holder == holder, Leader.epoch == epoch, Leader.until > moment]
 
 
 def assignable(moment: Moment) -> Conditions:

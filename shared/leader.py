@@ -28,6 +28,9 @@ class Fence:
     holder: str
     epoch: int
 
+    def holds(self, session: Session) -> guards.Conditions:
+        return guards.leads(self.holder, self.epoch, now(session))
+
 
 def lead(session: Session, holder: str, seconds: float, name: str = NAME) -> Fence | None:
     """Take or renew the lead for `seconds`; `None` while somebody else has it."""
@@ -54,9 +57,7 @@ def lead(session: Session, holder: str, seconds: float, name: str = NAME) -> Fen
 
 def resign(session: Session, fence: Fence, name: str = NAME) -> None:
     """Let another scheduler lead at once."""
-    session.execute(
-        update(Leader).where(Leader.name == name, *guards.leads(fence, now(session))).values(until=text("0"))
-    )
+    session.execute(update(Leader).where(Leader.name == name, *fence.holds(session)).values(until=text("0")))
 
 
 def check(session: Session, fence: Fence, name: str = NAME) -> None:
@@ -67,7 +68,7 @@ def check(session: Session, fence: Fence, name: str = NAME) -> None:
     held = (session.get_transaction(), fence, name)
     if session.info.get("held") == held:
         return
-    query = select(Leader.epoch).where(Leader.name == name, *guards.leads(fence, now(session))).with_for_update()
+    query = select(Leader.epoch).where(Leader.name == name, *fence.holds(session)).with_for_update()
     if session.scalar(query) is None:
         raise StaleTransition(
             "This scheduler no longer leads",

@@ -178,7 +178,7 @@ class AttemptContext:
 
     @property
     def fleet(self) -> AttemptFleet:
-        return AttemptFleet(self)
+        return AttemptFleet(self.front_door, self.job_id, self.attempt, self.worker, self.raise_if_cancelled, self.log)
 
     def _poll(self, message: Acquire, until: set[RunState]) -> Acquired:
         while True:

@@ -6,7 +6,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from threading import Condition, Event
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import dramatiq
 import redis
@@ -15,9 +15,6 @@ from dramatiq.errors import DecodeError
 
 from shared.broker.bell import Bell
 from shared.broker.outage import Outage
-
-if TYPE_CHECKING:
-    from shared.broker.broker import LaneBroker
 
 _log = structlog.get_logger(__name__)
 
@@ -31,6 +28,18 @@ _ACKNOWLEDGE_AT_ONCE = 16
 _NAP = 0.05
 
 
+class Lanes(Protocol):
+    """What a consumer asks of its broker; all may raise Redis's errors."""
+
+    def fetch(self, lane: str, count: int) -> list[bytes | None]: ...
+
+    def acknowledge(self, lane: str, redis_ids: Sequence[str]) -> None: ...
+
+    def requeue(self, lane: str, redis_ids: Sequence[str]) -> None: ...
+
+    def held(self, lane: str) -> set[str]: ...
+
+
 class LaneConsumer(dramatiq.Consumer):
     """Iterates over a lane's messages, holding at most `prefetch` that are not acknowledged.
 
@@ -39,7 +48,7 @@ class LaneConsumer(dramatiq.Consumer):
     `__next__` is called by one thread; `ack` and `nack` by any.
     """
 
-    def __init__(self, broker: LaneBroker, lane: str, prefetch: int, bell: Bell, halted: Event) -> None:
+    def __init__(self, broker: Lanes, lane: str, prefetch: int, bell: Bell, halted: Event) -> None:
         self._broker = broker
         self._lane = lane
         self._prefetch = prefetch
