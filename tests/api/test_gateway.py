@@ -50,7 +50,8 @@ def test_a_chat_is_answered_under_the_name_that_was_asked_for(door: Served, flee
     assert answer.status_code == 200, answer.text
     body = answer.json()
     assert (body["object"], body["model"]) == ("chat.completion", "echo")
-    assert body["choices"][0]["message"] == {"role": "assistant", "content": "hello there", "refusal": None}
+    message = {"role": "assistant", "content": "hello there", "refusal": None, "annotations": []}
+    assert body["choices"][0]["message"] == message
     assert body["usage"]["completion_tokens"] == 2
 
 

@@ -55,6 +55,12 @@ def usage(used: Usage) -> dict[str, Any]:
     }
 
 
+def tool_use(call: Call) -> dict[str, Any]:
+    """A call whose input is still to come; the model called by itself, not out of a program of its own."""
+    empty = {"type": "tool_use", "id": call.id or new_id("toolu"), "name": call.name or "", "input": {}}
+    return empty | {"caller": {"type": "direct"}}
+
+
 def stop_reason(word: str) -> str:
     return _REASONS.get(word, "end_turn")
 
@@ -65,4 +71,4 @@ def _tool_use(call: Call) -> dict[str, Any]:
     except ValueError:
         # Small models write broken JSON; the client sees what it was rather than nothing.
         given = {"arguments": call.arguments}
-    return {"type": "tool_use", "id": call.id or new_id("toolu"), "name": call.name or "", "input": given}
+    return tool_use(call) | {"input": given}

@@ -7,11 +7,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from api.gateway.anthropic import errors
-from api.gateway.anthropic.answer import message, stop_reason, usage
+from api.gateway.anthropic.answer import message, stop_reason, tool_use, usage
 from api.gateway.pieces import Call, End, Piece, Text, Thought, Usage, pieces_of
 from api.sse import MEDIA_TYPE, frame
 from shared.errors import Problem
-from shared.identifiers import new_id
 
 _PING = frame({"type": "ping"}, name="ping")
 
@@ -67,8 +66,7 @@ class MessageWriter:
     def _call(self, call: Call) -> bytes:
         opened = b""
         if self._open != ("tool_use", call.index):
-            block = {"type": "tool_use", "id": call.id or new_id("toolu"), "name": call.name or "", "input": {}}
-            opened = self._start(("tool_use", call.index), block)
+            opened = self._start(("tool_use", call.index), tool_use(call))
         if not call.arguments:
             return opened
         return opened + self._delta({"type": "input_json_delta", "partial_json": call.arguments})

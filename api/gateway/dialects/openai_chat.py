@@ -62,6 +62,7 @@ def _whole(said: dict[str, Any]) -> dict[str, Any]:
         choice.setdefault("logprobs", None)
         for name in ("content", "refusal"):
             choice["message"].setdefault(name, None)
+        choice["message"].setdefault("annotations", [])
     return said
 
 

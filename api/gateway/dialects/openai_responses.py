@@ -55,6 +55,8 @@ async def find(response_id: str, caller: Reader) -> None:
 def read(asked: dict[str, Any]) -> Exchange:
     """The request; fields that are not known are ignored. Raises InvalidParameters."""
     model = asked_for(asked)
+    # An answer says who gave it, also to those who named nobody.
+    asked = asked | {"model": model}
     body = chat_of(asked)
     stream = bool(want(asked, "stream", bool))
     writer = (lambda: ResponseWriter(asked)) if stream else None

@@ -165,7 +165,8 @@ def test_tool_calls_are_blocks_with_their_input(arguments: str, given: dict[str,
     call = {"id": "t", "type": "function", "function": {"name": "look", "arguments": arguments}}
     said = {"choices": [{"message": {"content": None, "tool_calls": [call]}, "finish_reason": "tool_calls"}]}
     message = whole(said, "m")
-    assert message["content"] == [{"type": "tool_use", "id": "t", "name": "look", "input": given}]
+    block = {"type": "tool_use", "id": "t", "name": "look", "input": given, "caller": {"type": "direct"}}
+    assert message["content"] == [block]
     assert message["stop_reason"] == "tool_use"
 
 

@@ -166,3 +166,9 @@ def test_no_response_can_be_found_again(door: Served, method: str, path: str) ->
     answer = door.client.request(method, f"/v1/responses/resp_1{path}")
     assert (answer.status_code, set(answer.json()["error"])) == (404, {"message", "type", "param", "code"})
     assert "not kept" in answer.json()["error"]["message"]
+
+
+def test_who_names_no_model_is_told_which_answers_for_all() -> None:
+    said = read({"input": "hello"}).whole({"choices": [{"message": {"content": "yes"}, "finish_reason": "stop"}]})
+    assert isinstance(said, dict)
+    assert said["model"] == "default"
