@@ -27,6 +27,7 @@ from api.pulse import Pulse
 from api.request_id import Named
 from api.routes import (
     audit,
+    calls,
     events,
     files,
     health,
@@ -86,7 +87,7 @@ def create_app(settings: Settings, database: Database) -> FastAPI:
         app.include_router(router)
     # Routes are tried in this order: the busiest first.
     busy = (worker, worker_models, jobs, events, model_aliases, models_hub, models_store, models, runs, hosts)
-    for module in (*busy, queues, schedules, quarantines, files, keys, usage, audit, health):
+    for module in (*busy, queues, schedules, quarantines, files, keys, usage, calls, audit, health):
         app.include_router(module.router)
     for router in others:
         app.include_router(router)
@@ -121,7 +122,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
                 await task
         await app.state.proxy.close()
         app.state.token_counter.close()
-        door.meter.write()
+        door.meter.close()
         door.pulse.close()
         door.alarm.close()
 

@@ -1,13 +1,12 @@
-"""What keys use: counted as it happens, written down every other second, and held against their limits.
+"""What keys use: counted as it happens, and written down every other second.
 
-Counting costs a request no query. What was counted and not yet written is written when the process is told to stop; a
-process that is killed loses two seconds of it.
+Counting costs a request no query; what keys may use at most is another matter (`api.quota_desk`). What was counted and
+not yet written is written when the process is told to stop; a process that is killed loses two seconds of it.
 """
 
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Iterable
 from contextlib import suppress
 from threading import Lock
@@ -19,17 +18,19 @@ from sqlalchemy.orm import Session
 from starlette.concurrency import run_in_threadpool
 
 from api.gateway.model_names import find
-from shared import usage
+from api.quota_desk import Desk
+from shared import calls, usage
+from shared.calls import Called
 from shared.db import Database
 from shared.errors import CidermillError
-from shared.keys import Caller
-from shared.quotas import Account, Limit
 from shared.tables import Job
 from shared.usage import Part, Spent
 
 _log = structlog.get_logger(__name__)
 
 _WRITE = 2.0
+#: Calls that are kept while the database is away; of more the oldest are lost.
+_MOST_CALLS = 10_000
 
 
 class Meter:
@@ -40,30 +41,9 @@ class Meter:
         self._spent: dict[Part, Spent] = {}
         #: Jobs that ended well and whose usage is still to be read.
         self._jobs: list[str] = []
-        self._accounts: dict[str, Account] = {}
+        self._calls: list[Called] = []
+        self.desk = Desk(database)
         self._lock = Lock()
-
-    async def admit(self, caller: Caller) -> Account:
-        """Count a request, which ends with `Account.leave`. Raises QuotaExceeded."""
-        account = self._accounts.get(caller.id)
-        if account is None:
-            account = await run_in_threadpool(self._account, caller)
-        account.admit(caller.limits, time.time())
-        return account
-
-    def admit_jobs(self, caller: Caller, count: int) -> None:
-        """Count so many jobs as requests; what they use is counted when they end. Raises QuotaExceeded."""
-        if not caller.limits:
-            return
-        account = self._account(caller)
-        limits = {name: limit for name, limit in caller.limits.items() if name != Limit.CONCURRENT}
-        for _ in range(count):
-            account.admit(limits, time.time())
-            account.leave(0, time.time())
-
-    def account(self, caller: Caller) -> Account:
-        """What a caller that was here before has used."""
-        return self._accounts[caller.id]
 
     def count(self, part: Part, spent: Spent) -> None:
         """Note what was used; the model may be called as the client calls it."""
@@ -74,6 +54,11 @@ class Meter:
         """Note what these jobs used; only those that ended well used something."""
         with self._lock:
             self._jobs.extend(job_ids)
+
+    def called(self, call: Called) -> None:
+        """Log a request that is over."""
+        with self._lock:
+            self._calls.append(call)
 
     async def run(self) -> None:
         """Write down what was counted, again and again."""
@@ -86,36 +71,33 @@ class Meter:
         with self._lock:
             spent, self._spent = self._spent, {}
             jobs, self._jobs = self._jobs, []
-        if not spent and not jobs:
-            return
+            over, self._calls = self._calls, []
+        of_jobs: dict[Part, Spent] = {}
         try:
-            with self._database.write() as session:
-                of_jobs = _of_jobs(session, jobs)
-                usage.add(session, _total(_named(session, spent), of_jobs))
+            if spent or jobs or over:
+                with self._database.write() as session:
+                    of_jobs = _of_jobs(session, jobs)
+                    usage.add(session, _total(_named(session, spent), of_jobs))
+                    calls.record(session, over)
         except SQLAlchemyError as error:
             _log.warning("usage cannot be written down yet", reason=str(error).splitlines()[0])
             with self._lock:
                 self._spent = _total(spent, self._spent)
                 self._jobs = jobs + self._jobs
+                self._calls = (over + self._calls)[-_MOST_CALLS:]
             return
         for part, it in of_jobs.items():
-            if part.key in self._accounts:
-                self._accounts[part.key].use("tokens", it.tokens, time.time())
+            self.desk.used(part.key, it.tokens)
+        try:
+            self.desk.write()
+        except SQLAlchemyError as error:
+            _log.warning("quotas cannot be written down yet", reason=str(error).splitlines()[0])
 
-    def _account(self, caller: Caller) -> Account:
-        """What the day has seen already counts, also after a restart; only limits of a day outlive one."""
-        if caller.id in self._accounts:
-            return self._accounts[caller.id]
-        account = Account()
-        if caller.limits.keys() & {Limit.REQUESTS_DAY, Limit.TOKENS_DAY}:
-            moment = time.time()
-            before = self._today(caller.id, usage.day_of(moment))
-            account.recall(before.requests, before.tokens, moment)
-        return self._accounts.setdefault(caller.id, account)
-
-    def _today(self, key: str, day: str) -> Spent:
-        with self._database.read() as session:
-            return usage.of_day(session, key, day)
+    def close(self) -> None:
+        """Write the last of it."""
+        self.write()
+        with suppress(SQLAlchemyError):
+            self.desk.close()
 
 
 def _total(*parts: dict[Part, Spent]) -> dict[Part, Spent]:

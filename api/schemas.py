@@ -492,6 +492,30 @@ class UsageList(Out):
     data: list[UsageOut]
 
 
+class CallOut(Out):
+    """One request through the gateway; `content` is what was asked, null unless `log_content` is on."""
+
+    object: Literal["call"] = "call"
+    seq: int
+    at: float
+    request_id: str
+    key: str
+    model: str
+    path: str
+    #: `done`, `left` when the client went before the end, or an error's code.
+    outcome: str
+    prompt: int
+    cached: int
+    completion: int
+    seconds: float
+    content: dict[str, Any] | None
+
+
+class CallList(Out):
+    object: Literal["list"] = "list"
+    data: list[CallOut]
+
+
 class AuditOut(Out):
     """What somebody changed with an admin's rights, or tried to; `outcome` is `done` or an error's code."""
 

@@ -1,4 +1,4 @@
-"""Forgetting what is over for longer than the retention: jobs with all that belongs to them, runs, events.
+"""Forgetting what is over for longer than the retention: jobs with all that belongs to them, runs, events, calls.
 
 What was learned of engines in versions that no host offers any more goes at once.
 """
@@ -15,7 +15,7 @@ from shared.db import Database, clock_time
 from shared.files import FileStore
 from shared.leader import Fence
 from shared.runs import learning
-from shared.tables import Event, File, Job, Run
+from shared.tables import Call, Event, File, Job, Run
 from shared.vocabulary import FINAL_JOB_STATES, FINAL_RUN_STATES
 
 #: Deletes what ended before a moment: how many rows, and the ids of files whose bytes may go.
@@ -39,7 +39,7 @@ class Pruner:
         with self._database.write() as session:
             leader.check(session, fence)
             queues.forget_idle(session)
-        return any(self._prune(fence, step) for step in (_jobs, _runs, _events, _lessons))
+        return any(self._prune(fence, step) for step in (_jobs, _runs, _events, _calls, _lessons))
 
     def _prune(self, fence: Fence, step: _Step) -> bool:
         with self._database.write() as session:
@@ -76,6 +76,14 @@ def _events(session: Session, before: float) -> tuple[int, Sequence[str]]:
     oldest = session.execute(select(Event.seq, Event.at).order_by(Event.seq).limit(_AT_ONCE)).all()
     old = [seq for seq, at in oldest if at < before]
     session.execute(delete(Event).where(Event.seq.in_(old)))
+    return len(old), ()
+
+
+def _calls(session: Session, before: float) -> tuple[int, Sequence[str]]:
+    """As events."""
+    oldest = session.execute(select(Call.seq, Call.at).order_by(Call.seq).limit(_AT_ONCE)).all()
+    old = [seq for seq, at in oldest if at < before]
+    session.execute(delete(Call).where(Call.seq.in_(old)))
     return len(old), ()
 
 

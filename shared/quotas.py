@@ -2,6 +2,8 @@
 
 Windows are those of the clock (UTC): a minute's quota is whole again at the next full minute. A request is counted when
 it comes, its tokens when it was answered: the last request of a window may go past the limit, and no other follows it.
+
+This is the arithmetic; `shared.quota_book` keeps the counts where all front doors find them.
 """
 
 from __future__ import annotations
@@ -10,7 +12,6 @@ import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from threading import RLock
 
 from shared.errors import QuotaExceeded
 
@@ -47,44 +48,39 @@ class Standing:
 
 @dataclass(slots=True)
 class Account:
-    """What one key has used; threads may share it. Times are seconds since 1970."""
+    """What one key has used. Times are seconds since 1970."""
 
+    #: Requests under way.
     in_flight: int = 0
-    #: Window of a unit → which one it was, and how much was used in it.
-    _used: dict[str, tuple[int, int]] = field(default_factory=dict)
-    _lock: RLock = field(default_factory=RLock)
+    #: Limit of a window → which window it was, and how much was used in it.
+    used: dict[str, tuple[int, int]] = field(default_factory=dict)
 
     def admit(self, limits: Limits, moment: float) -> None:
         """Count one request, which ends with `leave`. Raises QuotaExceeded, and counts nothing then."""
-        with self._lock:
-            most = limits.get(Limit.CONCURRENT)
-            if most is not None and self.in_flight >= most:
-                raise _refused(f"{self.in_flight} requests of it are under way, and it may have {most}", 1)
-            for standing in self.standings(limits, moment):
-                if standing.left <= 0:
-                    seconds = max(1, math.ceil(standing.reset))
-                    raise _refused(f"its {standing.limit} {standing.what} are used up", seconds)
-            self.in_flight += 1
-            self.use("requests", 1, moment)
+        most = limits.get(Limit.CONCURRENT)
+        if most is not None and self.in_flight >= most:
+            raise _refused(f"{self.in_flight} requests of it are under way, and it may have {most}", 1)
+        self.admit_many(1, limits, moment)
+        self.in_flight += 1
+
+    def admit_many(self, count: int, limits: Limits, moment: float) -> None:
+        """Count requests that nobody waits for, all or none: only limits of a window hold. Raises QuotaExceeded."""
+        for standing in self.standings(limits, moment):
+            if standing.left < (count if standing.what.startswith("requests") else 1):
+                seconds = max(1, math.ceil(standing.reset))
+                raise _refused(f"of its {standing.limit} {standing.what}, {standing.left} are left", seconds)
+        self.use("requests", count, moment)
 
     def leave(self, tokens: int, moment: float) -> None:
         """A request has ended, and used so many tokens."""
-        with self._lock:
-            self.in_flight -= 1
-            self.use("tokens", tokens, moment)
+        self.in_flight -= 1
+        self.use("tokens", tokens, moment)
 
     def use(self, unit: str, amount: int, moment: float) -> None:
         """Count `requests` or `tokens` in each of the windows that the moment is in."""
-        with self._lock:
-            for window, seconds in WINDOWS.items():
-                used = self._so_far(unit, window, moment) + amount
-                self._used[f"{unit}/{window}"] = (int(moment // seconds), used)
-
-    def recall(self, requests: int, tokens: int, moment: float) -> None:
-        """Take over what was used earlier in the day, of which nobody knows the minute or the hour."""
-        day = int(moment // WINDOWS["day"])
-        self._used["requests/day"] = (day, self._so_far("requests", "day", moment) + requests)
-        self._used["tokens/day"] = (day, self._so_far("tokens", "day", moment) + tokens)
+        for window, seconds in WINDOWS.items():
+            used = self._so_far(unit, window, moment) + amount
+            self.used[f"{unit}/{window}"] = (int(moment // seconds), used)
 
     def standings(self, limits: Limits, moment: float) -> Iterator[Standing]:
         """How each limit of a window stands."""
@@ -95,7 +91,7 @@ class Account:
                 yield Standing(f"{unit} per {window}", limit, left, WINDOWS[window] - moment % WINDOWS[window])
 
     def _so_far(self, unit: str, window: str, moment: float) -> int:
-        number, amount = self._used.get(f"{unit}/{window}", (0, 0))
+        number, amount = self.used.get(f"{unit}/{window}", (0, 0))
         return amount if number == int(moment // WINDOWS[window]) else 0
 
 

@@ -120,6 +120,9 @@ class Settings(BaseSettings):
     )
     drain_seconds: float = Field(default=20.0, ge=0, description="How long a stopping worker waits for its attempts.")
 
+    log_content: bool = Field(
+        default=False, description="Keep what clients ask models in the log of calls, and not only that they did."
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field(default="info", description="Least level logged.")
     log_format: Literal["console", "json"] = Field(default="console", description="How log lines look.")
 

@@ -136,7 +136,7 @@ class Usage(Base):
 
 
 class QuotaCount(Base):
-    """How much of one limit a key has used in the window of the clock that is under way, at all front doors together."""
+    """How much of one limit a key has used, at all front doors together, in the window of the clock that is now."""
 
     __tablename__ = "quota_counts"
 

@@ -45,7 +45,7 @@ def begin(door: FrontDoor, row: Batch) -> None:
         if split.mistakes:
             _fail(door, row, split.total, split.mistakes)
         else:
-            door.meter.admit_jobs(caller, split.total - len(split.refused))
+            door.meter.desk.admit_jobs(caller, split.total - len(split.refused))
             _queue(door, row, split)
             return
     except (NotFound, BadRequest, CannotFit, Forbidden, QuotaExceeded) as error:

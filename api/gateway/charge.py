@@ -13,13 +13,16 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
+from api import request_id
 from api.deps import FrontDoor
 from api.errors import answer
 from api.gateway.exchange import Exchange, Said, Writer
 from api.gateway.pieces import Usage, usage_of
 from api.grants import check_model
+from api.quota_desk import Ticket
 from api.sse import LiveResponse
-from shared.errors import Problem, QuotaExceeded
+from shared.calls import DONE, LEFT, Called, content_of
+from shared.errors import CidermillError, Problem, QuotaExceeded
 from shared.grants import capped
 from shared.keys import Caller
 from shared.quotas import Account, Standing
@@ -37,19 +40,20 @@ async def charged(request: Request, exchange: Exchange, carry: Carry) -> Respons
     caller: Caller = request.state.caller
     if caller.models is not None:
         await run_in_threadpool(_check_model, door, caller, exchange.model)
+    bill = _Bill(door, caller, exchange, request.url.path)
     try:
-        account = await door.meter.admit(caller)
+        bill.ticket = await door.meter.desk.admit(caller)
     except QuotaExceeded as error:
+        bill.close(error.problem.code)
         refused = answer(request.url.path, error)
-        refused.headers.update(_standing(request.url.path, caller, door.meter.account(caller)))
+        refused.headers.update(_standing(request.url.path, caller, await door.meter.desk.standing(caller)))
         return refused
-    bill = _Bill(door, caller, exchange.model, account)
     try:
         response = await carry(request, bill.measured(exchange))
-    except BaseException:
-        bill.close()
+    except BaseException as error:
+        bill.close(error.problem.code if isinstance(error, CidermillError) else type(error).__name__)
         raise
-    response.headers.update(_standing(request.url.path, caller, account))
+    response.headers.update(_standing(request.url.path, caller, bill.ticket.account))
     if isinstance(response, LiveResponse):
         response.when_closed(bill.close)
     else:
@@ -63,8 +67,13 @@ class _Bill:
 
     door: FrontDoor
     caller: Caller
-    model: str
-    account: Account
+    exchange: Exchange
+    path: str
+    request_id: str = field(default_factory=request_id.current)
+    #: The caller's admission.
+    ticket: Ticket | None = None
+    #: How it ended, once it did.
+    outcome: str = LEFT
     began: float = field(default_factory=time.monotonic)
     #: What the engine said at the end.
     told: Usage | None = None
@@ -77,20 +86,28 @@ class _Bill:
 
         def whole(said: dict[str, Any]) -> Said | bytes:
             self.told = usage_of(said.get("usage") or {})
+            self.outcome = DONE
             return exchange.whole(said)
 
         watched = (lambda: _Watched(writer(), self)) if writer else None
         return replace(exchange, whole=whole, writer=watched, priority=priority)
 
-    def close(self) -> None:
+    def close(self, outcome: str | None = None) -> None:
         """Count it, once it is over; an exchange that no engine answered costs a request and no usage."""
         used = self.told or Usage(completion=self.events)
-        self.account.leave(used.prompt + used.completion, time.time())
-        if self.told is None and not self.events:
-            return
-        seconds = time.monotonic() - self.began
-        spent = Spent(1, used.prompt, used.cached, used.completion, used.audio, seconds)
-        self.door.meter.count(Part(self.caller.id, self.model), spent)
+        seconds, model = time.monotonic() - self.began, self.exchange.model
+        if self.ticket is not None:
+            self.ticket.leave(used.prompt + used.completion)
+        if self.told is not None or self.events:
+            spent = Spent(1, used.prompt, used.cached, used.completion, used.audio, seconds)
+            self.door.meter.count(Part(self.caller.id, model), spent)
+        content = content_of(self.exchange.body) if self.door.settings.log_content else None
+        self.door.meter.called(
+            Called(
+                self.request_id, self.caller.id, model, self.path, outcome or self.outcome, used.prompt, used.cached,
+                used.completion, seconds, content,
+            )
+        )  # fmt: skip
 
 
 class _Watched:
@@ -101,7 +118,6 @@ class _Watched:
         self._writer = writer
         self._bill = bill
         self.waiting = writer.waiting
-        self.end = writer.end
 
     def feed(self, events: Sequence[bytes]) -> bytes:
         self._bill.events += len(events)
@@ -111,7 +127,12 @@ class _Watched:
                 self._bill.told = _told(event) or self._bill.told
         return self._writer.feed(events)
 
+    def end(self) -> bytes:
+        self._bill.outcome = DONE
+        return self._writer.end()
+
     def failed(self, problem: Problem, status: int) -> bytes:
+        self._bill.outcome = problem.code
         return self._writer.failed(problem, status)
 
 

@@ -47,9 +47,9 @@ def test_what_is_refused_is_not_counted() -> None:
     assert [standing.left for standing in account.standings(limits, _MIDNIGHT)] == [0, 5]
 
 
-def test_what_an_earlier_process_counted_belongs_to_the_day() -> None:
-    account = Account()
-    account.recall(3, 40, _MIDNIGHT + 7200)
-    limits = {"requests/day": 10, "tokens/day": 50, "requests/hour": 10}
-    assert [standing.left for standing in account.standings(limits, _MIDNIGHT + 7200)] == [7, 10, 10]
-    assert [standing.left for standing in account.standings(limits, _MIDNIGHT + 86_400)] == [10, 50, 10]
+def test_many_requests_are_admitted_all_or_none() -> None:
+    account, limits = Account(), {"requests/day": 5, "concurrent": 1}
+    account.admit_many(3, limits, _MIDNIGHT)
+    with pytest.raises(QuotaExceeded):
+        account.admit_many(3, limits, _MIDNIGHT)
+    account.admit_many(2, limits, _MIDNIGHT)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from shared.runtimes import InstalledModel, RunSpec
 from shared.schema import upgrade
 from shared.units import Bytes
 from shared.vocabulary import Format
+from tests.api.conftest import Opener
 from tests.api.fleet import Fleet
 from tests.api.served import Served, serve
 from tests.waiting import eventually
@@ -160,12 +162,45 @@ def test_what_was_counted_is_written_when_the_front_door_stops_and_holds_the_pro
         database.close()
 
 
-def test_limits_of_a_day_outlive_a_restart(door: Served, key: Key) -> None:
-    headers = key(limits={"requests/day": 2})
+@pytest.mark.parametrize("limits", [{"requests/hour": 2}, {"requests/day": 2}])
+def test_two_front_doors_count_together(open_door: Opener, door: Served, key: Key, limits: dict[str, int]) -> None:
+    headers = key(limits=limits)
+    other = open_door(host_name="studio")
+    assert [_status(each.post(_CHAT, said(), headers=headers)) for each in (door, other)] == [200, 200]
+    assert [_status(each.post(_CHAT, said(), headers=headers)) for each in (door, other)] == [429, 429]
+
+
+def test_tokens_used_at_one_front_door_are_missing_at_the_other(open_door: Opener, door: Served, key: Key) -> None:
+    headers = key(limits={"tokens/day": 1})
+    other = open_door(host_name="studio")
     assert _status(door.post(_CHAT, said(), headers=headers)) == 200
     door.parts.meter.write()
-    door.parts.meter._accounts.clear()  # what a new process begins with
+    assert _status(other.post(_CHAT, said(), headers=headers)) == 429
+
+
+def test_requests_at_once_are_counted_at_all_front_doors(open_door: Opener, door: Served, key: Key) -> None:
+    headers = key(limits={"concurrent": 1})
+    other = open_door(host_name="studio")
+    slow = said("x", stream=True, max_tokens=1000, echo={"tokens": 1000, "itl_ms": 20})
+    with door.client.stream("POST", _CHAT, json=slow, headers=headers) as answer:
+        next(answer.iter_lines())
+        assert _status(other.post(_CHAT, said(), headers=headers)) == 429
+    eventually(lambda: _status(other.post(_CHAT, said(), headers=headers)) == 200, within=10, rarest=0.2)
+
+
+def test_many_at_once_get_no_more_than_the_limit(door: Served, key: Key) -> None:
+    headers = key(limits={"requests/day": 5})
+    with ThreadPoolExecutor(12) as pool:
+        answers = list(pool.map(lambda _: _status(door.post(_CHAT, said(), headers=headers)), range(12)))
+    assert sorted(answers) == [200] * 5 + [429] * 7
+
+
+def test_a_new_limit_of_a_day_counts_what_was_used_before_it(door: Served, key: Key) -> None:
+    headers = key()
     assert _status(door.post(_CHAT, said(), headers=headers)) == 200
+    door.parts.meter.write()
+    [row] = door.get("/v1/keys").json()["data"]
+    door.client.patch(f"/v1/keys/{row['id']}", json={"limits": {"requests/day": 1}})
     assert _status(door.post(_CHAT, said(), headers=headers)) == 429
 
 
