@@ -78,7 +78,8 @@ class FleetCopy:
     def _bring(self, file: HubFile, peers: Peers, claim: Claim) -> DownloadFailed | None:
         """What hosts cannot give is an answer: a failure would end the watch, and the web may have the file."""
         partial, target = self._partial(file), self._folder / file.name
-        target.unlink(missing_ok=True)
+        if not self._holds(file):
+            target.unlink(missing_ok=True)
         counted = Counted(self._meter, lambda: self._watch.note(f"{file.name} comes with another download already"))
         with opened(partial, target, sha256, self._watch.interrupt, counted.share) as growing:
             if growing is None:

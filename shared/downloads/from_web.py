@@ -54,12 +54,14 @@ def fetch(
 
 
 def _from_fleet(reference: ModelRef, target: Path, checksum: str | None, watch: Watch) -> bool:
-    """Whether hosts that have the file could give it whole. Raises DiskFull and Interrupted."""
+    """Whether hosts that have the file gave it whole; what lies in its place goes. Raises DiskFull and Interrupted."""
     models = from_fleet.known(reference, watch)
     files = [file for model in models for file in from_fleet.described(model)]
     if len(files) != 1 or checksum not in (None, files[0].sha256):
         return False
     wanted = files[0].model_copy(update={"name": target.name})
+    # What lies there is not what was asked for, though it may be as large.
+    target.unlink(missing_ok=True)
     try:
         from_fleet.FleetCopy(reference, [wanted], target.parent, watch).fetch()
     except DiskFull:

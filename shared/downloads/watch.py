@@ -31,6 +31,7 @@ class Watch:
         self.interrupt = Interrupt()
         self.speed = Speed()
         self._notes: queue.SimpleQueue[str] = queue.SimpleQueue()
+        self._questions: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._threads = ThreadPoolExecutor(WIDTH, thread_name_prefix="transfer")
 
     def __enter__(self) -> Watch:
@@ -46,6 +47,18 @@ class Watch:
     def note(self, line: str) -> None:
         """A line for the job's log, from any thread."""
         self._notes.put(line)
+
+    def ask(self, question: Callable[[], Answer]) -> Answer:
+        """What the caller's thread answers, for a transfer's thread that must not talk to the context.
+
+        Raises what the question raises, or Interrupted.
+        """
+        answer: Future[Answer] = Future()
+        self._questions.put(lambda: _settle(answer, question))
+        while not answer.done():
+            wait([answer], timeout=_LOOK)
+            self.interrupt.check()
+        return answer.result()
 
     def one(self, task: Callable[[], Answer], meter: Meter | None = None) -> Answer:
         return self.all([task], meter)[0]
@@ -67,13 +80,26 @@ class Watch:
             self.context.raise_if_cancelled()
             done, pending = wait(pending, timeout=_LOOK, return_when=FIRST_EXCEPTION)
             _raise_cause(done)
+            self._answer()
             self._report(meter)
+
+    def _answer(self) -> None:
+        while not self._questions.empty():
+            self._questions.get()()
 
     def _report(self, meter: Meter | None) -> None:
         while not self._notes.empty():
             self.context.log(self._notes.get())
         if meter is not None:
             self.context.progress(meter.done, meter.total, "bytes", meter.rate())
+
+
+def _settle(answer: Future[Answer], question: Callable[[], Answer]) -> None:
+    """Whoever asked is told what went wrong; the caller's thread goes on."""
+    try:
+        answer.set_result(question())
+    except Exception as error:
+        answer.set_exception(error)
 
 
 def _raise_cause(done: set[Future[Answer]]) -> None:

@@ -3,75 +3,23 @@
 from __future__ import annotations
 
 import hashlib
-import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import httpx2
 import pytest
 
-from shared.errors import Unavailable
-from shared.kinds.contract import FleetStore
 from shared.kinds.download import Download
-from shared.protocol import Transfer
-from shared.store import grant
-from shared.store.grant import Grant
-from shared.store.wire import Peer, Shelf, ShelfFile, ShelfModel, Sourced, SourcedFile, Sources
-from tests.alone import AloneInTheFleet
 from tests.hub import HubServer, running_hub
 from tests.models import random_llama
-from tests.store_context import StoreContext
-from workers.agent.peer import Blobs, PeerServer
-
-KEY = grant.own_secret("ch_mini")
-
-
-@dataclass
-class Mini:
-    """A host that serves a folder."""
-
-    folder: Path
-    server: PeerServer
-    away: bool = False
-    shelf: list[ShelfModel] = field(default_factory=list)
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.server.port}"
-
-    def put(self, name: str, content: bytes) -> str:
-        """Serve a file under its checksum."""
-        (self.folder / name).write_bytes(content)
-        sha256 = hashlib.sha256(content).hexdigest()
-        file = ShelfFile(name=name, size=len(content), sha256=sha256)
-        self.shelf.append(
-            ShelfModel(model_id=name, name=name, path=str(self.folder / name), source="cidermill", files=[file])
-        )
-        return sha256
-
-    def grant(self, sha256: str, host: str = "mini") -> str:
-        granted = Grant(model="m", sha256=sha256, from_host=host, to_host="studio", expires=time.time() + 60)
-        return grant.sign(KEY, granted)
-
-    def get(self, sha256: str, token: str | None = None, **headers: str) -> httpx2.Response:
-        bearer = {"Authorization": f"Bearer {token or self.grant(sha256)}"}
-        return httpx2.get(f"{self.url}/v1/blobs/{sha256}", headers={**bearer, **headers}, trust_env=False)
+from tests.neighbours import KEY, FleetContext, Mini, Neighbours, serving
+from workers.agent.peer import PeerServer
 
 
 @pytest.fixture
 def mini(tmp_path: Path) -> Iterator[Mini]:
-    folder = tmp_path / "served"
-    folder.mkdir()
-
-    def shelf() -> Shelf:
-        if host.away:
-            raise Unavailable("The front door is away")
-        return Shelf(models=host.shelf)
-
-    host = Mini(folder, PeerServer("127.0.0.1", 0, "mini", KEY, Blobs(shelf)))
-    yield host
-    host.server.close()
+    with serving(tmp_path / "served") as host:
+        yield host
 
 
 def test_a_file_is_served_whole_and_in_ranges(mini: Mini) -> None:
@@ -124,33 +72,6 @@ def test_while_the_front_door_is_away_only_known_files_are_served(mini: Mini) ->
 
 
 # --- fetching ------------------------------------------------------------------------------
-
-
-@dataclass
-class Neighbours(AloneInTheFleet):
-    """A fleet in which every wanted file is offered by these hosts, in order."""
-
-    offers: list[Mini]
-    files: dict[str, bytes]
-
-    def sources(self, ask: Sources) -> Sourced:
-        found = []
-        for file in ask.files:
-            sha256 = hashlib.sha256(self.files[file.name]).hexdigest()
-            peers = [Peer(host=f"mini-{i}", url=one.url, grant=one.grant(sha256)) for i, one in enumerate(self.offers)]
-            found.append(SourcedFile(name=file.name, sha256=sha256, peers=peers))
-        return Sourced(files=found)
-
-
-@dataclass
-class FleetContext(StoreContext):
-    neighbours: FleetStore = field(default_factory=AloneInTheFleet)
-    #: What the download measured.
-    transfers: list[Transfer] = field(default_factory=list)
-
-    @property
-    def fleet(self) -> FleetStore:
-        return self.neighbours
 
 
 @pytest.fixture
