@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from typing import Any
 
-import anyio
 from starlette.requests import Request
 from starlette.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
+from api.leaving import ClientGone, while_connected
 from shared.errors import BadRequest
 
 MEDIA_TYPE = "text/event-stream"
@@ -36,24 +36,17 @@ class LiveResponse(StreamingResponse):
         self._closing.callback(call)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(self._watch, receive, tasks.cancel_scope)
-            try:
-                await self.stream_response(send)
-            finally:
-                tasks.cancel_scope.cancel()
-                with anyio.CancelScope(shield=True):
-                    await self._close()
+        try:
+            with suppress(ClientGone):
+                await while_connected(receive, self.stream_response(send))
+        finally:
+            await self._close()
 
     async def _close(self) -> None:
         async with self._closing:
             close = getattr(self._source, "aclose", None)
             if close is not None:
                 await close()
-
-    async def _watch(self, receive: Receive, scope: anyio.CancelScope) -> None:
-        await self.listen_for_disconnect(receive)
-        scope.cancel()
 
 
 def frame(data: Mapping[str, Any], *, name: str | None = None, number: int | None = None) -> bytes:

@@ -10,11 +10,11 @@ from starlette.responses import Response
 
 from api.gateway.asking import Asking
 from api.gateway.charge import charged
-from api.gateway.client import ClientGone, while_connected
 from api.gateway.exchange import Exchange, Writer
 from api.gateway.remote_parts import check_parts
 from api.gateway.seats import Seats
 from api.gateway.telling import Telling
+from api.leaving import ClientGone, while_connected
 from api.sse import LiveResponse
 
 
@@ -38,9 +38,9 @@ class Proxy:
     async def _carried(self, request: Request, exchange: Exchange) -> Response:
         try:
             if exchange.writer is None:
-                return await while_connected(request, self._whole(exchange))
+                return await while_connected(request.receive, self._whole(exchange))
             if exchange.gathered:
-                return await while_connected(request, self._gathered(exchange, exchange.writer()))
+                return await while_connected(request.receive, self._gathered(exchange, exchange.writer()))
             return await self._streamed(request, exchange, exchange.writer())
         except ClientGone:
             return Response(status_code=499)
@@ -58,7 +58,7 @@ class Proxy:
     async def _streamed(self, request: Request, exchange: Exchange, writer: Writer) -> Response:
         telling = Telling(self._asking.stream(exchange, writer), writer)
         try:
-            await while_connected(request, telling.begin())
+            await while_connected(request.receive, telling.begin())
         except BaseException:
             await telling.aclose()
             raise

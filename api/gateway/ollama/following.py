@@ -12,10 +12,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from api.deps import FrontDoor
-from api.gateway.client import ClientGone, while_connected
 from api.gateway.ollama import errors
 from api.gateway.ollama.answer import LINES
 from api.gateway.ollama.progress import Glimpse, glimpse, last
+from api.leaving import ClientGone, while_connected
 from api.sse import LiveResponse
 from shared.errors import CidermillError, Problem
 from shared.jobs import queries
@@ -35,7 +35,7 @@ async def follow(
     if streamed:
         return LiveResponse(_written(_lines(door, job_id, done)), LINES)
     try:
-        return await while_connected(request, _end(door, job_id, done))
+        return await while_connected(request.receive, _end(door, job_id, done))
     except ClientGone:
         return Response(status_code=499)
 

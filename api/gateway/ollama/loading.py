@@ -13,10 +13,10 @@ from starlette.responses import Response
 from api.deps import FrontDoor, front_door
 from api.gateway import model_names
 from api.gateway.charge import charged
-from api.gateway.client import ClientGone, while_connected
 from api.gateway.exchange import Exchange
 from api.gateway.ollama.answer import LINES, moment
 from api.gateway.seats import Seats
+from api.leaving import ClientGone, while_connected
 from shared.runs import service
 
 
@@ -37,7 +37,7 @@ class Loader:
             await run_in_threadpool(_unload, self._door, exchange.model)
             return _answer(exchange, {**said, "done": True, "done_reason": "unload"})
         try:
-            await while_connected(self._request, self._load(exchange))
+            await while_connected(self._request.receive, self._load(exchange))
         except ClientGone:
             return Response(status_code=499)
         return _answer(exchange, {**said, "done": True, "done_reason": "load"})
