@@ -2,20 +2,33 @@
 
 from __future__ import annotations
 
+import wave
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
-from tests.models import smollm2
+from tests.models import smollm2, whisper_tiny
+from tests.speech import AUDIO
 from tests.stack import Stack, running
 
 
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """SmolLM2 on llama.cpp as `smollm2`, not loaded yet, and `echo`, which embeds."""
+    """SmolLM2 on llama.cpp as `smollm2`, Whisper as `whisper`, neither loaded yet, and `echo`, which embeds."""
     home = tmp_path_factory.mktemp("clients") / "home"
-    with running(home, runtimes='["llama-cpp","echo","store"]') as stack:
-        job = stack.submit("download", model=f"local:{smollm2().path}", name="smollm2")
-        done = stack.wait(job)
-        assert done["state"] == "succeeded", done["error"]
+    with running(home, runtimes='["llama-cpp","whisper","echo","store"]') as stack:
+        for name, model in (("smollm2", smollm2()), ("whisper", whisper_tiny())):
+            done = stack.wait(stack.submit("download", model=f"local:{model.path}", name=name))
+            assert done["state"] == "succeeded", done["error"]
         yield stack
+
+
+@pytest.fixture(scope="session")
+def recording(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Eight seconds of real speech."""
+    path = tmp_path_factory.mktemp("recording") / "two_cities.wav"
+    with wave.open(str(AUDIO), "rb") as whole, wave.open(str(path), "wb") as part:
+        part.setparams(whole.getparams())
+        part.writeframes(whole.readframes(8 * whole.getframerate()))
+    return path

