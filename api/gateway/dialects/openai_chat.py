@@ -48,7 +48,8 @@ def read(asked: dict[str, Any]) -> Exchange:
     stream = bool(want(body, "stream", bool))
     for ours in ("model", "stream", "stream_options"):
         body.pop(ours, None)
-    writer = (lambda: ChunkWriter(usage)) if stream else None
+    choices = want(body, "n", int) or 1
+    writer = (lambda: ChunkWriter(usage, choices)) if stream else None
     return chat_exchange(Exchange(model, Capability.GENERATE, CHAT, body, _whole, writer))
 
 
@@ -71,9 +72,11 @@ class ChunkWriter:
 
     media_type = MEDIA_TYPE
 
-    def __init__(self, usage: bool) -> None:
+    def __init__(self, usage: bool, choices: int = 1) -> None:
         self._usage = usage
-        self._began = False
+        self._choices = choices
+        #: Choices whose role was said.
+        self._began: set[int] = set()
 
     def waiting(self) -> bytes:
         return KEEP_ALIVE
@@ -101,7 +104,8 @@ class ChunkWriter:
 
         The names are quoted here, which inside a text they could only be with backslashes.
         """
-        return self._began and b'"finish_reason":null' in event and not any(mark in event for mark in _MARKS)
+        begun = len(self._began) >= self._choices
+        return begun and b'"finish_reason":null' in event and not any(mark in event for mark in _MARKS)
 
     def _mend(self, chunk: dict[str, Any]) -> dict[str, Any] | None:
         chunk.setdefault("object", "chat.completion.chunk")
@@ -115,11 +119,11 @@ class ChunkWriter:
             choice.setdefault("index", index)
             delta = choice["delta"] = choice.get("delta") or {}
             delta.pop("role", None)
-            if not self._began:
+            if choice["index"] not in self._began:
                 choice["delta"] = {"role": "assistant"} | delta
+                self._began.add(choice["index"])
             for position, call in enumerate(delta.get("tool_calls") or ()):
                 call.setdefault("index", position)
-        self._began = True
         return chunk
 
 

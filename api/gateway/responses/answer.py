@@ -90,7 +90,7 @@ def call(item_id: str, call_id: str | None, name: str | None, arguments: str, st
 def _usage(used: Usage) -> dict[str, Any]:
     return {
         "input_tokens": used.prompt,
-        "input_tokens_details": {"cached_tokens": used.cached},
+        "input_tokens_details": {"cached_tokens": used.cached, "cache_write_tokens": 0},
         "output_tokens": used.completion,
         "output_tokens_details": {"reasoning_tokens": 0},
         "total_tokens": used.prompt + used.completion,

@@ -37,6 +37,21 @@ def test_the_role_comes_once_and_every_chunk_has_its_index() -> None:
     assert all(one["object"] == "chat.completion.chunk" for one in said)
 
 
+def test_each_choice_says_its_role_once() -> None:
+    def of(index: int, **delta: str) -> bytes:
+        return json.dumps({"choices": [{"index": index, "delta": delta, "finish_reason": None}]}).encode()
+
+    writer = openai_chat.ChunkWriter(usage=False, choices=2)
+    events = [
+        of(1, role="assistant"),
+        of(0, role="assistant"),
+        of(1, content="b", role="assistant"),
+        of(0, content="a"),
+    ]
+    said = read(writer.feed(events) + writer.end())
+    assert [one["choices"][0]["delta"].get("role") for one in said] == ["assistant", "assistant", None, None]
+
+
 def test_the_role_comes_first_when_the_engine_never_says_it() -> None:
     said = streamed(chunk({"content": "a"}), chunk({}, "stop"))
     assert said[0]["choices"][0]["delta"]["role"] == "assistant"
