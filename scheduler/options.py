@@ -59,27 +59,29 @@ class Offers:
         #: Hosts that have the model, by name.
         self.hosts = _installed(draft, wish)
         self._everyone_welcome = wish.terms.simple and not wish.model.quarantined
-        self.least = self._least()
+        needs = [need for host in draft.kinds.values() for _, _, need in self._offered(host)]
+        #: What the runtimes of the fleet need for it, at least and at most.
+        self.least, self.most = min(needs, default=0), max(needs, default=0)
 
     def of(self, host: str) -> tuple[Option, ...]:
         """Places on this host, were its memory free; none when it does not take the run."""
-        if host not in self.hosts or (self._draft.closing and self._refused(self._draft.snapshot.hosts[host])):
-            return ()
         known = self._known.get(host)
         if known is None:
-            known = self._known[host] = self._find(self._draft.snapshot.hosts[host])
+            known = self._known[host] = self._find(host) if host in self.hosts else ()
+        if known and self._draft.closing and self._refused(self._draft.snapshot.hosts[host]):
+            return ()
         return known
 
     def runtimes(self) -> set[str]:
         """Of all places."""
         return {option.runtime for host in self.hosts for option in self.of(host)}
 
-    def _find(self, host: HostView) -> tuple[Option, ...]:
+    def _find(self, name: str) -> tuple[Option, ...]:
+        host = self._draft.snapshot.hosts[name]
         if self._refused(host):
             return ()
-        return tuple(
-            Option(host.name, name, size, need) for name, size, need in self._offered(host) if need <= host.budget
-        )
+        offered, most = self._offered(host), host.budget
+        return tuple(Option(name, runtime, size, need) for runtime, size, need in offered if need <= most)
 
     def _refused(self, host: HostView) -> bool:
         draft = self._draft
@@ -95,11 +97,6 @@ class Offers:
             known = tuple((name, size, size.need.total) for name, size in sizes if isinstance(size, RunSize))
             self._kinds[key] = known
         return known
-
-    def _least(self) -> int:
-        """The least that any runtime of the fleet needs for it."""
-        needs = [need for host in self._draft.kinds.values() for _, _, need in self._offered(host)]
-        return min(needs, default=0)
 
 
 def find_options(draft: Draft, wish: Wish) -> list[Option]:

@@ -10,8 +10,8 @@ from scheduler.seat import Seat
 from scheduler.views import AttemptView, JobView
 from shared.vocabulary import Priority
 
-#: Who may ask for it, and of whom.
-_FOR, _OF = Priority.INTERACTIVE.rank, Priority.BATCH.rank
+#: The least urgent class that may ask for it, and the most urgent that is asked.
+ASKING, _ASKED = Priority.INTERACTIVE.rank, Priority.BATCH.rank
 #: A job gives way so often at most, then it is left to finish.
 MOST_PREEMPTIONS = 3
 
@@ -21,8 +21,6 @@ def give_way(draft: Draft, job: JobView, seats: Iterable[Seat]) -> Reason | None
 
     Slots that are on their way are waited for before anyone else is asked.
     """
-    if job.shape.rank > _FOR:
-        return None
     ready = [seat for seat in seats if seat.ready]
     for seat in ready:
         if seat.vacating:
@@ -39,7 +37,7 @@ def give_way(draft: Draft, job: JobView, seats: Iterable[Seat]) -> Reason | None
 
 def clearable(seats: Iterable[Seat], rank: int) -> bool:
     """All that these runs work at gives way to work of class `rank`, or does so already."""
-    if rank > _FOR:
+    if rank > ASKING:
         return False
     return all(
         not seat.run.streaming
@@ -64,7 +62,7 @@ def _gives_way(draft: Draft, attempt: AttemptView) -> bool:
 
 
 def _may_be_asked(attempt: AttemptView) -> bool:
-    return attempt.preemptible and attempt.rank >= _OF and attempt.preemptions < MOST_PREEMPTIONS
+    return attempt.preemptible and attempt.rank >= _ASKED and attempt.preemptions < MOST_PREEMPTIONS
 
 
 def _least_lost(attempt: AttemptView) -> tuple[int, float, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from enum import IntEnum
 from typing import NamedTuple
 
 from scheduler.budget import Budget
@@ -12,19 +13,26 @@ from scheduler.views import HostView
 from shared.vocabulary import RunState
 
 
-class Room(NamedTuple):
-    """Bytes, but for `strain` and `attempts`."""
+class Tier(IntEnum):
+    """What stands between a run and its place."""
 
-    #: The largest need that fits now without delaying anyone; and once the runs that are to end have ended.
-    fits: int
-    later: int
+    FITS = 0
+    #: Memory is on its way back.
+    SOON = 1
+    #: Idle runs would have to end.
+    IDLE = 2
+    #: Runs at work would have to finish.
+    BUSY = 3
+
+
+class Room(NamedTuple):
+    """Bytes, but for `strain`."""
+
+    #: The largest need that the host could meet, by tier; without delaying anyone to whom memory is promised.
+    reach: tuple[int, int, int, int]
     #: What nobody holds.
     free: int
-    #: What idle runs hold, and runs at work that could be let run dry.
-    idle: int
-    busy: int
     strain: float
-    attempts: int
 
 
 def room_of(host: HostView, budget: Budget, seats: Iterable[Seat], attempts: int) -> Room:
@@ -38,4 +46,5 @@ def room_of(host: HostView, budget: Budget, seats: Iterable[Seat], attempts: int
                 idle += seat.run.held
             elif seat.drainable:
                 busy += seat.run.held
-    return Room(min(free, later), later, free, idle, busy, strain(host.load, attempts, host.thermal), attempts)
+    reach = (min(free, later), later, later + idle, later + idle + busy)
+    return Room(reach, free, strain(host.load, attempts, host.thermal))

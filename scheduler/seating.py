@@ -11,7 +11,7 @@ from scheduler.fetching import fetch_copy, fetch_instead
 from scheduler.loads import Verdict, judge
 from scheduler.options import Option, find_refusals
 from scheduler.placing import Asker, find_place
-from scheduler.preempt import give_way
+from scheduler.preempt import ASKING, give_way
 from scheduler.reasons import Code, Reason, refused
 from scheduler.replicas import worth_another
 from scheduler.seat import Seat
@@ -32,6 +32,10 @@ def seat_job(draft: Draft, wants: Wants, job: JobView) -> Seat | None:
         draft.failures[job.id] = _gone(shape)
         return None
     want = wants.of(shape, model)
+    settled = want.settled if shape.rank > ASKING else None
+    if settled is not None:
+        draft.answer(job, settled)
+        return None
     seat = want.free_seat()
     if seat is not None:
         return seat
@@ -58,15 +62,14 @@ def _starting(draft: Draft, run: RunView) -> Reason:
 
 def _another(draft: Draft, want: Want, job: JobView) -> None:
     """No run has room: load another, unless the ones there are will do."""
-    seats = want.seats()
-    if seats:
-        giving = give_way(draft, job, seats)
-        if giving is not None:
-            draft.block(job, giving)
-            return
+    giving = give_way(draft, job, want.seats()) if job.shape.rank <= ASKING else None
+    if giving is not None:
+        draft.block(job, giving)
+        return
     if want.answer is not None:
         draft.answer(job, want.answer)
         return
+    seats = want.seats()
     draft.claimed.update(want.places.hosts)
     hindrance = draft.limits.hindrance(job.shape, coming=True)
     if hindrance is not None:

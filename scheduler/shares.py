@@ -29,7 +29,9 @@ class Shares:
 
     def standing(self, queue: str, place: int) -> float:
         """Where a part of the queue stands in class `place`: the lowest goes first."""
-        return max(self._pass(queue), self._pass(_CLASSES[place])) + self._lent.get(queue, 0.0)
+        own, others = self._pass(queue), self._pass(_CLASSES[place])
+        standing = own if own > others else others
+        return standing + self._lent[queue] if queue in self._lent else standing
 
     def charge(self, queue: str, place: int, cost: float, *, in_turn: bool) -> None:
         """It was given work that costs so much; out of turn, that says nothing of where the class stands."""

@@ -33,10 +33,17 @@ class Line:
     rank: int
     #: Empty for runs, which go before the jobs of their class: nobody's share is used for them.
     queue: str
+    #: The age of the first, kept because it is asked for far more often than it changes; `None`: the line is empty.
+    first: _Age | None = field(init=False)
 
-    @property
-    def first(self) -> _Age | None:
-        return age(self.items[0]) if self.items else None
+    def __post_init__(self) -> None:
+        self.first = age(self.items[0]) if self.items else None
+
+    def take(self) -> Item:
+        """The first, which leaves the line."""
+        item = self.items.popleft()
+        self.first = age(self.items[0]) if self.items else None
+        return item
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,8 +97,7 @@ class Turns:
 
     def put_back(self, line: Line) -> None:
         """Its first was dealt with; the next one waits for its turn."""
-        if line.items:
-            self._put(line)
+        self._put(line)
 
     def settle(self) -> None:
         """The oldest has had its turn in this plan: it got something, or is the next to get it."""
@@ -104,7 +110,7 @@ class Turns:
             return None
         place, (_, _, line) = min(fronts[1:], key=lambda each: each[1][:2])
         heappop(self._oldest[place])
-        return Turn(line.items.popleft(), line, place, in_turn=False)
+        return Turn(line.take(), line, place, in_turn=False)
 
     def _front(self, place: int) -> tuple[_Age, int, Line] | None:
         lines = self._oldest[place]
@@ -113,22 +119,25 @@ class Turns:
         return lines[0] if lines else None
 
     def _pop_first(self) -> Turn | None:
-        while self._heap:
-            place, standing, first, _, part = self._heap[0]
+        heap = self._heap
+        while heap:
+            place, standing, first, number, part = heap[0]
             current = part.first()
             if current is None:
-                heappop(self._heap)
+                heappop(heap)
                 continue
-            now = (place, self._standing(part), current)
-            if now != (place, standing, first):
-                heapreplace(self._heap, (*now, next(self._numbers), part))
+            stands = self._standing(part)
+            if current != first or stands != standing:
+                heapreplace(heap, (place, stands, current, number, part))
                 continue
             _, _, line = heappop(part.lines)
-            return Turn(line.items.popleft(), line, place)
+            return Turn(line.take(), line, place)
         return None
 
     def _put(self, line: Line) -> None:
-        first = age(line.items[0])
+        first = line.first
+        if first is None:
+            return
         place = effective_class(line.rank, first[0], self._now)
         part = self._parts.get((place, line.queue))
         if part is None:

@@ -45,6 +45,11 @@ class Want:
             self._places.seconds = self._lasting()
         return self._places
 
+    @property
+    def settled(self) -> Reason | None:
+        """Its answer, unless a run that was placed since has a slot to wait for; no run becomes ready in a plan."""
+        return self.answer if self.answer is not None and self.coming_seat() is None else None
+
     def seats(self) -> list[Seat]:
         """Runs that grant it, ready or not, with free slots or without."""
         self._look()
