@@ -45,17 +45,36 @@ class NoItems:
 
 
 @dataclass(frozen=True)
+class RoomyDisk:
+    """A disk of a size the test chooses."""
+
+    size: int
+    kept: int = GIB
+    device: int = 0
+
+    def free(self) -> Bytes:
+        return Bytes(self.size)
+
+    def reserve(self) -> Bytes:
+        return Bytes(self.kept)
+
+
+@dataclass(frozen=True)
 class RoomyStore(HostStore):
-    """A store on a disk of a size the test chooses."""
+    """A store on disks of sizes the test chooses; unless it says otherwise, on one."""
 
     free: int = 1024 * GIB
     reserve: int = GIB
+    #: Bytes that the disk of `models_dir` has free, when it is another one.
+    beside: int | None = None
 
-    def disk_free(self) -> Bytes:
-        return Bytes(self.free)
+    @property
+    def cache_disk(self) -> RoomyDisk:
+        return RoomyDisk(self.free, self.reserve)
 
-    def disk_reserve(self) -> Bytes:
-        return Bytes(self.reserve)
+    @property
+    def models_disk(self) -> RoomyDisk:
+        return self.cache_disk if self.beside is None else RoomyDisk(self.beside, self.reserve, device=1)
 
 
 @dataclass
@@ -66,6 +85,8 @@ class StoreContext:
     hub: str = "http://127.0.0.1:9"
     token: str | None = None
     free: int = 1024 * GIB
+    #: Of the disk of other models, when that is another one.
+    beside: int | None = None
     job_id: str = "job_test"
     attempt: int = 1
     slots: int = 1
@@ -121,4 +142,5 @@ class StoreContext:
             throttle=self.throttle,
             room=self.room,
             free=self.free,
+            beside=self.beside,
         )

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from shared.downloads.room import LEAST_RESERVE, Room
+from shared.downloads.room import LEAST_RESERVE, Disk, Room
 from shared.downloads.throttle import Throttle
 from shared.hub import DEFAULT_ENDPOINT
 from shared.units import Bytes
@@ -31,12 +31,30 @@ class HostStore:
     throttle: Throttle = field(default_factory=Throttle, compare=False, repr=False)
     room: Room = field(default_factory=Room, compare=False, repr=False)
 
-    def disk_free(self) -> Bytes:
-        """Of the fuller disk, when the two folders are on different ones."""
-        return Bytes(min(_usage(self.cache_dir).free, _usage(self.models_dir).free))
+    @property
+    def cache_disk(self) -> Disk:
+        return FolderDisk(self.cache_dir)
 
-    def disk_reserve(self) -> Bytes:
-        return Bytes(max(int(_usage(self.cache_dir).total * RESERVED_PART), LEAST_RESERVE))
+    @property
+    def models_disk(self) -> Disk:
+        return FolderDisk(self.models_dir)
+
+
+@dataclass(frozen=True)
+class FolderDisk:
+    """The disk that holds a folder, or will, when that is made."""
+
+    folder: str
+
+    @property
+    def device(self) -> int:
+        return _standing(self.folder).stat().st_dev
+
+    def free(self) -> Bytes:
+        return Bytes(shutil.disk_usage(_standing(self.folder)).free)
+
+    def reserve(self) -> Bytes:
+        return Bytes(max(int(shutil.disk_usage(_standing(self.folder)).total * RESERVED_PART), LEAST_RESERVE))
 
 
 def host_store(models_dir: Path, environment: Mapping[str, str] = os.environ, rate: int | None = None) -> HostStore:
@@ -71,9 +89,9 @@ def _token(environment: Mapping[str, str], home: Path) -> str | None:
     return token.strip() or None
 
 
-def _usage(folder: str) -> shutil._ntuple_diskusage:
-    """Of the disk that will hold the folder, which need not exist yet."""
+def _standing(folder: str) -> Path:
+    """The folder, or the nearest one above it that there is."""
     path = Path(folder).absolute()
     while not path.exists():
         path = path.parent
-    return shutil.disk_usage(path)
+    return path

@@ -65,9 +65,9 @@ class FleetCopy:
         """Bring what is missing. Raises DownloadFailed, with what came kept, when no host could give it all."""
         missing = [file for file in self._files if not self._holds(file)]
         self._meter.found(sum(file.size for file in self._files if file not in missing))
-        peers = Peers(self._watch, self._reference, missing, Lookout(self._store).grown)
+        peers = Peers(self._watch, self._reference, missing, Lookout(self._store.models_disk).grown)
         growing = {self._partial(file): file.size for file in missing}
-        with self._store.room.claimed(self._store, growing) as claim:
+        with self._store.room.claimed(self._store.models_disk, growing) as claim:
             self._watch.context.phase(peers.phase(missing))
             came = self._watch.all([bind(self._bring, file, peers, claim) for file in missing], self._meter)
         peers.tell()

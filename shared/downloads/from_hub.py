@@ -92,7 +92,7 @@ class _Fetcher:
         self._watch, self._patience = watch, patience
         self._store = watch.context.store()
         self._meter = Meter(None, self._store.throttle)
-        self._lookout = Lookout(self._store)
+        self._lookout = Lookout(self._store.cache_disk)
 
     def fetch(self, files: Sequence[HubFile]) -> bool:
         """Whether anything had to come."""
@@ -102,7 +102,8 @@ class _Fetcher:
         commit = ModelRef(provider=Provider.HF, repo=self._snapshot.repo, revision=self._snapshot.commit)
         peers = self._peers = Peers(self._watch, commit, list(missing), self._lookout.grown)
         growing = {self._cache.partial(blob): file.size for file, blob in missing.items() if not blob.is_file()}
-        with self._store.room.claimed(self._store, growing) as claim, httpx2.Client(timeout=TIMEOUT) as client:
+        room, disk = self._store.room, self._store.cache_disk
+        with room.claimed(disk, growing) as claim, httpx2.Client(timeout=TIMEOUT) as client:
             self._watch.context.phase(peers.phase(list(missing)))
             tasks = [bind(self._bring, file, blob, client, claim) for file, blob in missing.items()]
             self._watch.all(tasks, self._meter)

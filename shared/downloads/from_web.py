@@ -19,7 +19,7 @@ from shared.downloads.partial import Partial, opened
 from shared.downloads.patience import Patience, persist
 from shared.downloads.phases import CHECKING, DOWNLOADING
 from shared.downloads.record import described, install
-from shared.downloads.room import check_room
+from shared.downloads.room import Claim, check_room
 from shared.downloads.transfer import TIMEOUT, Remote, receive
 from shared.downloads.watch import Watch
 from shared.errors import DiskFull, DownloadFailed, Forbidden, InvalidInput
@@ -87,30 +87,31 @@ class _WebFile:
     def fetch(self) -> None:
         self._target.unlink(missing_ok=True)
         # No proxy: it would be asked to reach what the guard may not let us reach.
-        with httpx2.Client(timeout=TIMEOUT, trust_env=False) as client:
-            self._watch.one(lambda: self._bring(client), self._meter)
+        client = httpx2.Client(timeout=TIMEOUT, trust_env=False)
+        with client, self._store.room.claimed(self._store.models_disk, {}) as claim:
+            self._watch.one(lambda: self._bring(client, claim), self._meter)
 
-    def _bring(self, client: httpx2.Client) -> None:
+    def _bring(self, client: httpx2.Client, claim: Claim) -> None:
         interrupt = self._watch.interrupt
         with opened(self._partial, self._target, sha256, interrupt) as growing:
             if growing is None:
                 return
             self._meter.found(growing.position)
-            step = bind(self._once, client, growing)
+            step = bind(self._once, client, claim, growing)
             with self._watch.speed.timing(Source.WEB, lambda: growing.position):
                 persist(step, interrupt, self._patience, lambda: growing.position, self._watch.note)
             _note(self._target, sha256=growing.hexdigest())
             growing.complete(self._target, self._checksum)
 
-    def _once(self, client: httpx2.Client, growing: Partial) -> None:
+    def _once(self, client: httpx2.Client, claim: Claim, growing: Partial) -> None:
         validator = _noted(self._target).get("validator")
         if growing.position and not (validator or self._checksum):
             # Nothing would tell whether the rest belongs to what came so far.
             self._meter.found(-growing.position)
             growing.clear()
-        receive(client, self._remote(validator), growing, self._meter, self._watch.interrupt)
+        receive(client, self._remote(validator, claim, growing), growing, self._meter, self._watch.interrupt)
 
-    def _remote(self, validator: str | None) -> Remote:
+    def _remote(self, validator: str | None, claim: Claim, growing: Partial) -> Remote:
         loopback = is_loopback(self._url)
         return Remote(
             url=self._url,
@@ -118,17 +119,17 @@ class _WebFile:
             validator=validator,
             guard=bind(guard_web, loopback=loopback),
             guard_peer=bind(guard_peer, loopback=loopback),
-            accept=self._accept,
+            accept=bind(self._accept, claim, growing),
             grown=self._look,
             forbidden=self._forbidden,
         )
 
-    def _accept(self, response: httpx2.Response) -> None:
-        """Remember which edition comes, and whether it fits on the disk."""
+    def _accept(self, claim: Claim, growing: Partial, response: httpx2.Response) -> None:
+        """Remember which edition comes, and claim its room on the disk."""
         _note(self._target, validator=_validator(response))
         length = response.headers.get("Content-Length", "")
         to_come = int(length) if length.isdigit() else 0
-        check_room(self._store, to_come)
+        claim.want({growing.path: growing.position + to_come})
         if to_come:
             self._meter.total = to_come + (self._meter.done if response.status_code == 206 else 0)
 
@@ -137,7 +138,7 @@ class _WebFile:
         if self._looked_at and growing.position < self._looked_at + _LOOK:
             return
         self._looked_at = growing.position
-        check_room(self._store, 0)
+        check_room(self._store.models_disk, 0)
         with growing.path.open("rb") as stream:
             start = stream.read(len(MAGIC))
         if not MAGIC.startswith(start):

@@ -19,18 +19,28 @@ _LOOK = 16 * MIB
 
 
 class Disk(Protocol):
-    """The host's disk for models."""
+    """A disk that models go to, in bytes."""
 
-    def disk_free(self) -> Bytes: ...
+    @property
+    def device(self) -> int:
+        """Tells one disk from another."""
 
-    def disk_reserve(self) -> Bytes: ...
+    def free(self) -> Bytes: ...
+
+    def reserve(self) -> Bytes:
+        """What of the free bytes no download may take."""
 
 
 class Claim:
     """Files that one download will fill, by where they grow, with the size they will have."""
 
-    def __init__(self, growing: Mapping[Path, int]) -> None:
-        self.growing = dict(growing)
+    def __init__(self, room: Room, disk: Disk) -> None:
+        self.disk, self.growing = disk, dict[Path, int]()
+        self._room = room
+
+    def want(self, growing: Mapping[Path, int]) -> None:
+        """Fill these too, whose size nobody knew before. Raises DiskFull, with numbers."""
+        self._room.promise(self, growing)
 
     def came(self, path: Path) -> None:
         """The whole file is here; it wants nothing more."""
@@ -38,7 +48,7 @@ class Claim:
 
 
 class Room:
-    """The disk as all downloads of a process see it: what one of them will still fill is not free for another.
+    """The disks as all downloads of a process see them: what one of them will still fill is not free for another.
 
     Two jobs that share a file claim it once, and what has come of it counts no longer.
     """
@@ -50,17 +60,23 @@ class Room:
     @contextlib.contextmanager
     def claimed(self, disk: Disk, growing: Mapping[Path, int]) -> Iterator[Claim]:
         """Within, the bytes that `growing` files still lack are spoken for. Raises DiskFull, with numbers."""
-        mine = Claim(growing)
-        with self._lock:
-            others = {path: size for claim in self._claims for path, size in dict(claim.growing).items()}
-            promised = {path: size for path, size in others.items() if path not in growing}
-            check_room(disk, _lacking(growing), _lacking(promised))
-            self._claims.add(mine)
+        mine = Claim(self, disk)
+        self.promise(mine, growing)
         try:
             yield mine
         finally:
             with self._lock:
                 self._claims.discard(mine)
+
+    def promise(self, mine: Claim, growing: Mapping[Path, int]) -> None:
+        """Let a claim have these files, beside all that was promised of its disk. Raises DiskFull."""
+        with self._lock:
+            there = [claim for claim in self._claims if claim.disk.device == mine.disk.device]
+            others = {path: size for claim in there for path, size in dict(claim.growing).items()}
+            promised = {path: size for path, size in others.items() if path not in growing}
+            check_room(mine.disk, _lacking(growing), _lacking(promised))
+            mine.growing |= growing
+            self._claims.add(mine)
 
 
 class Lookout:
@@ -79,7 +95,7 @@ class Lookout:
 
 def check_room(disk: Disk, wanted: int, promised: int = 0) -> None:
     """Raises DiskFull, with numbers, unless `wanted` bytes fit beside those `promised` to others and the reserve."""
-    free, reserve = disk.disk_free(), disk.disk_reserve()
+    free, reserve = disk.free(), disk.reserve()
     if free - wanted - promised >= reserve:
         return
     others = f", {format_bytes(promised)} of them for other downloads" if promised else ""

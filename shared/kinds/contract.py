@@ -13,7 +13,7 @@ from typing import Any, BinaryIO, ClassVar, Protocol, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from shared.downloads.room import Room
+from shared.downloads.room import Disk, Room
 from shared.downloads.throttle import Throttle
 from shared.protocol import Acquired, InstallRecord, Progress, Transfer
 from shared.runtimes import Endpoint, InstalledModel, RunSpec
@@ -175,12 +175,15 @@ class ModelStore(Protocol):
 
     @property
     def room(self) -> Room:
-        """The disk as this host's downloads share it."""
+        """The disks as this host's downloads share them."""
 
-    def disk_free(self) -> Bytes: ...
+    @property
+    def cache_disk(self) -> Disk:
+        """Where `cache_dir` lies."""
 
-    def disk_reserve(self) -> Bytes:
-        """What of the free bytes no download may take."""
+    @property
+    def models_disk(self) -> Disk:
+        """Where `models_dir` lies; often the same."""
 
 
 class FleetStore(Protocol):

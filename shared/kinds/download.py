@@ -10,7 +10,7 @@ from pydantic import ConfigDict, Field, field_validator, model_validator
 from shared.downloads import from_disk, from_fleet, from_hub, from_web
 from shared.downloads.patience import Patience
 from shared.downloads.watch import Watch
-from shared.errors import CidermillError, InvalidParameters
+from shared.errors import CidermillError, InvalidParameters, NotFound
 from shared.hub import DEFAULT_ENDPOINT, Hub
 from shared.hub_choice import choose
 from shared.kinds.contract import Catalog, Context, Demand, Kind, Result
@@ -70,8 +70,8 @@ class Download(Kind):
         return ModelRef.parse(f"{reference.model_copy(update={'revision': None})}@{self.revision}")
 
     def demand(self, catalog: Catalog) -> Demand:
-        """A place at the store of a host, and disk as far as the hub tells the size at once."""
-        return Demand(capability=Capability.STORE, host=self.host, disk=self._size())
+        """A place at the store of a host, and disk as far as the hub or the catalog tells the size at once."""
+        return Demand(capability=Capability.STORE, host=self.host, disk=self._published() or self._known(catalog))
 
     def run(self, context: Context) -> Result:
         reference = self.reference()
@@ -96,7 +96,17 @@ class Download(Kind):
             raise from_fleet.unknown(reference)
         return from_fleet.copy(reference, self.display_name, models[0], watch)
 
-    def _size(self) -> Bytes:
+    def _known(self, catalog: Catalog) -> Bytes:
+        """The size of a model that is known from there; 0 for a path, which is mostly registered where it lies."""
+        reference = self.reference()
+        if reference.provider is Provider.LOCAL:
+            return Bytes(0)
+        try:
+            return catalog.model(str(reference)).size
+        except NotFound:
+            return Bytes(0)
+
+    def _published(self) -> Bytes:
         """Bytes to come; 0 when unknown: the host checks again, and only it may have a token for the repository."""
         reference = self.reference()
         if reference.provider is not Provider.HF:

@@ -39,8 +39,9 @@ def test_the_token_is_not_shown(tmp_path: Path) -> None:
 
 def test_a_part_of_the_disk_is_kept_free_before_the_folder_exists(tmp_path: Path) -> None:
     store = host_store(tmp_path / "later", {"HF_HOME": str(tmp_path / "a" / "b")})
-    assert store.disk_free() > 0
-    assert store.disk_reserve() >= GIB
+    assert store.cache_disk.free() > 0
+    assert store.cache_disk.reserve() >= GIB
+    assert store.cache_disk.device == tmp_path.stat().st_dev
 
 
 def test_a_worker_that_downloads_nothing_loads_no_hub_library() -> None:

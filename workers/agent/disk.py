@@ -13,5 +13,5 @@ def model_store(settings: Settings) -> ModelStore:
 
 
 def told(store: ModelStore) -> dict[str, object]:
-    """The fields of `Telemetry` that say what downloads may still take, in bytes."""
-    return {"disk_free": store.disk_free(), "disk_reserve": store.disk_reserve()}
+    """The fields of `Telemetry` that say what downloads may still take, in bytes: of the disk most of them go to."""
+    return {"disk_free": store.cache_disk.free(), "disk_reserve": store.cache_disk.reserve()}

@@ -67,7 +67,7 @@ class Voice:
                 memory_total=memory.state.reading.total,
                 budget=memory.state.budget,
                 capacity=memory.state.capacity,
-                disk_free=self._store.disk_free(),
+                disk_free=self._store.cache_disk.free(),
                 runtimes=runtimes,
                 labels=self._settings.labels,
                 peer_url=shared.models,

@@ -12,6 +12,7 @@ import httpx2
 import pytest
 
 from shared.downloads import from_peer
+from shared.downloads.from_web import place
 from shared.downloads.patience import Patience
 from shared.errors import CidermillError, DownloadFailed
 from shared.kinds.download import Download
@@ -241,6 +242,21 @@ def test_a_copy_that_nobody_gives_fails_with_a_way_out(
         Download(model="local:/nowhere/model.gguf").run(context)
     assert "then retry the job" in caught.value.problem.fix
     assert kept(context) == []
+
+
+def test_a_web_file_of_another_edition_is_replaced_by_the_one_that_a_host_has(
+    tmp_path: Path, hub: HubServer, mini: Mini
+) -> None:
+    """They are of one size: only the checksum tells them apart."""
+    context = studio(tmp_path, hub, mini)
+    older = CONTENT[:-1] + bytes([CONTENT[-1] ^ 1])
+    hub.files[NAME] = (older, None)
+    address = f"url:{hub.url}/files/{NAME}"
+    Download(model=address).run(context)
+    neighbours = local(context)
+    neighbours.files = {Path(place(address.removeprefix("url:"), tmp_path)).name: CONTENT}
+    record = Download(model=address, sha256=SHA256).run(context).installs[0]
+    assert (Path(record.path).read_bytes(), record.files[0]["sha256"]) == (CONTENT, SHA256)
 
 
 def test_a_copy_that_lies_there_is_not_fetched_again(tmp_path: Path, hub: HubServer, mini: Mini, cable: Relay) -> None:

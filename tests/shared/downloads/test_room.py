@@ -16,12 +16,13 @@ from shared.units import MIB, Bytes
 
 @dataclass
 class Disk:
-    free: int
+    size: int
+    device: int = 0
 
-    def disk_free(self) -> Bytes:
-        return Bytes(self.free)
+    def free(self) -> Bytes:
+        return Bytes(self.size)
 
-    def disk_reserve(self) -> Bytes:
+    def reserve(self) -> Bytes:
         return Bytes(100)
 
 
@@ -46,6 +47,24 @@ def test_a_shared_file_is_claimed_once(tmp_path: Path) -> None:
         pass
 
 
+def test_what_fills_one_disk_is_free_on_another(tmp_path: Path) -> None:
+    room = Room()
+    with room.claimed(Disk(1100), {tmp_path / "a": 1000}), room.claimed(Disk(1100, device=1), {tmp_path / "b": 1000}):
+        pass
+
+
+def test_a_size_that_is_told_late_is_claimed_then(tmp_path: Path) -> None:
+    room, disk = Room(), Disk(1100)
+    with room.claimed(disk, {}) as late, room.claimed(disk, {tmp_path / "b": 600}) as other:
+        late.want({tmp_path / "a": 400})
+        with pytest.raises(DiskFull):
+            other.want({tmp_path / "c": 1})
+        with pytest.raises(DiskFull):
+            late.want({tmp_path / "a": 401})
+        other.came(tmp_path / "b")
+        late.want({tmp_path / "a": 1000})
+
+
 def test_what_has_come_is_wanted_no_longer(tmp_path: Path) -> None:
     room, disk = Room(), Disk(500)
     (tmp_path / "a").write_bytes(bytes(600))
@@ -65,7 +84,7 @@ def test_a_disk_that_others_fill_stops_a_file_that_grows(tmp_path: Path) -> None
         partial, lookout = Partial(path, descriptor, sha256, Interrupt()), Lookout(disk)
         partial.write(bytes(16 * MIB))
         lookout.grown(partial)
-        disk.free = 99
+        disk.size = 99
         partial.write(bytes(MIB))
         lookout.grown(partial)
         partial.write(bytes(16 * MIB))

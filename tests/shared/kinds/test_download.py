@@ -286,7 +286,7 @@ def test_a_download_that_would_fill_the_disk_is_refused_with_numbers(context: St
 def test_two_downloads_together_may_not_fill_the_disk(context: StoreContext, hub: HubServer) -> None:
     hub.add("org/other", {"m.gguf": WEIGHTS})
     context.free = GIB + len(WEIGHTS) + 100
-    with context.room.claimed(context.store(), {context.folder / "another": 200}), pytest.raises(DiskFull):
+    with context.room.claimed(context.store().cache_disk, {context.folder / "another": 200}), pytest.raises(DiskFull):
         download(context, "org/other")
     download(context, "org/other")
 
@@ -494,6 +494,37 @@ def test_a_web_download_that_would_fill_the_disk_is_refused(context: StoreContex
     assert sum(path.stat().st_size for path in partials(context)) == 0
 
 
+def test_a_web_download_is_not_promised_what_others_will_fill(context: StoreContext, hub: HubServer) -> None:
+    hub.files["m.gguf"] = (WEIGHTS, None)
+    context.free = GIB + len(WEIGHTS) + 100
+    other = context.room.claimed(context.store().models_disk, {context.folder / "another": 200})
+    with other, pytest.raises(DiskFull, match="200 B of them for other downloads"):
+        download(context, f"{hub.url}/files/m.gguf")
+    download(context, f"{hub.url}/files/m.gguf")
+
+
+def test_each_download_asks_the_disk_that_it_goes_to(context: StoreContext, hub: HubServer) -> None:
+    hub.files["m.gguf"] = (WEIGHTS, None)
+    context.free, context.beside = GIB, 2 * GIB
+    with pytest.raises(DiskFull):
+        download(context)
+    download(context, f"{hub.url}/files/m.gguf")
+    context.free, context.beside = 2 * GIB, GIB
+    download(context)
+
+
+def test_an_edition_as_large_as_the_one_here_is_not_taken_for_it(context: StoreContext, hub: HubServer) -> None:
+    older, newer = gguf(data=4096), gguf({**LLAMA, "general.architecture": "llamb"}, data=4096)
+    assert len(older) == len(newer)
+    address = f"{hub.url}/files/m.gguf"
+    hub.files["m.gguf"] = (older, None)
+    download(context, address)
+    checksum = hashlib.sha256(newer).hexdigest()
+    hub.files["m.gguf"] = (newer, None)
+    [record] = Hurried(model=f"url:{address}", sha256=checksum).run(context).installs
+    assert (record.files[0]["sha256"], Path(record.path).read_bytes()) == (checksum, newer)
+
+
 # --- the disk ----------------------------------------------------------------------------------
 
 
@@ -555,11 +586,14 @@ def test_parameters_survive_being_stored() -> None:
     assert kinds()["download"] is Download
 
 
-class NoCatalog:
-    """A download asks nothing of the catalog."""
+class SmallCatalog:
+    """Knows two models; a download asks for nothing else."""
 
     def model(self, name: str) -> InstalledModel:
-        raise NotImplementedError
+        sizes = {"hf:org/known@abc": 77, "url:https://example.org/m.gguf": 88}
+        if name not in sizes:
+            raise NotFound(f"There is no {name}")
+        return InstalledModel(id="m", name=name, format=Format.GGUF, path="", size=Bytes(sizes[name]))
 
     def file_size(self, file_id: str) -> Bytes:
         raise NotImplementedError
@@ -569,7 +603,7 @@ class NoCatalog:
 
 
 def test_the_demand_is_a_store_and_the_disk_the_hub_knows_of(hub: HubServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    catalog: Catalog = NoCatalog()
+    catalog: Catalog = SmallCatalog()
     monkeypatch.setenv("HF_ENDPOINT", hub.url)
     demand = Download(model="org/name", host="mini-1").demand(catalog)
     assert (demand.capability, demand.model, demand.host) == (Capability.STORE, None, "mini-1")
@@ -578,3 +612,5 @@ def test_the_demand_is_a_store_and_the_disk_the_hub_knows_of(hub: HubServer, mon
     assert Download(model="/data/x").demand(catalog).disk == 0
     monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
     assert Download(model="org/name").demand(catalog).disk == 0
+    assert Download(model="org/known", revision="abc").demand(catalog).disk == 77
+    assert Download(model="url:https://example.org/m.gguf").demand(catalog).disk == 88

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 from shared.protocol import Telemetry
@@ -19,5 +18,5 @@ def test_an_agent_tells_of_the_disk_that_models_go_to() -> None:
 def test_it_is_the_disk_of_its_workers(tmp_path: Path) -> None:
     store = disk.model_store(Settings(home=tmp_path))
     assert Path(store.models_dir).is_relative_to(tmp_path)
-    assert store.disk_reserve() >= GIB
-    assert store.disk_free() <= shutil.disk_usage(store.cache_dir if Path(store.cache_dir).exists() else "/").total
+    assert store.cache_disk.reserve() >= GIB
+    assert store.cache_disk.free() > 0
