@@ -18,6 +18,7 @@ from api.deps import Alarm, FrontDoor, NoAlarm
 from api.events import Feed
 from api.gate import Gate
 from api.gateway import dialects
+from api.gateway.anthropic.address import Addressed
 from api.gateway.proxy import Proxy
 from api.gateway.seats import Seats
 from api.gateway.token_count import TokenCounter
@@ -98,6 +99,7 @@ def create_app(settings: Settings, database: Database) -> FastAPI:
         app.add_middleware(
             CORSMiddleware, allow_origins=settings.cors_origins, allow_methods=["*"], allow_headers=["*"]
         )
+    app.add_middleware(Addressed)
     app.add_middleware(Counted, metrics=door.metrics)
     app.add_middleware(Named)
     return app

@@ -8,6 +8,7 @@ from starlette.responses import Response
 from api import views
 from api.answers import as_json
 from api.deps import Admin, Door, Reader, Submitter
+from api.gateway import model_names
 from api.schemas import DeletedOut, InstallIn, JobOut, ModelDetail, ModelOut, Page
 from shared import catalog
 from shared.jobs import queries, service
@@ -40,9 +41,9 @@ def install(body: InstallIn, door: Door, caller: Submitter) -> Response:
 
 @router.get("/{name:path}")
 def show(name: str, door: Door, caller: Reader) -> ModelDetail:
-    """One model, by name, id or reference."""
+    """One model, by name, id, reference or any other name that requests may ask for."""
     with door.read() as session:
-        return views.model_detail(session, catalog.find(session, name))
+        return views.model_detail(session, model_names.find(session, name, door.settings.default_model).model)
 
 
 @router.delete("/{name:path}")

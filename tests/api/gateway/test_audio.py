@@ -70,9 +70,10 @@ def silence(seconds: float = 12) -> bytes:
     return buffer.getvalue()
 
 
-def ask(door: Served, path: str = _TRANSCRIBE, *, audio: bytes | None = None, **fields: Any) -> httpx2.Response:
+def ask(door: Served, path: str = _TRANSCRIBE, **fields: Any) -> httpx2.Response:
+    """The fields of a form; `audio` is the recording."""
     headers = fields.pop("headers", {})
-    files = {"file": ("a.wav", silence() if audio is None else audio)}
+    files = {"file": ("a.wav", fields.pop("audio") if "audio" in fields else silence())}
     return door.client.post(path, data={"model": "echo"} | fields, files=files, headers=headers)
 
 
@@ -106,13 +107,13 @@ def test_every_field_of_verbose_json_is_there(door: Served, fleet: Fleet, engine
 @pytest.mark.parametrize("name", ["timestamp_granularities[]", "timestamp_granularities"])
 def test_times_are_of_what_was_asked_for(door: Served, fleet: Fleet, engine: str, name: str) -> None:
     listen(fleet, engine)
-    words = ask(door, response_format="verbose_json", **{name: "word"}).json()
+    words = ask(door, response_format="verbose_json", **dict[str, Any]({name: "word"})).json()
     assert "segments" not in words
     assert words["words"][:2] == [
         {"word": "Segment", "start": 0.0, "end": 2.5},
         {"word": "0.", "start": 2.5, "end": 5.0},
     ]
-    both = ask(door, response_format="verbose_json", **{name: ["word", "segment"]}).json()
+    both = ask(door, response_format="verbose_json", **dict[str, Any]({name: ["word", "segment"]})).json()
     assert (len(both["words"]), len(both["segments"])) == (6, 3)
 
 

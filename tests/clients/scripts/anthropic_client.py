@@ -5,13 +5,20 @@ from __future__ import annotations
 import sys
 
 from anthropic import Anthropic, BadRequestError, NotFoundError
-from anthropic.types import Message
+from anthropic.types import Message, ModelInfo
 
 HELLO = [{"role": "user", "content": "Say hello."}]
 LOOK = {"name": "look", "input_schema": {"type": "object", "properties": {"at": {"type": "string", "maxLength": 8}}}}
 
 for base in (sys.argv[1], f"{sys.argv[1]}/anthropic"):
     client = Anthropic(base_url=base, api_key="none", timeout=120)
+    listed = list(client.models.list(limit=1))
+    assert len({model.id for model in listed}) == len(listed) > 1
+    assert "smollm2" in [model.id for model in listed]
+    one = client.models.retrieve("smollm2")
+    ModelInfo.model_validate(one.model_dump())
+    assert (one.type, one.id) == ("model", "smollm2")
+
     whole = client.messages.create(model="smollm2", messages=HELLO, max_tokens=8, system="Be brief.")
     Message.model_validate(whole.model_dump())
     assert (whole.role, whole.model) == ("assistant", "smollm2")
