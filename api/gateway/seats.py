@@ -14,6 +14,7 @@ from starlette.concurrency import run_in_threadpool
 from api.deps import FrontDoor
 from api.gateway import arrival
 from api.gateway.affinity import Affinity, session_of
+from api.gateway.bell import Bell
 from api.gateway.exchange import Exchange
 from api.gateway.outlook import Outlook, View, Wanted
 from api.gateway.routing import Candidate, Reach, choose
@@ -65,6 +66,7 @@ class Seats:
         self._outlook = Outlook(door.database, door.settings)
         self._tenancy = Tenancy(door.database)
         self._affinity = Affinity()
+        self._news = Bell()
 
     async def find(self, exchange: Exchange, avoid: Collection[str] = ()) -> AsyncGenerator[Seat | Waiting, None]:
         """Yields what it waits for, again and again, then the seat as its last; never one at a run of `avoid`.
@@ -87,9 +89,13 @@ class Seats:
             waiting = await self._coming(view, exchange, avoid, last, time.monotonic() - began)
             yield waiting
             last = waiting.run_id
-            await asyncio.sleep(pause)
+            await self._news.wait(pause)
             pause = min(_LONGEST_PAUSE, pause * 1.5)
             view = None
+
+    def ring(self) -> None:
+        """A run has changed: who waits looks at once; from any thread."""
+        self._news.ring()
 
     async def view(self, wanted: Wanted) -> View:
         """What could answer now; starts and holds nothing. Raises NotFound, InvalidParameters."""

@@ -116,9 +116,10 @@ def tend(said: protocol.Tend, door: Door, host: WorkerHost) -> Response:
 
 
 @router.post("/runs/report", response_model=protocol.Accepted)
-def report(said: protocol.RunReport, door: Door, host: WorkerHost) -> Response:
+def report(said: protocol.RunReport, request: Request, door: Door, host: WorkerHost) -> Response:
     with door.write(wake=True) as session:
         accepted = run_state.report(session, host, said, door.settings.lease_seconds)
+    request.app.state.seats.ring()
     return as_json(Accepted(accepted=accepted))
 
 
