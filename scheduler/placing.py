@@ -12,7 +12,7 @@ from scheduler.options import Option
 from scheduler.places import Places
 from scheduler.preempt import clear, clearable
 from scheduler.reasons import MOST_HOSTS, Code, Reason, refused
-from scheduler.rooms import Tier
+from scheduler.room import Tier
 from scheduler.seat import Seat
 from scheduler.wishes import Wish
 from shared.units import format_bytes
