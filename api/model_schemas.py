@@ -12,7 +12,7 @@ from shared.store.outlook import Fits
 from shared.units import Bytes, parse_bytes
 from shared.vocabulary import Capability, Format
 
-Size = Annotated[Bytes, BeforeValidator(parse_bytes)]
+Size = Annotated[Bytes, BeforeValidator(parse_bytes, json_schema_input_type=int | str)]
 
 
 class HubPage(Out):

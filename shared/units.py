@@ -13,6 +13,7 @@ HostName = NewType("HostName", str)
 KIB, MIB, GIB = 1024, 1024**2, 1024**3
 
 _SIZE = re.compile(r"^\s*(\d+(?:\.\d+)?)\s*([kmgt]?)(i?)b?\s*$", re.IGNORECASE)
+_LONGEST = 32
 _EXPONENT = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4}
 
 
@@ -26,15 +27,15 @@ def format_bytes(size: float) -> str:
     return f"{value:.1f} TiB"
 
 
-def parse_bytes(text: str | int) -> Bytes:
+def parse_bytes(text: object) -> Bytes:
     """`"8GiB"`, `"8G"` and `"8g"` are 8 × 1024³; `"8GB"` is 8 × 1000³; a bare number is bytes.
 
-    Raises ValueError when the text is not a size.
+    Raises ValueError when it is not a size.
     """
-    if isinstance(text, int):
+    if isinstance(text, int) and not isinstance(text, bool):
         return Bytes(text)
-    match = _SIZE.match(text)
-    if match is None:
+    match = _SIZE.match(text) if isinstance(text, str) and len(text) <= _LONGEST else None
+    if match is None or not isinstance(text, str):
         raise ValueError(f"{text!r} is not a size such as 512MiB, 8GiB or 8GB")
     number, letter, binary = match.groups()
     decimal = text.strip().lower().endswith("b") and letter and not binary

@@ -9,7 +9,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 
 from api.deps import Door, FrontDoor, Reader
-from api.model_schemas import EvictOut, FitOut, HostFitOut, HubPage, RecommendedOut, RecommendedPage
+from api.model_schemas import EvictOut, FitOut, HostFitOut, HubPage, RecommendedOut, RecommendedPage, Size
 from shared import catalog
 from shared.errors import NotFound
 from shared.fit import Fleet
@@ -21,7 +21,6 @@ from shared.store.outlook import Outlook, Room, outlook
 from shared.store.prospect import prospect
 from shared.store.recommended import ANY_HOST, Recommended, recommended
 from shared.store.rooms import outlooks
-from shared.units import parse_bytes
 from shared.vocabulary import Format
 
 router = APIRouter(prefix="/v1/models", tags=["models"])
@@ -68,7 +67,7 @@ def recommend(
     door: Door,
     caller: Reader,
     memory: Annotated[
-        str | None, Query(description="Memory for models, such as 8GiB; unset: what the hosts have.")
+        Size | None, Query(description="Memory for models, such as 8GiB; unset: what the hosts have.")
     ] = None,
 ) -> RecommendedPage:
     """Small models of free licences, the largest that fit first."""
@@ -76,7 +75,7 @@ def recommend(
         if memory is None:
             found = [(one, next(iter(outlooks(session, one.prospect(), RunSpec())), None)) for one in recommended()]
         else:
-            found = [(one, _in_memory(one, parse_bytes(memory))) for one in recommended()]
+            found = [(one, _in_memory(one, memory)) for one in recommended()]
     shown = [_recommended(one, best) for one, best in found]
     return RecommendedPage(data=sorted(shown, key=lambda one: (one.fits is None or one.fits == "never", -one.size)))
 
