@@ -63,6 +63,17 @@ def test_examples_in_javascript_answer(stack: Stack, guide: str) -> None:
         assert _output([str(node), "example.mjs"], folder)
 
 
+@pytest.mark.skipif(discover()["whisper"].probe() is None, reason="faster-whisper is not installed")
+def test_the_guide_to_transcription_is_heard(stack: Stack, recording: Path, tmp_path: Path) -> None:
+    stack.http.put("/v1/models/aliases/whisper-small", json={"model": "whisper"})
+    (tmp_path / "talk.m4a").write_bytes(recording.read_bytes())
+    (block,) = _blocks(stack, "transcription", "python")
+    (tmp_path / "example.py").write_text(block)
+    assert _output([str(python_with("openai")), "example.py"], tmp_path).count("best of times") == 2
+    (curl,) = [block for block in _blocks(stack, "transcription", "bash") if "/v1/audio/" in block]
+    assert _output(["bash", "-euo", "pipefail", "-c", curl], tmp_path).startswith("1\n00:00:0")
+
+
 @pytest.mark.parametrize("guide", ["chat-clients", "batch-inference", "placement", "models"])
 def test_commands_of_a_guide_end_well(stack: Stack, guide: str, tmp_path: Path) -> None:
     request = '{"custom_id": "river-1", "messages": [{"role": "user", "content": "Name three rivers."}]}\n'
