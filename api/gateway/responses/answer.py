@@ -20,13 +20,15 @@ class Response:
         self._id = new_id("resp")
         self._created = int(time.time())
         self._repeated = _repeated(asked)
+        #: Thoughts as summaries, which is all that OpenAI's own clients show of them.
+        self.summarised = self._repeated["reasoning"]["summary"] is not None
 
     def whole(self, said: Mapping[str, Any]) -> dict[str, Any]:
         """An engine's whole answer."""
         answer = answer_of(said)
         items = []
         if answer.thought:
-            items.append(thought(new_id("rs"), answer.thought))
+            items.append(thought(new_id("rs"), answer.thought, summarised=self.summarised))
         if answer.text or not answer.calls:
             items.append(message(new_id("msg"), answer.text))
         items += [call(new_id("fc"), one.id, one.name, one.arguments) for one in answer.calls]
@@ -71,9 +73,16 @@ def text_part(text: str) -> Item:
     return {"type": "output_text", "text": text, "annotations": [], "logprobs": []}
 
 
-def thought(item_id: str, text: str) -> Item:
-    """What the model thought before it answered."""
-    return {"type": "reasoning", "id": item_id, "summary": [], "content": [{"type": "reasoning_text", "text": text}]}
+def thought(item_id: str, text: str, *, summarised: bool = False) -> Item:
+    """What the model thought before it answered; who wants a summary of it gets all of it as one."""
+    item: Item = {"type": "reasoning", "id": item_id, "summary": []}
+    if summarised:
+        return item | {"summary": [summary_part(text)]}
+    return item | {"content": [{"type": "reasoning_text", "text": text}]}
+
+
+def summary_part(text: str) -> Item:
+    return {"type": "summary_text", "text": text}
 
 
 def call(item_id: str, call_id: str | None, name: str | None, arguments: str, status: str = "completed") -> Item:
@@ -120,7 +129,7 @@ def _repeated(asked: Mapping[str, Any]) -> dict[str, Any]:
         "model": asked["model"],
         "previous_response_id": None,
         "text": {"format": {"type": "text"}} | text,
-        "reasoning": {"effort": reasoning.get("effort"), "summary": None},
+        "reasoning": {"effort": reasoning.get("effort"), "summary": reasoning.get("summary")},
         "tools": [{"description": None, "parameters": None, "strict": None} | tool for tool in functions(asked)],
         "top_logprobs": 0,
         # Nothing is kept, whatever was asked for.

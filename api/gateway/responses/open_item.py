@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Protocol
 
 from api.gateway.pieces import Call
-from api.gateway.responses.answer import Item, call, message, text_part, thought
+from api.gateway.responses.answer import Item, call, message, summary_part, text_part, thought
 from shared.identifiers import new_id
 
 #: An event without its number and the item's place.
@@ -82,6 +82,33 @@ class OpenThought:
 
     def item(self, status: str) -> Item:
         return thought(self._id, "".join(self._pieces))
+
+
+class OpenSummary(OpenThought):
+    """The same for who wants a summary of it."""
+
+    def added(self) -> list[Told]:
+        empty = self.item("in_progress") | {"summary": []}
+        part = {"type": "response.reasoning_summary_part.added", **self._place(), "part": summary_part("")}
+        return [{"type": "response.output_item.added", "item": empty}, part]
+
+    def grown(self, piece: str) -> Told:
+        self._pieces.append(piece)
+        return {"type": "response.reasoning_summary_text.delta", **self._place(), "delta": piece}
+
+    def done(self) -> list[Told]:
+        text = "".join(self._pieces)
+        return [
+            {"type": "response.reasoning_summary_text.done", **self._place(), "text": text},
+            {"type": "response.reasoning_summary_part.done", **self._place(), "part": summary_part(text)},
+            {"type": "response.output_item.done", "item": self.item("completed")},
+        ]
+
+    def item(self, status: str) -> Item:
+        return thought(self._id, "".join(self._pieces), summarised=True)
+
+    def _place(self) -> Told:
+        return {"item_id": self._id, "summary_index": 0}
 
 
 class OpenCall:

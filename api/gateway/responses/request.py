@@ -103,7 +103,7 @@ def _message(item: object, place: str) -> dict[str, Any]:
 
 def _thought(item: Mapping[str, Any]) -> dict[str, str]:
     """What the model thought before the message or the calls that follow."""
-    parts = item.get("content")
+    parts = item.get("content") or item.get("summary")
     texts = [part.get("text") for part in parts if isinstance(part, dict)] if isinstance(parts, list) else []
     said = "\n".join(text for text in texts if isinstance(text, str) and text)
     return {FIELD: said} if said else {}

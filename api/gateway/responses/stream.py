@@ -8,7 +8,7 @@ from typing import Any
 
 from api.gateway.pieces import Call, End, Piece, Text, Thought, Usage, pieces_of
 from api.gateway.responses.answer import Item, Response
-from api.gateway.responses.open_item import OpenCall, OpenItem, OpenText, OpenThought, Told
+from api.gateway.responses.open_item import OpenCall, OpenItem, OpenSummary, OpenText, OpenThought, Told
 from api.sse import KEEP_ALIVE, MEDIA_TYPE, frame
 from shared.errors import Problem
 
@@ -50,7 +50,7 @@ class ResponseWriter:
             case Text(text):
                 return self._say(OpenText, text)
             case Thought(text):
-                return self._say(OpenThought, text)
+                return self._say(OpenSummary if self._response.summarised else OpenThought, text)
             case Call():
                 return self._call(piece)
             case End(word):

@@ -134,6 +134,24 @@ def test_thoughts_and_parallel_calls_are_items_of_their_own() -> None:
     assert added == [0, 1, 2]
 
 
+def test_thoughts_are_a_summary_for_who_wants_one() -> None:
+    request = asked(reasoning={"summary": "auto"}, stream=True)
+    whole = read(request).whole({"choices": [{"message": {"content": "yes", "reasoning_content": "hm"}}]})
+    assert isinstance(whole, dict)
+    assert whole["output"][0]["summary"] == [{"type": "summary_text", "text": "hm"}]
+    writer = ResponseWriter(request)
+    told = events(writer.feed([chunk({"reasoning_content": "hm"}), chunk({"content": "yes"})]) + writer.end())
+    assert [one["type"].removeprefix("response.") for one in told][2:8] == [
+        "output_item.added", "reasoning_summary_part.added", "reasoning_summary_text.delta",
+        "reasoning_summary_text.done", "reasoning_summary_part.done", "output_item.done",
+    ]  # fmt: skip
+    assert told[-1]["response"]["output"][0]["summary"] == whole["output"][0]["summary"]
+    # And it is read again as the thought that it is.
+    item = whole["output"][0]
+    call = {"type": "function_call", "call_id": "a", "name": "look", "arguments": "{}"}
+    assert chat_of(asked(input=[_HELLO, item, call]))["messages"][1]["reasoning_content"] == "hm"
+
+
 def test_a_limit_makes_a_response_incomplete() -> None:
     final = streamed(chunk({"content": "a"}), chunk(reason="length"))[-1]
     assert (final["type"], final["response"]["status"]) == ("response.incomplete", "incomplete")
