@@ -21,6 +21,8 @@ from shared.units import MIB, Bytes
 
 #: Largest body of anything that is not a file.
 BODY_LIMIT = Bytes(64 * MIB)
+#: What containers call the machine they run on. `internal` is reserved: no web page can make these names its own.
+_FROM_CONTAINERS = frozenset({"host.docker.internal", "host.containers.internal"})
 #: What a multipart form takes beside the file in it.
 _FORM = 64 * 1024
 _READING = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -91,9 +93,9 @@ def _takes_files(path: str) -> bool:
 
 
 def names_of(settings: Settings) -> Collection[str]:
-    """Names the front door answers to: loopback, what it is bound to, and the host of its configured URL."""
+    """Names the front door answers to: loopback's, what it is bound to, and the host of its configured URL."""
     configured = {host_of(settings.url)} if settings.url else set()
-    return {*LOOPBACK, settings.host, *configured}
+    return {*LOOPBACK, *_FROM_CONTAINERS, settings.host, *configured}
 
 
 def host_of(url: str) -> str:

@@ -33,6 +33,13 @@ def test_a_body_without_a_length_is_counted_as_it_comes(door: Served, path: str)
     assert door.client.post(path, content=endless()).status_code == 413
 
 
+@pytest.mark.parametrize(
+    ("name", "may"), [("localhost", True), ("host.docker.internal", True), ("docker.internal.evil.example", False)]
+)
+def test_containers_may_call_the_front_door_as_they_know_it(door: Served, name: str, may: bool) -> None:
+    assert (door.get("/api/tags", headers={"Host": f"{name}:8400"}).status_code == 200) == may
+
+
 def test_other_pages_are_told_nothing_by_default(door: Served) -> None:
     asked = {"Origin": "https://chat.example", "Access-Control-Request-Method": "POST"}
     assert "access-control-allow-origin" not in door.client.options(_CHAT, headers=asked).headers
