@@ -69,8 +69,9 @@ def read_problem(body: Any, status: int) -> Problem:
         return Problem.model_validate({name: error[name] for name in Problem.model_fields if error.get(name)})
     if isinstance(error, dict) and "message" in error:
         # OpenAI's shape, which `/v1/chat/` answers: the three parts are one sentence.
-        what, _, fix = str(error["message"]).partition(" To fix: ")
-        return Problem(code=error.get("code") or "http_error", what=what, fix=fix)
+        said, _, fix = str(error["message"]).partition(". To fix: ")
+        what, _, why = said.partition(": ")
+        return Problem(code=error.get("code") or "http_error", what=what, why=why, fix=fix)
     return Problem(
         code="http_error",
         what=f"The server answered with HTTP {status}",

@@ -53,9 +53,9 @@ class Problem(BaseModel):
     details: dict[str, Any] = {}
 
     def sentence(self) -> str:
-        """`What. Why. To fix: …` on one line."""
-        parts = [self.what.rstrip("."), self.why.rstrip("."), f"To fix: {self.fix}" if self.fix else ""]
-        return ". ".join(part for part in parts if part)
+        """`What: why. To fix: …` on one line."""
+        said = ": ".join(part.rstrip(".") for part in (self.what, self.why) if part)
+        return f"{said}. To fix: {self.fix}" if self.fix else said
 
 
 class CidermillError(Exception):

@@ -15,11 +15,9 @@ def refusal(status: int, content: bytes) -> CidermillError:
     why = _message(content)
     # llama.cpp answers 500 to what the model has no eyes or ears for: "image input is not supported".
     if HTTPStatus.BAD_REQUEST <= status < HTTPStatus.INTERNAL_SERVER_ERROR or "input is not supported" in why:
-        error: CidermillError = BadRequest("The engine refuses the request", why, "correct the request")
         if "context" in why and ("exceed" in why or "larger" in why or "too long" in why):
-            # OpenAI's word; clients shorten their history when they read it.
-            error.problem = error.problem.model_copy(update={"code": "context_length_exceeded"})
-        return error
+            return _too_long(why)
+        return BadRequest("The engine refuses the request", why, "correct the request")
     if status == HTTPStatus.SERVICE_UNAVAILABLE:
         return Unavailable("The engine is busy", why, "ask again in a moment")
     return EngineFailed("The engine failed at the request", why, "ask again; if it stays, see `cidermill runs logs`")
@@ -39,6 +37,14 @@ def went_away(error: OSError) -> Unavailable:
 
 def refused_by_agent(run_id: str, reason: str) -> Unavailable:
     return Unavailable("The run cannot be reached", f"the agent of its host says: {reason[:_LONGEST]}", "ask again")
+
+
+def _too_long(why: str) -> BadRequest:
+    fix = "shorten the request, or load the model with more: cidermill runs start MODEL --context TOKENS"
+    error = BadRequest("The request is longer than the context of the run", why, fix)
+    # OpenAI's word; clients shorten their history when they read it.
+    error.problem = error.problem.model_copy(update={"code": "context_length_exceeded"})
+    return error
 
 
 def _message(content: bytes) -> str:

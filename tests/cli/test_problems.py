@@ -40,9 +40,9 @@ def test_an_unknown_code_is_known_by_its_status() -> None:
 
 
 def test_the_dialect_of_openai_is_understood() -> None:
-    body = {"error": {"message": "No model x. None has it. To fix: see models", "type": "x", "code": "not_found"}}
+    body = {"error": {"message": "No model x: none has it. To fix: see models", "type": "x", "code": "not_found"}}
     problem = read_problem(body, 404)
-    assert (problem.what, problem.fix) == ("No model x. None has it.", "see models")
+    assert (problem.what, problem.why, problem.fix) == ("No model x", "none has it", "see models")
 
 
 def test_an_answer_of_some_other_server_is_quoted() -> None:

@@ -182,7 +182,7 @@ def test_a_pull_that_fails_ends_in_the_error(door: Served, fleet: Fleet, stream:
 
     asked = {"name": "org/tiny", "stream": stream}
     answer = followed(door, fleet, lambda: door.post("/api/pull", asked), fail)
-    assert lines(answer)[-1] == {"error": "The disk is full. 1 GiB is missing. To fix: free it"}
+    assert lines(answer)[-1] == {"error": "The disk is full: 1 GiB is missing. To fix: free it"}
     assert answer.status_code == (200 if stream else 500)
 
 
