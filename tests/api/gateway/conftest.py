@@ -1,4 +1,4 @@
-"""A second host for requests, beside the one of the front door's own machine."""
+"""Engines, and a second host for requests beside the one of the front door's own machine."""
 
 from __future__ import annotations
 
@@ -7,11 +7,30 @@ from collections.abc import Iterator
 import pytest
 
 from shared import engine_pass
+from shared.runtimes import InstalledModel, RunSpec
 from shared.tables import Run
+from shared.units import Bytes
+from shared.vocabulary import Format
 from tests.api.fleet import Fleet
 from tests.api.served import Served
 from workers.agent.engine_door import EngineDoor
 from workers.agent.peer import PeerServer
+from workers.port import free_port
+from workers.process import RunProcess
+from workers.runtimes.echo import RUNTIME
+
+_SERVED = InstalledModel(id="x", name="served-echo", format=Format.ECHO, path="", size=Bytes(0))
+
+
+@pytest.fixture
+def engines() -> Iterator[list[RunProcess]]:
+    """Two echo engines with four slots each."""
+    both = [RunProcess.start(RUNTIME.plan(RunSpec(slots=4), _SERVED, free_port())) for _ in range(2)]
+    for engine in both:
+        engine.wait_ready(RUNTIME.diagnose)
+    yield both
+    for engine in both:
+        engine.stop()
 
 
 @pytest.fixture

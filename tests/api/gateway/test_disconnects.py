@@ -1,0 +1,70 @@
+"""Clients that leave, whenever they like: nothing goes on for them, and nothing of theirs is left."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import threading
+from dataclasses import dataclass
+
+import psutil
+
+from tests.api.fleet import Fleet
+from tests.api.served import Served
+from tests.load.leaving import answered, leave_all
+from tests.waiting import eventually
+from workers.process import RunProcess
+
+_AT_ONCE, _SLOTS = 8, 8
+
+
+@dataclass(frozen=True)
+class Held:
+    """What the process holds for requests: tasks, connections of both sides, threads."""
+
+    tasks: int
+    connections: int
+    threads: int
+
+    @classmethod
+    def now(cls, door: Served) -> Held:
+        gc.collect()
+        loop = door.parts.feed._loop
+        assert loop is not None
+        open_now = psutil.Process().net_connections("tcp")
+        return cls(
+            tasks=len(asyncio.all_tasks(loop)),
+            connections=sum(one.status == psutil.CONN_ESTABLISHED for one in open_now),
+            threads=threading.active_count(),
+        )
+
+    def back_to(self, before: Held) -> bool:
+        """Nothing more than before; threads of pools stay, and so do idle connections to engines."""
+        kept = self.connections <= before.connections + _SLOTS and self.threads <= before.threads + 12
+        return self.tasks <= before.tasks and kept
+
+
+def test_those_who_leave_while_a_run_is_started_leave_only_the_run(door: Served, fleet: Fleet) -> None:
+    before = Held.now(door)
+    asyncio.run(leave_all(door.url, ["echo"], 20, _AT_ONCE))
+    eventually(lambda: Held.now(door).back_to(before), 20)
+    assert len(door.get("/v1/runs").json()["data"]) == 1
+    assert not any(load.requests for load in door.app.state.seats._tenancy.loads.values())
+
+
+def test_those_who_leave_an_answer_leave_nothing(
+    door: Served, fleet: Fleet, mini: Fleet, engines: list[RunProcess]
+) -> None:
+    fleet.ready_run(engines[0].endpoint.url)
+    mini.ready_run(engines[1].endpoint.url)
+    loads = door.app.state.seats._tenancy.loads
+    before = Held.now(door)
+    asyncio.run(leave_all(door.url, ["echo@studio", "echo@mini"], 60, _AT_ONCE))
+    eventually(lambda: not any(load.requests for load in loads.values()), 20)
+    eventually(lambda: Held.now(door).back_to(before), 20)
+
+    async def all_slots() -> None:
+        await asyncio.gather(*(answered(door.url, "echo") for _ in range(_SLOTS)))
+
+    # Every slot is free again: else one of these would wait for ever.
+    asyncio.run(asyncio.wait_for(all_slots(), 30))
