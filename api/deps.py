@@ -7,7 +7,7 @@ threads, and a commit that comes after the answer is a lie.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from typing import Annotated, Protocol
 
@@ -98,8 +98,23 @@ async def _submitter(request: Request) -> Caller:
 
 async def _admin(request: Request) -> AsyncIterator[Caller]:
     """Who has an admin's rights; what it changes, or tries to, is in the log before it is answered."""
+    async with _logged(request, await front_door(request).auth.caller(request, Rank.admin)) as who:
+        yield who
+
+
+async def _joiner(request: Request) -> AsyncIterator[Caller]:
+    """Who may let hosts join: admins, and keys made for that alone; in the log like what admins do."""
+    auth = front_door(request).auth
+    who = await auth.caller(request, Rank.worker)
+    if who.rank != Rank.worker:
+        who = await auth.caller(request, Rank.admin)
+    async with _logged(request, who) as known:
+        yield known
+
+
+@asynccontextmanager
+async def _logged(request: Request, who: Caller) -> AsyncIterator[Caller]:
     door = front_door(request)
-    who = await door.auth.caller(request, Rank.admin)
     outcome = audit.DONE
     try:
         yield who
@@ -138,6 +153,7 @@ Door = Annotated[FrontDoor, Depends(_door)]
 Reader = Annotated[Caller, Depends(_reader)]
 Submitter = Annotated[Caller, Depends(_submitter)]
 Admin = Annotated[Caller, Depends(_admin, scope="function")]
+Joiner = Annotated[Caller, Depends(_joiner, scope="function")]
 WorkerHost = Annotated[str, Depends(_worker_host)]
 Limit = Annotated[int, Query(ge=1, le=1000, description="Rows of a page.")]
 After = Annotated[str | None, Query(max_length=64, description="The last id of the page before.")]

@@ -412,7 +412,7 @@ class DeletedOut(Out):
 
 # --- keys --------------------------------------------------------------------------------------
 
-Role = Literal["admin", "submit", "read"]
+Role = Literal["admin", "submit", "read", "worker"]
 KeyModels = Annotated[
     list[Annotated[str, Field(min_length=1, max_length=200)]] | None,
     Field(max_length=1000, description="Names of the models it may use; null: all."),

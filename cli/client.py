@@ -115,9 +115,9 @@ class Client:
 
 
 @contextmanager
-def connect() -> Iterator[Client]:
+def connect(settings: Settings | None = None) -> Iterator[Client]:
     """A client of the front door that the settings name."""
-    client = Client(load_settings())
+    client = Client(settings or load_settings())
     try:
         yield client
     finally:

@@ -1,10 +1,12 @@
-"""What a key may ask for: which models, how urgently, and whose files."""
+"""What a key may ask for: which models, how urgently, and from where."""
 
 from __future__ import annotations
 
-from shared.errors import Forbidden
-from shared.keys import Caller
-from shared.vocabulary import Priority
+from shared.downloads.addresses import is_loopback
+from shared.errors import Forbidden, InvalidParameters
+from shared.keys import Caller, Rank
+from shared.references import ModelRef
+from shared.vocabulary import Priority, Provider
 
 
 def capped(caller: Caller, priority: Priority) -> Priority:
@@ -21,3 +23,19 @@ def check_model(caller: Caller, model: str, called: str | None = None) -> None:
         f"it may use {', '.join(sorted(caller.models)) or 'no model'}",
         f"use another key, or allow it: cidermill keys set {caller.id} --model {model}",
     )
+
+
+def check_source(caller: Caller, model: str) -> None:
+    """Raises Forbidden when who is no admin would have a host look at its own disk, or ask servers only it reaches."""
+    if caller.rank == Rank.admin:
+        return
+    try:
+        reference = ModelRef.parse(model)
+    except InvalidParameters:
+        return
+    if reference.provider is Provider.LOCAL or (reference.provider is Provider.URL and is_loopback(reference.repo)):
+        raise Forbidden(
+            f"The key {caller.name!r} may not install {model}",
+            "what lies on a host, or only it reaches, may be more than models: that is for admins",
+            "ask an admin to install it, or name a model of the hub or a public address",
+        )

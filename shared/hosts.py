@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from shared import events
 from shared.db import now
 from shared.download_share import download_share
-from shared.errors import NotFound, StaleTransition
+from shared.errors import Forbidden, NotFound, StaleTransition
 from shared.events import NewEvent
 from shared.jobs import state as jobs
 from shared.keys import digest
@@ -40,13 +40,22 @@ _LOG_LINE = 4096
 # --- people ------------------------------------------------------------------------------------
 
 
-def join(session: Session, name: str, labels: dict[str, str]) -> str:
-    """A token for a host, new or known; an older token of the same host ends here. Shown once, kept as a hash."""
+def join(session: Session, name: str, labels: dict[str, str], key: str = "") -> str:
+    """A token for a host, new or known; an older token of the same host ends here. Shown once, kept as a hash.
+
+    With `key`, the id of a key that may only let hosts join, no host of anybody else's. Raises Forbidden.
+    """
     token = f"{_TOKEN}_{secrets.token_urlsafe(32)}"
     row = session.get(Host, name, with_for_update=True)
     if row is None:
         moment = session.scalar(select(now(session))) or 0.0
-        session.add(Host(name=name, token_digest=digest(token), labels=labels, created_at=moment))
+        session.add(Host(name=name, token_digest=digest(token), labels=labels, created_at=moment, joined_by=key))
+    elif key and row.joined_by != key:
+        raise Forbidden(
+            f"The host {name!r} is not this key's",
+            "another key or an admin let it join, and joining again would end its token",
+            "choose another name for this host, or let an admin do it: cidermill hosts join " + name,
+        )
     else:
         row.token_digest = digest(token)
         row.labels = labels or row.labels

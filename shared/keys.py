@@ -28,8 +28,9 @@ _TOUCH = 60.0
 
 
 class Rank(IntEnum):
-    """Roles in order: each may do what the ones before it may."""
+    """Roles in order: each may do what the ones before it may, but `worker`, which only lets hosts join."""
 
+    worker = 0
     read = 1
     submit = 2
     admin = 3

@@ -7,9 +7,10 @@ from starlette.responses import Response
 
 from api import views
 from api.answers import as_json
-from api.deps import Admin, Door, FrontDoor, Reader
+from api.deps import Admin, Door, FrontDoor, Joiner, Reader
 from api.schemas import HostDetail, HostMarksIn, HostOut, JoinIn, JoinOut, MaintenanceIn, Page
 from shared import host_marks, hosts
+from shared.keys import Rank
 
 router = APIRouter(prefix="/v1/hosts", tags=["hosts"])
 
@@ -22,10 +23,11 @@ def list_hosts(door: Door, caller: Reader) -> Page[HostOut]:
 
 
 @router.post("/join", status_code=status.HTTP_201_CREATED, response_model=JoinOut)
-def join(body: JoinIn, door: Door, caller: Admin) -> Response:
-    """A token for a host, shown once; joining again ends the older token."""
+def join(body: JoinIn, door: Door, caller: Joiner) -> Response:
+    """A token for a host, shown once; joining again ends the older token. A `worker` key joins its own hosts only."""
+    key = caller.id if caller.rank == Rank.worker else ""
     with door.write() as session:
-        token = hosts.join(session, body.name, dict(body.labels))
+        token = hosts.join(session, body.name, dict(body.labels), key)
     door.auth.hosts.forget()
     return as_json(JoinOut(name=body.name, token=token), status.HTTP_201_CREATED)
 

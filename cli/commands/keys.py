@@ -21,11 +21,12 @@ app = group("API keys.")
 
 
 class Role(StrEnum):
-    """What a key may do; each may do what the ones after it may."""
+    """What a key may do; each may do what the ones after it may, but worker, which only lets hosts join."""
 
     ADMIN = "admin"
     SUBMIT = "submit"
     READ = "read"
+    WORKER = "worker"
 
 
 _COLUMNS = (

@@ -16,7 +16,7 @@ from shared import catalog, files
 from shared.db import clock_time
 from shared.errors import InvalidParameters
 from shared.fit import Fleet, check_capability
-from shared.grants import capped, check_model
+from shared.grants import capped, check_model, check_source
 from shared.identifiers import new_id
 from shared.jobs.where import Where, as_row, check_selector
 from shared.keys import ANYONE, Caller
@@ -142,8 +142,10 @@ class Intake:
 
     def _located(self, submission: Submission) -> dict[str, Any]:
         """A model to install may be called as the catalog calls it: that is where another host fetches it from."""
-        is_download = submission.kind == Download.name
-        return by_reference(self._session, submission.params) if is_download else submission.params
+        if submission.kind != Download.name:
+            return submission.params
+        check_source(self._caller, str(submission.params.get("model")))
+        return by_reference(self._session, submission.params)
 
     def _times(self, submission: Submission) -> dict[str, float | None]:
         """When it may begin, and must have. Raises InvalidParameters when there is no such moment."""

@@ -43,3 +43,11 @@ def test_a_name_that_led_elsewhere_is_seen_at_the_connection() -> None:
 def test_an_unknown_name_is_unavailable() -> None:
     with pytest.raises(Unavailable):
         guard_web("https://no-such-host.invalid/m", loopback=False)
+
+
+@pytest.mark.parametrize(
+    "host", ["2130706433", "0x7f000001", "0177.0.0.1", "127.1", "localhost.", "[::ffff:127.0.0.1]"]
+)
+def test_this_machine_is_known_however_it_is_spelled(host: str) -> None:
+    with pytest.raises((InvalidInput, Unavailable)):
+        guard_web(f"https://{host}/m", loopback=False)
