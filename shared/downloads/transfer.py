@@ -75,7 +75,7 @@ def receive(client: httpx2.Client, remote: Remote, partial: Partial, meter: Mete
         end = min(remote.size, partial.position + remote.part) if remote.size is not None else None
         try:
             with _asked(client, remote, partial.position, end) as response, interrupt.guarding(response):
-                remote.guard_peer(_peer(response))
+                remote.guard_peer(peer_address(response))
                 _judge(response, remote)
                 if _is_whole(response, partial):
                     return
@@ -212,7 +212,8 @@ def append(piece: bytes, remote: Remote, partial: Partial, meter: Meter) -> None
     remote.grown(partial)
 
 
-def _peer(response: httpx2.Response) -> str:
+def peer_address(response: httpx2.Response) -> str:
+    """The IP address that really answered."""
     address = response.extensions["network_stream"].get_extra_info("server_addr")
     return str(address[0])
 

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import httpx2
 
 from shared import gguf_model, transformers_config
-from shared.downloads.transfer import TIMEOUT
-from shared.errors import InvalidParameters, Unavailable
-from shared.gguf_remote import read_remote
-from shared.hub import Hub, HubFile, Snapshot
+from shared.downloads.addresses import guard_peer, guard_web, is_loopback
+from shared.downloads.transfer import TIMEOUT, peer_address
+from shared.errors import GatedModel, InvalidParameters, Unavailable
+from shared.gguf import read_header
+from shared.gguf_remote import RemoteFile, read_remote
+from shared.hub import Hub, HubFile, Snapshot, gated
 from shared.hub_choice import choose, groups
 from shared.references import ModelRef
 from shared.runtimes import InstalledModel, ModelShape
@@ -22,16 +25,19 @@ from shared.vocabulary import Capability, Format, Provider
 _LARGEST_CONFIG = 16 * MIB
 
 
-def prospect(reference: ModelRef, hub: Hub) -> InstalledModel:
+def prospect(reference: ModelRef, hub: Hub, *, loopback: bool = False) -> InstalledModel:
     """What a download of `reference` would install, with its shape; its id and path are empty.
 
-    Reads the hub's list of files, and a GGUF header by ranges or a config.json. Raises NotFound, GatedModel,
-    Unavailable, DownloadFailed, InvalidInput; InvalidParameters for models that are on no hub.
+    Reads the hub's list of files, and a GGUF header by ranges or a config.json; `loopback` says whether a web address
+    may be one of this machine. Raises NotFound, GatedModel, Unavailable, DownloadFailed, InvalidInput;
+    InvalidParameters for paths of hosts.
     """
-    if reference.provider is not Provider.HF:
+    if reference.provider is Provider.URL:
+        return _web(reference, loopback=loopback)
+    if reference.provider is Provider.LOCAL:
         raise InvalidParameters(
             f"Nothing is known of {reference} before it is installed",
-            "only repositories of the hub tell what they hold",
+            "it lies on a host, which reads it when it is installed there",
             "install it first: cidermill models pull " + str(reference),
         )
     snapshot = hub.snapshot(reference.repo, reference.revision)
@@ -43,10 +49,27 @@ def prospect(reference: ModelRef, hub: Hub) -> InstalledModel:
         return _folder(reference, hub, snapshot, files, client)
 
 
+def _web(reference: ModelRef, *, loopback: bool) -> InstalledModel:
+    """Of a GGUF file on a web server. Every address on the way is held against what downloads may ask."""
+    allowed = loopback and is_loopback(reference.repo)
+    hooks: dict[str, list[Callable[..., None]]] = {
+        "request": [lambda request: guard_web(str(request.url), loopback=allowed)],
+        "response": [lambda response: guard_peer(peer_address(response), loopback=allowed)],
+    }
+    with httpx2.Client(timeout=TIMEOUT, trust_env=False, event_hooks=hooks) as client:
+        file = RemoteFile(reference.repo, {}, client, reference.name)
+        header = read_header(file, reference.name)
+        shape, able = gguf_model.shape(header), gguf_model.capabilities(header)
+        return _installable(reference, Format.GGUF, file.seek(0, os.SEEK_END), shape, able)
+
+
 def _gguf(
     reference: ModelRef, hub: Hub, snapshot: Snapshot, parts: Sequence[HubFile], client: httpx2.Client
 ) -> InstalledModel:
-    header = read_remote(hub.address(snapshot, parts[0]), hub.headers(), client, parts[0].name)
+    try:
+        header = read_remote(hub.address(snapshot, parts[0]), hub.headers(), client, parts[0].name)
+    except GatedModel:
+        raise gated(reference.repo, hub.endpoint) from None
     return _model(reference, Format.GGUF, parts, gguf_model.shape(header), gguf_model.capabilities(header))
 
 
@@ -71,12 +94,14 @@ def _small_files(folder: Path, hub: Hub, snapshot: Snapshot, files: Sequence[Hub
         if file.name == "modules.json":
             (folder / file.name).touch()
         if file.name == "config.json" and file.size <= _LARGEST_CONFIG:
-            (folder / file.name).write_bytes(_get(hub, hub.address(snapshot, file), client))
+            (folder / file.name).write_bytes(_get(hub, snapshot, file, client))
 
 
-def _get(hub: Hub, url: str, client: httpx2.Client) -> bytes:
+def _get(hub: Hub, snapshot: Snapshot, file: HubFile, client: httpx2.Client) -> bytes:
     try:
-        answer = client.get(url, headers=hub.headers())
+        answer = client.get(hub.address(snapshot, file), headers=hub.headers())
+        if answer.status_code in (401, 403):
+            raise hub.forbidden(snapshot.repo, answer)
         answer.raise_for_status()
     except httpx2.HTTPError as error:
         raise Unavailable(f"{hub.endpoint} did not give config.json", str(error), "try again later") from error
@@ -86,12 +111,18 @@ def _get(hub: Hub, url: str, client: httpx2.Client) -> bytes:
 def _model(
     reference: ModelRef, kind: Format, weights: Sequence[HubFile], shape: ModelShape, able: tuple[Capability, ...]
 ) -> InstalledModel:
+    return _installable(reference, kind, sum(file.size for file in weights), shape, able)
+
+
+def _installable(
+    reference: ModelRef, kind: Format, size: int, shape: ModelShape, able: tuple[Capability, ...]
+) -> InstalledModel:
     return InstalledModel(
         id="",
         name=reference.name,
         format=kind,
         path="",
-        size=Bytes(sum(file.size for file in weights)),
+        size=Bytes(size),
         context=shape.context,
         capabilities=able,
         shape=shape,
