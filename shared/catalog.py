@@ -255,6 +255,16 @@ def installs(session: Session, model_ids: Sequence[str]) -> dict[str, list[Insta
     return found
 
 
+def files_on(session: Session, host: str, repo: str, commit: str) -> set[tuple[str, int]]:
+    """Files of a repository of the hub at a commit that lie on a host, by name and size."""
+    installs = session.scalars(
+        select(Install.files)
+        .join(Model, Model.id == Install.model_id)
+        .where(Install.host == host, Model.provider == Provider.HF, Model.repo == repo, Model.revision == commit)
+    )
+    return {(str(file["name"]), int(file["size"])) for files in installs for file in files}
+
+
 def ready_hosts(session: Session) -> dict[str, list[str]]:
     """Hosts where a run is ready, by model id."""
     rows = session.execute(select(Run.model_id, Run.host).where(Run.state == RunState.READY).distinct())

@@ -151,3 +151,6 @@ class LocalCatalog:
 
     def runtimes(self, model: str, capability: Capability) -> list[str]:
         return self._runtimes.get(model, [])
+
+    def on_disk(self, host: str, repo: str, commit: str) -> set[tuple[str, int]]:
+        return set()

@@ -91,6 +91,9 @@ class Shelf:
     def runtimes(self, model: str, capability: Capability) -> list[str]:
         return self.fleet.runtimes(self.model(model), capability)
 
+    def on_disk(self, host: str, repo: str, commit: str) -> set[tuple[str, int]]:
+        return catalog.files_on(self._session, host, repo, commit)
+
 
 class Intake:
     """Turns a caller's submissions into rows; those of internal kinds only when Cidermill itself is the one who asks.

@@ -8,7 +8,7 @@ called by a worker with a `Context` and returns what becomes the job's result.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, BinaryIO, ClassVar, Protocol, Self
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -66,6 +66,9 @@ class Catalog(Protocol):
 
     def runtimes(self, model: str, capability: Capability) -> list[str]:
         """Runtimes of the fleet that load the model's format and offer the capability, by name."""
+
+    def on_disk(self, host: str, repo: str, commit: str) -> Collection[tuple[str, int]]:
+        """Files of a repository of the hub at a commit that a host has, by name and size."""
 
 
 class Files(Protocol):

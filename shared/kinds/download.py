@@ -71,7 +71,9 @@ class Download(Kind):
 
     def demand(self, catalog: Catalog) -> Demand:
         """A place at the store of a host, and disk as far as the hub or the catalog tells the size at once."""
-        return Demand(capability=Capability.STORE, host=self.host, disk=self._published() or self._known(catalog))
+        published = self._to_come(catalog)
+        disk = published if published is not None else self._known(catalog)
+        return Demand(capability=Capability.STORE, host=self.host, disk=disk)
 
     def run(self, context: Context) -> Result:
         reference = self.reference()
@@ -106,17 +108,22 @@ class Download(Kind):
         except NotFound:
             return Bytes(0)
 
-    def _published(self) -> Bytes:
-        """Bytes to come; 0 when unknown: the host checks again, and only it may have a token for the repository."""
+    def _to_come(self, catalog: Catalog) -> Bytes | None:
+        """Bytes that the host it is for lacks of what the hub has.
+
+        `None` when nobody says: the host checks again, and only it may have a token for the repository.
+        """
         reference = self.reference()
         if reference.provider is not Provider.HF:
-            return Bytes(0)
+            return None
         hub = Hub(os.environ.get("HF_ENDPOINT") or DEFAULT_ENDPOINT, os.environ.get("HF_TOKEN"), _SUBMIT_TIMEOUT)
         try:
             snapshot = hub.snapshot(reference.repo, reference.revision)
-            return Bytes(sum(file.size for file in choose(snapshot, reference.file, self.include, self.exclude)))
+            files = choose(snapshot, reference.file, self.include, self.exclude)
         except CidermillError:
-            return Bytes(0)
+            return None
+        here = catalog.on_disk(self.host, reference.repo, snapshot.commit) if self.host is not None else ()
+        return Bytes(sum(file.size for file in files if (file.name, file.size) not in here))
 
 
 def _summary(reference: ModelRef, installs: list[InstallRecord]) -> dict[str, Any]:

@@ -601,6 +601,9 @@ class SmallCatalog:
     def runtimes(self, model: str, capability: Capability) -> list[str]:
         raise NotImplementedError
 
+    def on_disk(self, host: str, repo: str, commit: str) -> set[tuple[str, int]]:
+        return {("M-Q4_K_M.gguf", len(WEIGHTS))} if host == "has-it" else set()
+
 
 def test_the_demand_is_a_store_and_the_disk_the_hub_knows_of(hub: HubServer, monkeypatch: pytest.MonkeyPatch) -> None:
     catalog: Catalog = SmallCatalog()
@@ -608,6 +611,7 @@ def test_the_demand_is_a_store_and_the_disk_the_hub_knows_of(hub: HubServer, mon
     demand = Download(model="org/name", host="mini-1").demand(catalog)
     assert (demand.capability, demand.model, demand.host) == (Capability.STORE, None, "mini-1")
     assert demand.disk == len(WEIGHTS)
+    assert Download(model="org/name", host="has-it").demand(catalog).disk == 0
     assert Download(model="org/unknown").demand(catalog).disk == 0
     assert Download(model="/data/x").demand(catalog).disk == 0
     monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")

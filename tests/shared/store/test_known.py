@@ -115,6 +115,15 @@ def test_a_local_model_that_no_host_has_any_more_is_not_told(database: Database)
     assert asked(database, repo="/m.gguf", provider="local") == []
 
 
+def test_files_of_a_commit_are_known_to_lie_on_the_hosts_that_have_them(database: Database) -> None:
+    enter(database, record(), record("quant", file="q4.gguf", files=[file("q4.gguf", THREE, 9)]))
+    enter(database, record("old", revision=OLD, files=[file("old.gguf", TWO)]), host="studio")
+    with database.read() as session:
+        assert catalog.files_on(session, "mini", "org/tiny", NEW) == {("tiny.gguf", 7), ("q4.gguf", 9)}
+        assert catalog.files_on(session, "studio", "org/tiny", NEW) == set()
+        assert catalog.files_on(session, "studio", "org/tiny", OLD) == {("old.gguf", 7)}
+
+
 # --- what a download of a name means -------------------------------------------------------------
 
 
