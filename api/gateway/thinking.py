@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from enum import Enum, auto
+from typing import Any
 
 from api.gateway.pieces import Text, Thought
 
@@ -87,6 +88,16 @@ class ThinkParser:
             before, self._rest = before[: len(before) - held], before[len(before) - held :]
         if before:
             yield Thought(before)
+
+
+def told_to_think(how: bool | str) -> dict[str, Any]:
+    """Fields of an engine's request: whether the model thinks first, or how hard (`none`: not at all).
+
+    Templates that leave it to the model take no notice.
+    """
+    if isinstance(how, bool):
+        return {"chat_template_kwargs": {"enable_thinking": how}}
+    return {"chat_template_kwargs": {"enable_thinking": how != "none", "reasoning_effort": how}}
 
 
 def split_thinking(text: str) -> tuple[str, str]:

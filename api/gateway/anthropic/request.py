@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from api.gateway.reading import need, want
+from api.gateway.thinking import told_to_think
 from api.gateway.thoughts_apart import FIELD
 from shared.errors import InvalidParameters
 
@@ -144,7 +145,7 @@ def _thinking(asked: Mapping[str, Any]) -> dict[str, Any]:
     thinking = want(asked, "thinking", dict)
     if thinking is None:
         return {}
-    return {"chat_template_kwargs": {"enable_thinking": thinking.get("type") != "disabled"}}
+    return told_to_think(thinking.get("type") != "disabled")
 
 
 def _format(asked: Mapping[str, Any]) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from api.gateway.exchange import CHAT, Exchange
 from api.gateway.model_names import asked_for
 from api.gateway.proxy import Proxy
 from api.gateway.reading import need, read_object, want
+from api.gateway.thinking import told_to_think
 from api.sse import KEEP_ALIVE, MEDIA_TYPE, frame
 from shared.errors import NotFound, Problem
 from shared.vocabulary import Capability
@@ -48,6 +49,8 @@ def read(asked: dict[str, Any]) -> Exchange:
     stream = bool(want(body, "stream", bool))
     for ours in ("model", "stream", "stream_options"):
         body.pop(ours, None)
+    if (effort := want(body, "reasoning_effort", str)) and "chat_template_kwargs" not in body:
+        body |= told_to_think(effort)
     choices = want(body, "n", int) or 1
     writer = (lambda: ChunkWriter(usage, choices)) if stream else None
     return chat_exchange(Exchange(model, Capability.GENERATE, CHAT, body, _whole, writer))

@@ -12,6 +12,7 @@ from typing import Any
 
 from api.gateway.model_names import DEFAULT, asked_for
 from api.gateway.reading import want
+from api.gateway.thinking import told_to_think
 from api.gateway.thoughts_apart import FIELD
 from shared.errors import InvalidParameters
 from shared.runtimes import RunSpec
@@ -175,5 +176,4 @@ def _think(asked: Mapping[str, Any]) -> dict[str, Any]:
     think = asked.get("think")
     if think is None:
         return {}
-    told: dict[str, Any] = {"enable_thinking": bool(think)}
-    return {"chat_template_kwargs": told | ({"reasoning_effort": think} if isinstance(think, str) else {})}
+    return told_to_think(think if isinstance(think, str) and think else bool(think))

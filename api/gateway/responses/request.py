@@ -10,6 +10,7 @@ from typing import Any
 
 from api.gateway.reading import want
 from api.gateway.responses.tools import choice_of, tools_of
+from api.gateway.thinking import told_to_think
 from api.gateway.thoughts_apart import FIELD
 from shared.errors import InvalidParameters
 
@@ -160,6 +161,4 @@ def _format(asked: Mapping[str, Any]) -> dict[str, Any]:
 def _thinking(asked: Mapping[str, Any]) -> dict[str, Any]:
     """Models whose template can think or not are told which, and how hard."""
     effort = want(want(asked, "reasoning", dict) or {}, "effort", str)
-    if effort is None:
-        return {}
-    return {"chat_template_kwargs": {"enable_thinking": effort != "none", "reasoning_effort": effort}}
+    return told_to_think(effort) if effort is not None else {}

@@ -123,6 +123,17 @@ def test_responses_have_an_item_for_thoughts() -> None:
     assert b"<think>" not in written
 
 
+@pytest.mark.parametrize(("effort", "thinks"), [("none", False), ("low", True)])
+def test_openais_clients_say_how_hard_to_think(effort: str, thinks: bool) -> None:
+    body = openai_chat.read({"model": "m", "messages": _HELLO, "reasoning_effort": effort}).body
+    assert body["chat_template_kwargs"] == {"enable_thinking": thinks, "reasoning_effort": effort}
+    own = {"chat_template_kwargs": {"enable_thinking": True}}
+    assert (
+        openai_chat.read({"model": "m", "messages": _HELLO, "reasoning_effort": effort, **own}).body.items()
+        >= own.items()
+    )
+
+
 @pytest.mark.parametrize(("think", "thought"), [(True, "hm"), (None, "hm"), (False, None)])
 def test_ollamas_clients_say_whether_they_want_thoughts(think: bool | None, thought: str | None) -> None:
     asked = {"model": "m", "messages": _HELLO, "think": think}
