@@ -21,7 +21,7 @@ class Addressed:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if _theirs(scope):
-            scope = scope | {"path": f"/anthropic{scope['path']}"}
+            scope = {**scope, "path": f"/anthropic{scope['path']}"}
         await self._app(scope, receive, send)
 
 
