@@ -95,7 +95,8 @@ def _verdict(job: Json) -> str:
         return f"{host}: {job['state']}"
     if result["damaged"]:
         return f"{host}: damaged: {', '.join(result['damaged'])}; mend it: cidermill models pull … --host {host}"
-    return f"{host}: {result['files']} files are right"
+    files = result["files"]
+    return f"{host}: {files} file{'s are' if files != 1 else ' is'} right"
 
 
 _PARTS = (("goes", "removed"), ("stays", "kept"))

@@ -7,6 +7,7 @@ from typing import ClassVar
 
 from pydantic import Field, field_validator
 
+from shared.downloads import leftovers
 from shared.kinds.contract import Catalog, Context, Demand, Kind, Result
 from shared.references import ModelRef
 from shared.store.keeping import Keeping
@@ -48,6 +49,7 @@ class Discard(Kind):
         used = _used(context.fleet.shelf())
         mine = [root / name for name in self.files]
         freed = keeping.forget([path for path in mine if path not in used], {path.resolve() for path in used})
+        freed += leftovers.sweep(context.store())
         return Result(data={"model": self.model, "host": self.host, "freed": freed})
 
 

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 from pydantic import ConfigDict, Field, field_validator, model_validator
 
-from shared.downloads import from_disk, from_fleet, from_hub, from_web
+from shared.downloads import from_disk, from_fleet, from_hub, from_web, leftovers
 from shared.downloads.patience import Patience
 from shared.downloads.watch import Watch
 from shared.errors import CidermillError, InvalidParameters, NotFound
@@ -16,7 +16,7 @@ from shared.hub_choice import choose
 from shared.kinds.contract import Catalog, Context, Demand, Kind, Result
 from shared.protocol import InstallRecord
 from shared.references import ModelRef
-from shared.units import Bytes
+from shared.units import Bytes, format_bytes
 from shared.vocabulary import Capability, Provider
 
 #: Seconds a submit waits for the hub to tell a size.
@@ -79,6 +79,9 @@ class Download(Kind):
         reference = self.reference()
         with Watch(context) as watch:
             installs = self._install(reference, watch)
+            # After it, so that a download which was taken up late finds its own bytes.
+            if freed := leftovers.sweep(context.store()):
+                watch.note(f"{format_bytes(freed)} of downloads that nobody went on with for 30 days are removed")
         return Result(data=_summary(reference, installs), installs=installs, transfers=watch.speed.transfers())
 
     def _install(self, reference: ModelRef, watch: Watch) -> list[InstallRecord]:

@@ -92,7 +92,7 @@ class _Sweep:
             return Verdict(copy, goes=False, reason=copy.keep)
         reason = self._aged(copy) or self._over_target() or self._under_pressure()
         if reason is None:
-            return Verdict(copy, goes=False, reason=f"last used {_days(self._now - copy.last_used)} ago")
+            return Verdict(copy, goes=False, reason=f"last used {_span(self._now - copy.last_used)} ago")
         frees = sum(size for content, size in copy.contents.items() if self._holders[content] == 1)
         self._holders.subtract(copy.contents.keys())
         self._taken -= frees
@@ -101,7 +101,7 @@ class _Sweep:
 
     def _aged(self, copy: Copy) -> str | None:
         age, limit = self._now - copy.last_used, self._policy.age
-        return f"not used for {_days(age)}" if limit is not None and age >= limit else None
+        return f"not used for {_span(age)}" if limit is not None and age >= limit else None
 
     def _over_target(self) -> str | None:
         target = self._policy.keep_bytes
@@ -116,6 +116,9 @@ class _Sweep:
         return f"{format_bytes(self._free)} are free there, {format_bytes(target)} are wanted"
 
 
-def _days(seconds: float) -> str:
-    days = int(max(0.0, seconds) // _DAY)
-    return f"{days} day{'s' if days != 1 else ''}" if days else "less than a day"
+def _span(seconds: float) -> str:
+    """In the largest unit of which there is one."""
+    for size, unit in ((_DAY, "day"), (3600.0, "hour"), (60.0, "minute")):
+        if (count := int(seconds // size)) >= 1:
+            return f"{count} {unit}{'s' if count != 1 else ''}"
+    return "less than a minute"

@@ -129,7 +129,7 @@ def _check_unused(session: Session, model: Model) -> None:
     if runs:
         raise Conflict(
             f"Model {model.name} is in use",
-            f"{len(runs)} runs have it loaded: {', '.join(runs[:3])}",
+            f"{len(runs)} run{'s have' if len(runs) > 1 else ' has'} it loaded: {', '.join(runs[:3])}",
             "stop them first: cidermill runs stop " + runs[0],
             runs=runs,
         )
@@ -137,7 +137,7 @@ def _check_unused(session: Session, model: Model) -> None:
     if jobs:
         raise Conflict(
             f"Model {model.name} is needed",
-            f"{len(jobs)} jobs wait for it or use it: {', '.join(jobs[:3])}",
+            f"{len(jobs)} job{'s' if len(jobs) > 1 else ''} waiting for it or using it: {', '.join(jobs[:3])}",
             "wait for them, or cancel them: cidermill jobs cancel " + jobs[0],
             jobs=jobs,
         )

@@ -291,6 +291,19 @@ def test_two_downloads_together_may_not_fill_the_disk(context: StoreContext, hub
     download(context, "org/other")
 
 
+def test_old_bytes_are_gone_on_with_and_those_of_nobody_are_removed(context: StoreContext, hub: HubServer) -> None:
+    blobs = context.folder / "hub" / "models--org--name" / "blobs"
+    blobs.mkdir(parents=True)
+    mine = blobs / f"{hashlib.sha256(WEIGHTS).hexdigest()}.cidermill.incomplete"
+    for path, content in ((mine, WEIGHTS[:900_000]), (blobs / "gone.cidermill.incomplete", b"1234567")):
+        path.write_bytes(content)
+        os.utime(path, (0, 0))
+    download(context)
+    assert hub.sent == len(WEIGHTS) - 900_000
+    assert partials(context) == []
+    assert "7 B of downloads that nobody went on with for 30 days are removed" in context.lines
+
+
 def test_a_host_that_stays_offline_says_so(context: StoreContext, hub: HubServer) -> None:
     context.offline = True
     with pytest.raises(HubOffline, match="HF_HUB_OFFLINE") as caught:
