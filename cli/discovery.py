@@ -10,6 +10,8 @@ from typing import Any
 import typer.main
 from typer.core import TyperCommand, TyperGroup
 
+from cli.metavars import name_values
+
 _FOLDER = Path(__file__).parent / "commands"
 
 
@@ -34,6 +36,6 @@ def _promise(path: Path) -> TyperCommand:
 
 
 def _load(name: str) -> Any:
-    command = typer.main.get_command(import_module(f"cli.commands.{name}").app)
+    command = name_values(typer.main.get_command(import_module(f"cli.commands.{name}").app))
     command.name = name
     return command

@@ -31,7 +31,7 @@ def _print_version(wanted: bool) -> None:
 @app.callback(epilog="Exit codes: " + ", ".join(f"{code.value} {code.name.lower()}" for code in Exit))
 def root(
     home: Annotated[str | None, typer.Option(metavar="DIR", help="One folder for state, files and settings.")] = None,
-    url: Annotated[str | None, typer.Option(help="The front door to talk to.")] = None,
+    url: Annotated[str | None, typer.Option(metavar="URL", help="The front door to talk to.")] = None,
     api_key: Annotated[str | None, typer.Option(metavar="KEY", help="The API key to send.")] = None,
     _version: Annotated[
         bool, typer.Option("--version", is_eager=True, callback=_print_version, help="Print the version.")

@@ -19,7 +19,7 @@ app = command()
 
 @app.command()
 def bench(
-    models: Annotated[list[str], typer.Argument(metavar="MODEL…", help="Models to compare.")],
+    models: Annotated[list[str], typer.Argument(metavar="MODEL", help="Models to compare.")],
     runtime: Annotated[
         list[str] | None, typer.Option("--runtime", help="Runtimes to compare; default: each that can.")
     ] = None,
@@ -27,7 +27,7 @@ def bench(
         list[str] | None, typer.Option("--prompt", help="Built-in prompts by name; default: all of them.")
     ] = None,
     fill: Annotated[
-        list[int] | None, typer.Option("--fill", help="Also prompts of so many tokens; may be repeated.")
+        list[int] | None, typer.Option("--fill", metavar="N", help="Also prompts of so many tokens; may be repeated.")
     ] = None,
     runs: Annotated[int | None, typer.Option(min=1, help="Samples of each prompt.")] = None,
     max_tokens: Annotated[int | None, typer.Option(min=2, help="Tokens to write in each sample.")] = None,

@@ -121,7 +121,7 @@ def _from_elsewhere(url: str) -> str:
     return f"{parts.scheme}://{socket.gethostname()}:{parts.port or 80}"
 
 
-Marks = Annotated[list[str], typer.Argument(metavar="MARK…", help="KEY=VALUE sets one, KEY- takes it away.")]
+Marks = Annotated[list[str], typer.Argument(metavar="MARK", help="KEY=VALUE sets one, KEY- takes it away.")]
 
 
 @app.command()

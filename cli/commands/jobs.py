@@ -22,7 +22,7 @@ from shared.vocabulary import JobState
 app = group("See and steer jobs.")
 
 JobId = Annotated[str, typer.Argument(metavar="ID", help="The job.")]
-JobIds = Annotated[list[str], typer.Argument(metavar="ID…", help="The jobs.")]
+JobIds = Annotated[list[str], typer.Argument(metavar="ID", help="The jobs.")]
 
 _COLUMNS = (
     Column("ID", lambda job: job["id"]),

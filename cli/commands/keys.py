@@ -99,7 +99,7 @@ def set_(
 
 
 @app.command()
-def revoke(key_ids: Annotated[list[str], typer.Argument(metavar="ID…", help="Keys by id or prefix.")]) -> None:
+def revoke(key_ids: Annotated[list[str], typer.Argument(metavar="ID", help="Keys by id or prefix.")]) -> None:
     """Revoke keys: they stop working at once."""
     with connect() as client:
         for key_id in key_ids:

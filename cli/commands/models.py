@@ -98,7 +98,7 @@ def info(name: Name, as_json: options.AsJson = False) -> None:
 
 
 @app.command()
-def rm(names: Annotated[list[str], typer.Argument(metavar="MODEL…", help="Their names or references.")]) -> None:
+def rm(names: Annotated[list[str], typer.Argument(metavar="MODEL", help="Their names or references.")]) -> None:
     """Remove models and delete the files that only they use; refused while runs or jobs use them."""
     with connect() as client:
         for name in names:

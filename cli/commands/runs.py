@@ -123,7 +123,7 @@ def explain(
 
 
 @app.command()
-def stop(run_ids: Annotated[list[str], typer.Argument(metavar="ID…", help="The runs.")]) -> None:
+def stop(run_ids: Annotated[list[str], typer.Argument(metavar="ID", help="The runs.")]) -> None:
     """Stop runs; their memory is free when they are stopped."""
     with connect() as client:
         for run_id in run_ids:

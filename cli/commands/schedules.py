@@ -47,7 +47,9 @@ def add(
     ],
     kind: Annotated[str, typer.Argument(metavar="KIND", help="What kind of job.")],
     param: Annotated[list[str] | None, typer.Option("--param", "-p", metavar="KEY=VALUE", help="A parameter.")] = None,
-    params: Annotated[str | None, typer.Option(help="Parameters as JSON, from @FILE or from - (stdin).")] = None,
+    params: Annotated[
+        str | None, typer.Option(metavar="JSON", help="Parameters as JSON, from @FILE or from - (stdin).")
+    ] = None,
     timezone: Annotated[str, typer.Option(help="Of the IANA database, as Europe/Berlin.")] = "UTC",
     priority: options.PriorityOption = None,
     label: options.Labels = None,
@@ -86,7 +88,7 @@ def show(name: Name, as_json: options.AsJson = False) -> None:
 
 
 @app.command()
-def rm(names: Annotated[list[str], typer.Argument(metavar="NAME…", help="The schedules.")]) -> None:
+def rm(names: Annotated[list[str], typer.Argument(metavar="NAME", help="The schedules.")]) -> None:
     """Forget schedules; jobs that they have submitted go on."""
     with connect() as client:
         for name in names:

@@ -22,7 +22,7 @@ app = command()
 def simulate(
     traces: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[TRACE…]", help="JSON files, or names of shipped traces; default: those."),
+        typer.Argument(metavar="TRACE", help="JSON files, or names of shipped traces; default: those."),
     ] = None,
     generate: Annotated[
         list[str] | None, typer.Option("--generate", metavar="NAME", help="Draw a trace instead; may be repeated.")

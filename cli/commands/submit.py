@@ -30,7 +30,9 @@ def submit(
         list[str] | None,
         typer.Option("--param", "-p", metavar="KEY=VALUE", help="A parameter; spec.context=2048 nests, JSON is read."),
     ] = None,
-    params: Annotated[str | None, typer.Option(help="Parameters as JSON, from @FILE or from - (stdin).")] = None,
+    params: Annotated[
+        str | None, typer.Option(metavar="JSON", help="Parameters as JSON, from @FILE or from - (stdin).")
+    ] = None,
     prompt: Annotated[str | None, typer.Option(help="The parameter prompt: one chat message.")] = None,
     file: Annotated[Path | None, typer.Option(help="A local file to upload and use: JSONL requests or audio.")] = None,
     model: Annotated[str | None, typer.Option(help="The parameter model.")] = None,

@@ -55,7 +55,7 @@ def add(
 
 
 @app.command()
-def rm(names: Annotated[list[str], typer.Argument(metavar="ALIAS…", help="Which to forget; models stay.")]) -> None:
+def rm(names: Annotated[list[str], typer.Argument(metavar="ALIAS", help="Which to forget; models stay.")]) -> None:
     """Forget aliases."""
     with connect() as client:
         for name in names:

@@ -52,7 +52,7 @@ _RECOMMENDED = (
 
 
 def search(
-    words: Annotated[list[str], typer.Argument(metavar="WORD…", help="Words of the model's name.")],
+    words: Annotated[list[str], typer.Argument(metavar="WORD", help="Words of the model's name.")],
     kind: Annotated[Format | None, typer.Option("--format", help="Only models of this format.")] = None,
     limit: Annotated[int, typer.Option(min=1, max=100, help="At most so many.")] = 20,
     as_json: options.AsJson = False,

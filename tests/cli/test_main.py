@@ -76,3 +76,11 @@ def test_a_reader_that_leaves_early_is_no_error(tmp_path: Path) -> None:
 
 def test_commands_are_found_as_files() -> None:
     assert sorted(Commands(name="cidermill").commands) == COMMANDS
+
+
+def test_help_names_values_by_words_and_not_by_types(capsys: pytest.CaptureFixture[str]) -> None:
+    run(["bench", "--help"])
+    said = capsys.readouterr().out
+    assert "{MODEL}..." in said
+    assert "--host HOST" in said
+    assert "<str>" not in said
