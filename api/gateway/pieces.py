@@ -96,7 +96,7 @@ def pieces_of(said: Mapping[str, Any]) -> Iterator[Piece]:
     for choice in (said.get("choices") or ())[:1]:
         yield from _spoken(choice.get("delta") or choice.get("message") or {})
         if choice.get("finish_reason"):
-            yield End(_reason(choice["finish_reason"]))
+            yield End(reason_of(choice["finish_reason"]))
     if said.get("usage"):
         yield usage_of(said["usage"])
 
@@ -127,6 +127,6 @@ def _spoken(delta: Mapping[str, Any]) -> Iterator[Piece]:
         )
 
 
-def _reason(word: str) -> str:
-    """Some engines say `tool_call` or `eos`."""
+def reason_of(word: str) -> str:
+    """Why an answer ended, in OpenAI's words: some engines say `tool_call` or `eos`."""
     return {"tool_call": "tool_calls", "function_call": "tool_calls", "eos": "stop"}.get(word, word)

@@ -17,6 +17,7 @@ from api.deps import Submitter
 from api.gateway.chats import chat as chat_exchange
 from api.gateway.exchange import CHAT, Exchange
 from api.gateway.model_names import asked_for
+from api.gateway.pieces import reason_of
 from api.gateway.proxy import Proxy
 from api.gateway.reading import need, read_object, want
 from api.gateway.thinking import told_to_think
@@ -64,10 +65,15 @@ def _whole(said: dict[str, Any]) -> dict[str, Any]:
     for index, choice in enumerate(said.get("choices") or ()):
         choice.setdefault("index", index)
         choice.setdefault("logprobs", None)
-        for name in ("content", "refusal"):
-            choice["message"].setdefault(name, None)
-        choice["message"].setdefault("annotations", [])
+        message = choice["message"]
+        choice["finish_reason"] = reason_of(choice.get("finish_reason") or _natural(message))
+        message.update({"content": None, "refusal": None, "annotations": []} | message)
     return said
+
+
+def _natural(spoken: dict[str, Any]) -> str:
+    """Why an answer ended of which the engine does not say it."""
+    return "tool_calls" if spoken.get("tool_calls") else "stop"
 
 
 class ChunkWriter:
@@ -80,6 +86,9 @@ class ChunkWriter:
         self._choices = choices
         #: Choices whose role was said.
         self._began: set[int] = set()
+        #: How each choice that has not ended would end, and what its chunks have in common.
+        self._reasons: dict[int, str] = {}
+        self._head: dict[str, Any] = {}
 
     def waiting(self) -> bytes:
         return KEEP_ALIVE
@@ -88,7 +97,7 @@ class ChunkWriter:
         return b"".join([self._event(event) for event in events])
 
     def end(self) -> bytes:
-        return b"data: [DONE]\n\n"
+        return self._ended() + b"data: [DONE]\n\n"
 
     def failed(self, problem: Problem, status: int) -> bytes:
         return frame(shapes.OPENAI.body(problem, status))
@@ -98,9 +107,22 @@ class ChunkWriter:
             return b"data: " + event + b"\n\n"
         chunk = json.loads(event)
         if "error" in chunk:
+            # That is the end of it, for all choices.
+            self._reasons.clear()
             return frame(chunk)
+        # What comes after all choices, such as usage, comes after their ends too.
+        ended = self._ended() if not chunk.get("choices") and chunk.get("usage") else b""
         mended = self._mend(chunk)
-        return frame(mended) if mended is not None else b""
+        return ended + (frame(mended) if mended is not None else b"")
+
+    def _ended(self) -> bytes:
+        """The ends that the engine has not told: clients take an answer without one for broken off."""
+        choices: list[dict[str, Any]] = [
+            {"index": index, "delta": {}, "finish_reason": reason, "logprobs": None}
+            for index, reason in self._reasons.items()
+        ]
+        self._reasons.clear()
+        return frame(self._head | {"choices": choices}) if choices else b""
 
     def _plain(self, event: bytes) -> bool:
         """Most chunks are a piece of text and go through unread: reading each would cost more than all the rest.
@@ -127,7 +149,20 @@ class ChunkWriter:
                 self._began.add(choice["index"])
             for position, call in enumerate(delta.get("tool_calls") or ()):
                 call.setdefault("index", position)
+            self._follow(choice)
+        self._head = {name: value for name, value in chunk.items() if name != "usage"}
         return chunk
+
+    def _follow(self, choice: dict[str, Any]) -> None:
+        """Whether it has ended, and why."""
+        index = choice["index"]
+        if choice.get("finish_reason"):
+            choice["finish_reason"] = reason_of(choice["finish_reason"])
+            self._reasons.pop(index, None)
+            return
+        choice["finish_reason"] = None
+        if self._reasons.get(index) != "tool_calls":
+            self._reasons[index] = _natural(choice["delta"])
 
 
 _MARKS = (b'"role"', b'"tool_calls"', b'"usage"', b'"error"', b'"system_fingerprint":null')

@@ -32,7 +32,8 @@ def streamed(*events: bytes, usage: bool = False) -> list[dict[str, Any]]:
 
 def test_the_role_comes_once_and_every_chunk_has_its_index() -> None:
     said = streamed(chunk({"role": "assistant", "content": "a"}), chunk({"role": "assistant", "content": "b"}))
-    assert [one["choices"][0]["delta"] for one in said] == [{"role": "assistant", "content": "a"}, {"content": "b"}]
+    first, second = {"role": "assistant", "content": "a"}, {"content": "b"}
+    assert [one["choices"][0]["delta"] for one in said] == [first, second, {}]
     assert all(one["choices"][0]["index"] == 0 for one in said)
     assert all(one["object"] == "chat.completion.chunk" for one in said)
 
@@ -49,7 +50,7 @@ def test_each_choice_says_its_role_once() -> None:
         of(0, content="a"),
     ]
     said = read(writer.feed(events) + writer.end())
-    assert [one["choices"][0]["delta"].get("role") for one in said] == ["assistant", "assistant", None, None]
+    assert [one["choices"][0]["delta"].get("role") for one in said] == ["assistant", "assistant", None, None, None]
 
 
 def test_the_role_comes_first_when_the_engine_never_says_it() -> None:
@@ -62,19 +63,37 @@ def test_the_role_comes_first_when_the_engine_never_says_it() -> None:
 def test_usage_comes_last_and_only_when_it_was_asked_for(asked: bool) -> None:
     last = json.dumps({"choices": [], "usage": {"prompt_tokens": 1}}).encode()
     said = streamed(chunk({"content": "a"}), last, usage=asked)
-    assert ["usage" in one for one in said] == ([False, True] if asked else [False])
+    assert ["usage" in one for one in said] == [False, False, *[True] * asked]
     assert said[-1]["choices"] == [] or not asked
 
 
 def test_calls_of_tools_are_numbered() -> None:
     call = {"id": "t", "function": {"name": "look", "arguments": ""}}
-    (said,) = streamed(chunk({"tool_calls": [call, call]}))
+    said, _ = streamed(chunk({"tool_calls": [call, call]}))
     assert [one["index"] for one in said["choices"][0]["delta"]["tool_calls"]] == [0, 1]
 
 
+def test_an_answer_that_the_engine_just_stops_ends_before_its_usage() -> None:
+    call = {"index": 0, "id": "t", "function": {"name": "look", "arguments": "{}"}}
+    last = json.dumps({"choices": [], "usage": {"prompt_tokens": 1}}).encode()
+    for delta, reason in (({"content": "a"}, "stop"), ({"tool_calls": [call]}, "tool_calls")):
+        for events in ((chunk(delta, model="m"), chunk({})), (chunk(delta, model="m"), chunk({}), last)):
+            ended = streamed(*events, usage=True)[2]
+            assert ended["choices"] == [{"index": 0, "delta": {}, "finish_reason": reason, "logprobs": None}]
+
+
+@pytest.mark.parametrize(("engine", "client"), [("tool_call", "tool_calls"), ("eos", "stop"), ("length", "length")])
+def test_reasons_are_openais(engine: str, client: str) -> None:
+    assert streamed(chunk({"content": "a"}), chunk({}, engine))[-1]["choices"][0]["finish_reason"] == client
+    said = {"choices": [{"message": {"content": "a"}, "finish_reason": engine}]}
+    whole = openai_chat.read({"model": "m", "messages": [{"role": "user", "content": "a"}]}).whole(said)
+    assert isinstance(whole, dict)
+    assert whole["choices"][0]["finish_reason"] == client
+
+
 def test_a_fingerprint_is_never_null() -> None:
-    (said,) = streamed(chunk({"content": "a"}, system_fingerprint=None))
-    assert "system_fingerprint" not in said
+    for said in streamed(chunk({"content": "a"}, system_fingerprint=None)):
+        assert "system_fingerprint" not in said
 
 
 @given(st.lists(st.text(st.characters(codec="utf-8"), min_size=1), min_size=1), st.integers(1, 40))

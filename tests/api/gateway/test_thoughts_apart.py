@@ -105,7 +105,7 @@ def test_openais_clients_read_thoughts_beside_the_answer() -> None:
     assert exchange.writer is not None
     writer = exchange.writer()
     written = writer.feed([chunk({"role": "assistant", "content": "<thi"}), chunk({"content": "nk>hm"})]) + writer.end()
-    first, second, done = [block.removeprefix(b"data: ") for block in written.strip().split(b"\n\n")]
+    first, second, _, done = [block.removeprefix(b"data: ") for block in written.strip().split(b"\n\n")]
     assert json.loads(first)["choices"][0]["delta"]["role"] == "assistant"
     assert json.loads(second)["choices"][0]["delta"] == {"reasoning_content": "hm"}
     assert done == b"[DONE]"
