@@ -58,7 +58,7 @@ def _download(result: Json, _spoken: bool) -> None:
         ("name", ", ".join(result["names"])),
         ("from", result["model"]),
         ("revision", result["revision"] or ""),
-        ("size", f"{size(result['size'])} in {result['files']} files"),
+        ("size", f"{size(result['size'])} in {result['files']} {'file' if result['files'] == 1 else 'files'}"),
     ]
     show_facts(facts)
 

@@ -75,7 +75,7 @@ def show(name: Name, as_json: options.AsJson = False) -> None:
         ("disk free", size(host["disk_free"])),
         ("runtimes", "\n".join(_runtime(one) for one in host["runtimes"])),
         ("runs", "\n".join(f"{run['id']} {run['model']} {run['state']}" for run in host["runs"])),
-        ("telemetry", ", ".join(f"{key} {value}" for key, value in telemetry.items())),
+        ("telemetry", ", ".join(f"{key.replace('_', ' ')} {_said(key, value)}" for key, value in telemetry.items())),
         ("maintenance", host["maintenance"] or ""),
         ("labels", ", ".join(f"{key}={value}" for key, value in host["labels"].items())),
         ("taints", ", ".join(host["taints"])),
@@ -169,6 +169,16 @@ def _tell(name: str, what: str, body: Json | None = None) -> None:
 
 
 _SHOWN_ABOVE = {"ceiling", "ceiling_bound", "runs_memory", "guard_reason"}
+
+
+#: What telemetry has in bytes.
+_BYTES = ("memory_", "swap_", "disk_")
+
+
+def _said(key: str, value: object) -> str:
+    if isinstance(value, float | int) and key.startswith(_BYTES):
+        return size(value)
+    return f"{value:.1f}" if isinstance(value, float) else str(value)
 
 
 def _ceiling(host: Json) -> str:

@@ -48,7 +48,9 @@ def list_jobs(
     """List jobs, the newest first."""
     with connect() as client:
         jobs = client.every("/v1/jobs", limit, state=state, kind=kind, model=model, host=host, label=label)
-        show_list(jobs, _COLUMNS, as_json=as_json, empty="No jobs. Submit one: cidermill submit inference --help")
+        chosen = any((state, kind, model, host, label))
+        empty = "No such jobs." if chosen else "No jobs. Submit one: cidermill submit inference --help"
+        show_list(jobs, _COLUMNS, as_json=as_json, empty=empty)
 
 
 @app.command()
