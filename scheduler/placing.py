@@ -14,13 +14,9 @@ from scheduler.preempt import clear, clearable
 from scheduler.reasons import MOST_HOSTS, Code, Reason, refused
 from scheduler.room import Tier
 from scheduler.seat import Seat
+from scheduler.stint import patience, served
 from scheduler.wishes import Wish
 from shared.units import format_bytes
-
-#: Work waits for memory held by busy runs at least and at most so many seconds before those take no more work …
-_LEAST_PATIENCE, MOST_PATIENCE = 5.0, 120.0
-#: … in between so many times as long as its own load takes: changing models may cost a fifth of the time, no more.
-_LOADS_OF_PATIENCE = 4.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +60,7 @@ def find_place(draft: Draft, places: Places, asker: Asker) -> Option | Reason | 
 
 def _make_room(draft: Draft, places: Places, asker: Asker, found: Sequence[tuple[Tier, Option]]) -> Reason | None:
     loads = min(draft.forecast.load_seconds(asker.wish.model.id, option.runtime, option.need) for _, option in found)
-    patience = min(MOST_PATIENCE, max(_LEAST_PATIENCE, _LOADS_OF_PATIENCE * loads))
-    impatient = asker.waited > patience
+    impatient = asker.waited > patience(loads)
     options = [option for tier, option in found if tier in (Tier.IDLE, Tier.BUSY)]
     displacing = [way for option in options if (way := _displacing(draft, asker, option, impatient=impatient))]
     if displacing:
@@ -77,9 +72,12 @@ def _make_room(draft: Draft, places: Places, asker: Asker, found: Sequence[tuple
     draining = [way for option in options if (way := _draining(draft, option))]
     if not draining:
         return None
-    preempting = [way for way in draining if clearable(way.seats, asker.rank)]
+    preempting = [
+        way for way in draining if clearable(way.seats, asker.rank) and all(served(draft, seat) for seat in way.seats)
+    ]
     way = min(preempting or draining, key=_cheapest)
     others = dict.fromkeys(option.host for option in places.any(MOST_HOSTS, asker.skip))
+    impatient = impatient and not any(_spared(draft, seat, asker) for seat in way.seats)
     return _wait_for(draft, asker, way, others, impatient=impatient, preempting=bool(preempting))
 
 
@@ -92,7 +90,7 @@ def _displacing(draft: Draft, asker: Asker, option: Option, *, impatient: bool) 
     idle = [
         seat
         for seat in draft.seats_on.get(option.host, ())
-        if seat.evictable and (impatient or not _wanted(draft, seat, asker))
+        if seat.evictable and not (_wanted(draft, seat, asker) if not impatient else _spared(draft, seat, asker))
     ]
 
     def cost(seat: Seat) -> float:
@@ -100,6 +98,11 @@ def _displacing(draft: Draft, asker: Asker, option: Option, *, impatient: bool) 
 
     chosen = victims(idle, draft.budgets[option.host].missing(option.need), cost)
     return _Way(sum(map(cost, chosen)), option, chosen) if chosen else None
+
+
+def _spared(draft: Draft, seat: Seat, asker: Asker) -> bool:
+    """Patience is over, but its own model is waited for as urgently, and it has not served its stint."""
+    return _wanted(draft, seat, asker) and not served(draft, seat)
 
 
 def _wanted(draft: Draft, seat: Seat, asker: Asker) -> bool:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from statistics import median
 
 from scheduler.draft import Draft
-from scheduler.placing import MOST_PATIENCE
 from scheduler.replicas import UNKNOWN_PATIENCE
+from scheduler.stint import MOST_PATIENCE
 from scheduler.views import ModelView
 from shared.units import MIB
 from shared.vocabulary import Source

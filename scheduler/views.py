@@ -112,6 +112,8 @@ class RunView:
     pinned: bool = False
     keep_alive: float = 300.0
     last_used_at: float = 0.0
+    #: When it had loaded; `None` while it has not.
+    ready_at: float | None = None
     #: The gateway has requests on it.
     streaming: bool = False
     #: Slots that people take who wait for an answer, and one for the next of them.

@@ -24,7 +24,7 @@ _COLUMNS = select(
     _run.id, _run.state, _run.model_id, _run.model, _run.capability, cast(_run.spec, Text).label("spec_text"),
     _run.priority, _run.created_at, _run.host, _run.runtime, _run.wanted_host, _run.wanted_runtime, _run.slots,
     _run.context, _run.memory_held, _run.pinned, _run.keep_alive, _run.last_used_at, _run.owner_job,
-    _run.attended,
+    _run.attended, _run.ready_at,
 ).order_by(_run.id)  # fmt: skip
 _LIVE = _COLUMNS.where(is_live_run)
 _HOLDING = _COLUMNS.where(
@@ -82,6 +82,7 @@ def _view(row: Row[*tuple[Any, ...]], use: Use | None, at_work: Collection[str],
         pinned=row.pinned,
         keep_alive=row.keep_alive,
         last_used_at=last_used_at,
+        ready_at=row.ready_at,
         # The gateway dates the last use of a run ahead of time while it has requests on it.
         streaming=last_used_at > moment,
         attended=row.attended,

@@ -73,4 +73,5 @@ class SimRun:
     held: int
     state: RunState = RunState.STARTING
     last_used_at: float = 0.0
+    ready_at: float | None = None
     jobs: dict[str, SimJob] = field(default_factory=dict)

@@ -103,6 +103,7 @@ class View:
             used=len(run.jobs),
             keep_alive=run.model.keep_alive,
             last_used_at=run.last_used_at,
+            ready_at=run.ready_at,
         )
 
 

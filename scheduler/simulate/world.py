@@ -172,7 +172,7 @@ class World:
         if self.runs.get(run.id) is run and run.host.alive and run.state == RunState.STARTING:
             run.state = RunState.READY
             self.meter.load(run.model.name, self.agenda.now - run.created_at)
-            run.last_used_at = self.agenda.now
+            run.last_used_at = run.ready_at = self.agenda.now
 
     def _gone(self, run: SimRun) -> None:
         if self.runs.get(run.id) is run and run.host.alive:
