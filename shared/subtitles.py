@@ -39,12 +39,16 @@ class Segment(BaseModel):
     temperature: float | None = None
 
     def later(self, seconds: float) -> Segment:
-        """The same segment, `seconds` further on."""
-        moved = [
-            word.model_copy(update={"start": word.start + seconds, "end": word.end + seconds}) for word in self.words
-        ]
-        times = {"start": self.start + seconds, "end": self.end + seconds, "seek": self.seek + round(seconds * 100)}
-        return self.model_copy(update=times | {"words": tuple(moved)})
+        """The same segment, `seconds` further on; in whole milliseconds, as engines tell times."""
+
+        def moved(time: float) -> float:
+            return round(time + seconds, 3)
+
+        words = tuple(
+            word.model_copy(update={"start": moved(word.start), "end": moved(word.end)}) for word in self.words
+        )
+        times = {"start": moved(self.start), "end": moved(self.end), "seek": self.seek + round(seconds * 100)}
+        return self.model_copy(update=times | {"words": words})
 
 
 class Transcript(BaseModel):

@@ -45,6 +45,8 @@ def test_segments_are_streamed_with_words_and_end_with_language_and_duration(whi
     assert done["language"] == "en"
     assert done["duration"] == pytest.approx(44.374, abs=0.01)
     assert done["text"].startswith("It was the best of times")
+    assert all(segment["tokens"] for segment in segments)
+    assert [each["usage"]["seconds"] for each in (segments[-1], done)] == [segments[-1]["end"], done["duration"]]
 
 
 def test_the_text_is_what_the_library_says_itself(whisper: RunProcess) -> None:
@@ -73,6 +75,7 @@ def test_every_text_format_is_plain_text(whisper: RunProcess, form: str, head: s
         ({"temperature": "hot"}, "temperature"),
         ({"task": "sing"}, "task"),
         ({"offset": "-1"}, "offset"),
+        ({"language": "klingon"}, "language"),
     ],
 )
 def test_a_wrong_field_is_named(whisper: RunProcess, fields: dict[str, str], word: str) -> None:

@@ -8,7 +8,8 @@ from typing import Any, BinaryIO
 from faster_whisper import WhisperModel
 
 from shared.subtitles import Segment, Word
-from workers.runtimes.boot.pcm import RATE, read_samples
+from workers.runtimes.boot.pcm import Recording, Samples
+from workers.runtimes.boot.stretches import StretchedHearing, Told
 from workers.runtimes.boot.transcription import Ask
 
 
@@ -27,52 +28,37 @@ class FasterWhisper:
             local_files_only=True,
         )
 
-    def hear(self, audio: BinaryIO, ask: Ask) -> FasterHearing:
+    def hear(self, audio: BinaryIO, ask: Ask) -> StretchedHearing:
         """Raises BadAudio when it cannot be decoded."""
-        samples = read_samples(audio)
-        last = None if ask.clip is None else int((ask.offset + ask.clip) * RATE)
-        settings: dict[str, Any] = {} if ask.temperature is None else {"temperature": ask.temperature}
-        part = samples[int(ask.offset * RATE) : last]
+        return StretchedHearing(self.listen, Recording(audio), ask)
+
+    def listen(self, samples: Samples, told: Told) -> tuple[str, Iterator[Segment]]:
+        """Segments come while the rest is still to be heard."""
+        settings: dict[str, Any] = {} if told.temperature is None else {"temperature": told.temperature}
         segments, info = self._model.transcribe(
-            part,
-            language=ask.language,
-            task=ask.task,
-            initial_prompt=ask.prompt,
-            word_timestamps=ask.words,
+            samples,
+            language=told.language,
+            task=told.task,
+            initial_prompt=told.prompt,
+            word_timestamps=told.words,
             beam_size=self._beam_size,
             vad_filter=self._vad,
             **settings,
         )
-        return FasterHearing(iter(segments), info.language, len(samples) / RATE, ask.offset)
+        return info.language, (_segment(raw) for raw in segments)
 
 
-class FasterHearing:
-    def __init__(self, raw: Iterator[Any], language: str, duration: float, offset: float) -> None:
-        self.language: str | None = language
-        self.duration = duration
-        self._raw = raw
-        self._offset = offset
-
-    def segments(self) -> Iterator[Segment]:
-        return (_segment(raw, self._offset) for raw in self._raw)
-
-
-def _segment(raw: Any, offset: float) -> Segment:
+def _segment(raw: Any) -> Segment:
     """In whole milliseconds: the engine's own steps are of 20, the rest is noise of its arithmetic."""
     return Segment(
-        start=round(raw.start + offset, 3),
-        end=round(raw.end + offset, 3),
+        start=round(raw.start, 3),
+        end=round(raw.end, 3),
         text=raw.text,
         words=tuple(
-            Word(
-                word=word.word,
-                start=round(word.start + offset, 3),
-                end=round(word.end + offset, 3),
-                probability=word.probability,
-            )
+            Word(word=word.word, start=round(word.start, 3), end=round(word.end, 3), probability=word.probability)
             for word in raw.words or ()
         ),
-        seek=raw.seek + round(offset * 100),
+        seek=raw.seek,
         tokens=tuple(raw.tokens),
         avg_logprob=raw.avg_logprob,
         compression_ratio=raw.compression_ratio,
