@@ -16,12 +16,12 @@ from fastapi.routing import APIRoute
 
 from api import gateway, routes
 from api.app import create_app
-from api.deps import Admin, Reader, Submitter, WorkerHost
+from api.deps import Admin, Joiner, Reader, Submitter, WorkerHost
 from shared.db import Database
 from shared.schema import upgrade
 from shared.settings import Settings
 
-_ASKS = {Reader: "read", Submitter: "submit", Admin: "admin", WorkerHost: "host token"}
+_ASKS = {Reader: "read", Submitter: "submit", Admin: "admin", Joiner: "worker", WorkerHost: "host token"}
 
 
 @contextmanager

@@ -22,7 +22,7 @@ programs is at `/openapi.json`, and a page to try it on at `/docs`. What agents 
 
 * **Keys.** On loopback nobody needs a key. Anywhere else every caller sends `Authorization: Bearer ck_…` (or
   `x-api-key`), and the last column says which role it must have: `admin` may do all, `submit` what is not
-  administration, `read` only look.
+  administration, `read` only look, `worker` only let hosts join (as admins may).
 * **Errors** are `{"error": {code, what, why, fix, …}}` with the status of the [error](errors.md). 503 carries
   `Retry-After`.
 * **Lists** come in pages, the newest first: `limit` rows, and `?after=<last_id>` for the next while `has_more` is true.
