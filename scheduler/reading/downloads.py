@@ -21,7 +21,8 @@ _LIVE = (
         _job.progress["done"].as_float(), _job.progress["total"].as_float(),
     )
     .join(_job.id.table, _job.id == _attempt.job_id)
-    .where(is_live_attempt, _job.kind == "download")
+    # The lane first: thousands of attempts may live, and few of them are the stores'.
+    .where(is_live_attempt, _attempt.runtime == "store", _job.kind == "download")
 )  # fmt: skip
 _LAST = (
     select(_job.id, _attempt.host, _attempt.error["code"].as_string())

@@ -27,7 +27,10 @@ _HOSTS = ("alpha", "beta")
 @pytest.fixture
 def hub() -> Iterator[HubServer]:
     with running_hub() as hub:
-        hub.add("org/smol", {"smol.Q4_1.gguf": Path(smollm2().path).read_bytes()})
+        weights = Path(smollm2().path).read_bytes()
+        hub.add("org/smol", {"smol.Q4_1.gguf": weights})
+        # One byte of its weights is another, which nobody will hear.
+        hub.add("org/twin", {"twin.Q4_1.gguf": weights[:-1] + bytes([weights[-1] ^ 1])})
         yield hub
 
 
@@ -57,3 +60,18 @@ def test_a_model_comes_to_the_host_that_has_room(stack: Stack, hub: HubServer) -
     assert stack.get("/v1/models/org/smol")["hosts"] == ["alpha", "beta"]
     hosts = {run["host"] for run in stack.get("/v1/runs")["data"] if run["model"] == "org/smol"}
     assert hosts == {"beta"}
+
+
+def test_a_benchmark_has_its_models_brought_together(stack: Stack, hub: HubServer) -> None:
+    for model, host in (("org/smol", "alpha"), ("org/twin", "beta")):
+        install = stack.post("/v1/models/install", {"model": model, "name": model, "host": host})
+        assert stack.wait(install["id"])["state"] == "succeeded"
+    sent = hub.sent
+    ask = {"prompts": [{"name": "hi", "text": "Say hi."}], "runs": 1, "warmup": 0, "max_tokens": 4, "context": 512}
+    job_id = stack.submit("benchmark", models=["org/smol", "org/twin"], runtimes=["llama-cpp"], slots=1, **ask)
+    job = stack.wait(job_id, 150)
+    assert job["state"] == "succeeded", job
+    assert [cell["state"] for cell in job["result"]["cells"]] == ["measured", "measured"]
+    assert hub.sent == sent
+    everywhere = [name for name in ("org/smol", "org/twin") if len(stack.get(f"/v1/models/{name}")["hosts"]) == 2]
+    assert len(everywhere) == 1
