@@ -39,9 +39,10 @@ class Board:
         return sorted(self.snapshot.jobs, key=lambda job: (job.queued_at, len(job.id), job.id))
 
     def hosts(self, job: JobView) -> list[HostView]:
-        """Living hosts that could hold its model, were they empty."""
-        need = self.size(job).need.total
-        return [host for host in self.snapshot.hosts.values() if host.open and need <= host.budget]
+        """Living hosts that could hold its model, were they empty, and that it is not barred from."""
+        need, barred = self.size(job).need.total, self.snapshot.models[job.shape.model_id or ""].quarantined
+        hosts = self.snapshot.hosts.values()
+        return [host for host in hosts if host.open and need <= host.budget and host.name not in barred]
 
     def size(self, job: JobView) -> RunSize:
         """What a run of its model holds; every host has the same runtime."""
@@ -49,7 +50,8 @@ class Board:
         if known is not None:
             return known
         info = next(info for host in self.snapshot.hosts.values() for info in host.runtimes.values())
-        size = size_run(self.snapshot.models[job.shape.model_id or ""], info, job.shape.spec)
+        model = self.snapshot.models[job.shape.model_id or ""]
+        size = size_run(model, info, job.shape.spec, model.learned)
         self._sizes[job.shape] = size
         return size
 

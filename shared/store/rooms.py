@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from shared.db import now
 from shared.fit import loads
 from shared.runs.learning import read_peaks
+from shared.runs.quarantine import read_barred
 from shared.runtimes import InstalledModel, RunSpec, RuntimeInfo
 from shared.store.outlook import IdleRun, Outlook, Room, outlook
 from shared.tables import Attempt, Host, HostRuntime, Run, is_live_attempt
@@ -20,6 +21,7 @@ def outlooks(session: Session, model: InstalledModel, spec: RunSpec) -> list[Out
     """For each living host and runtime that loads the model, the most hopeful first; none when nobody can load it."""
     capability = model.capabilities[0] if model.capabilities else Capability.GENERATE
     learned = read_peaks(session.connection(), [model.id]).get(model.id, ()) if model.id else ()
+    barred = read_barred(session.connection(), [model.id]).get(model.id, {}) if model.id else {}
     rows = session.execute(
         select(Host, HostRuntime.info)
         .join(HostRuntime, HostRuntime.host == Host.name)
@@ -28,7 +30,7 @@ def outlooks(session: Session, model: InstalledModel, spec: RunSpec) -> list[Out
     offers = [(host, RuntimeInfo.model_validate(info)) for host, info in rows]
     held = _held(session)
     found = [
-        outlook(model, runtime, spec, _room(host, held.get(host.name, ())), learned)
+        outlook(model, runtime, spec, _room(host, held.get(host.name, ()), barred.get(host.name)), learned)
         for host, runtime in offers
         if loads(runtime, model, capability)
     ]
@@ -36,7 +38,7 @@ def outlooks(session: Session, model: InstalledModel, spec: RunSpec) -> list[Out
     return sorted(found, key=lambda one: (order.index(one.fits), -one.room.free, one.host, one.runtime))
 
 
-def _room(host: Host, runs: Sequence[tuple[Run, bool]]) -> Room:
+def _room(host: Host, runs: Sequence[tuple[Run, bool]], barred: str | None) -> Room:
     idle = sorted((run.last_used_at or run.created_at, run.id, run) for run, may_go in runs if may_go)
     return Room(
         host=host.name,
@@ -44,7 +46,7 @@ def _room(host: Host, runs: Sequence[tuple[Run, bool]]) -> Room:
         capacity=max(host.capacity, host.budget),
         held=sum(run.memory_held for run, _ in runs),
         idle=tuple(IdleRun(run.id, run.model, run.memory_held, moment) for moment, _, run in idle),
-        closed=_closed(host),
+        closed=_closed(host) or (f"the model is barred from it: {barred}" if barred is not None else None),
     )
 
 
