@@ -67,7 +67,13 @@ def test_a_benchmark_has_its_models_brought_together(stack: Stack, hub: HubServe
         install = stack.post("/v1/models/install", {"model": model, "name": model, "host": host})
         assert stack.wait(install["id"])["state"] == "succeeded"
     sent = hub.sent
-    ask = {"prompts": [{"name": "hi", "text": "Say hi."}], "runs": 1, "warmup": 0, "max_tokens": 4, "context": 512}
+    ask: dict[str, Any] = {
+        "prompts": [{"name": "hi", "text": "Say hi."}],
+        "runs": 1,
+        "warmup": 0,
+        "max_tokens": 4,
+        "context": 512,
+    }
     job_id = stack.submit("benchmark", models=["org/smol", "org/twin"], runtimes=["llama-cpp"], slots=1, **ask)
     job = stack.wait(job_id, 150)
     assert job["state"] == "succeeded", job
