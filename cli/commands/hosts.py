@@ -72,7 +72,7 @@ def show(name: Name, as_json: options.AsJson = False) -> None:
         ("measured", drift(host)),
         ("ceiling", _ceiling(host)),
         ("guard", _guard(host)),
-        ("disk free", size(host["disk_free"])),
+        ("disk free", _disk(host)),
         ("runtimes", "\n".join(_runtime(one) for one in host["runtimes"])),
         ("runs", "\n".join(f"{run['id']} {run['model']} {run['state']}" for run in host["runs"])),
         ("telemetry", ", ".join(f"{key.replace('_', ' ')} {_said(key, value)}" for key, value in telemetry.items())),
@@ -168,7 +168,7 @@ def _tell(name: str, what: str, body: Json | None = None) -> None:
     typer.echo(f"{host['name']} {_state(host)}")
 
 
-_SHOWN_ABOVE = {"ceiling", "ceiling_bound", "runs_memory", "guard_reason"}
+_SHOWN_ABOVE = {"ceiling", "ceiling_bound", "runs_memory", "guard_reason", "disk_free", "disk_reserve"}
 
 
 #: What telemetry has in bytes.
@@ -186,6 +186,11 @@ def _ceiling(host: Json) -> str:
         return ""
     why = bound(host["telemetry"].get("ceiling_bound"))
     return f"{size(host['ceiling'])}: {why}" if why else size(host["ceiling"])
+
+
+def _disk(host: Json) -> str:
+    reserve = host["telemetry"].get("disk_reserve")
+    return size(host["disk_free"]) + (f", of which {size(reserve)} stay free" if reserve is not None else "")
 
 
 def _guard(host: Json) -> str:
