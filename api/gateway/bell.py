@@ -1,4 +1,4 @@
-"""Wakes requests that wait for a run, so that none sleeps on when there is news."""
+"""Wakes whoever waits for news of runs, so that none of them sleeps on when there is some."""
 
 from __future__ import annotations
 

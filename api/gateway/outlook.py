@@ -1,7 +1,8 @@
 """The runs that could answer, as this process last saw them: requests find them without asking the database.
 
-What was asked for lately is read again four times a second. What is not known here is looked up, once for all who ask
-at the same moment; what has changed since shows when it is used, and then another run is looked for.
+What was asked for lately is read again four times a second, and as soon as a run changes. What is not known here is
+looked up, once for all who ask at the same moment; what has changed since shows when it is used, and then another run
+is looked for.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from starlette.concurrency import run_in_threadpool
 
 from api.gate import host_of
 from api.gateway import model_names
+from api.gateway.bell import Bell
 from api.gateway.model_names import Found
 from api.gateway.routing import Candidate, Reach
 from shared import engine_pass
@@ -58,8 +60,8 @@ class View:
 class Outlook:
     """Views by what was asked for."""
 
-    def __init__(self, database: Database, settings: Settings) -> None:
-        self._database, self._settings = database, settings
+    def __init__(self, database: Database, settings: Settings, news: Bell) -> None:
+        self._database, self._settings, self._news = database, settings, news
         self._views: dict[Wanted, View] = {}
         self._asked: dict[Wanted, float] = {}
         self._looking: dict[Wanted, asyncio.Task[View]] = {}
@@ -84,7 +86,7 @@ class Outlook:
     async def run(self) -> None:
         """Keep what is in demand fresh."""
         while True:
-            await asyncio.sleep(_EVERY)
+            await self._news.wait(_EVERY)
             since = time.monotonic() - _DEMAND
             demand = sorted(self._asked, key=self._asked.__getitem__, reverse=True)[:_MOST]
             demand = [wanted for wanted in demand if self._asked[wanted] > since]

@@ -63,10 +63,10 @@ class Seats:
 
     def __init__(self, door: FrontDoor) -> None:
         self._door = door
-        self._outlook = Outlook(door.database, door.settings)
+        self._news = Bell()
+        self._outlook = Outlook(door.database, door.settings, self._news)
         self._tenancy = Tenancy(door.database)
         self._affinity = Affinity()
-        self._news = Bell()
 
     async def find(self, exchange: Exchange, avoid: Collection[str] = ()) -> AsyncGenerator[Seat | Waiting, None]:
         """Yields what it waits for, again and again, then the seat as its last; never one at a run of `avoid`.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import socket
 import subprocess
@@ -30,7 +31,10 @@ _LITELLM = """
 model_list:
   - model_name: echo
     litellm_params: {{model: openai/echo, api_base: "{engine}/v1", api_key: none}}
+general_settings: {{dangerously_permit_weak_or_unset_master_key: true}}
 """
+#: LiteLLM asks the web for the prices of models otherwise.
+_OFFLINE = {"LITELLM_LOCAL_MODEL_COST_MAP": "True"}
 
 
 @contextmanager
@@ -59,7 +63,7 @@ def _litellm(folder: Path, engine: str) -> Iterator[str]:
 @contextmanager
 def _process(command: list[str], port: int, log: Path) -> Iterator[None]:
     with log.open("wb") as output:
-        process = subprocess.Popen(command, stdout=output, stderr=output)
+        process = subprocess.Popen(command, stdout=output, stderr=output, env=os.environ | _OFFLINE)
     try:
         eventually(lambda: _listens(port), 60, 0.2)
         yield
