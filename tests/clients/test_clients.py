@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 from pathlib import Path
@@ -29,7 +30,7 @@ def test_a_client_of_python_works(stack: Stack, client: str) -> None:
 
 @pytest.mark.parametrize("client", ["openai", "ollama"])
 def test_a_client_of_node_works(stack: Stack, client: str) -> None:
-    _run([*_node(client, f"{client}_client.mjs"), stack.url])
+    _run([*_node(f"{client}_client.mjs", client), stack.url])
 
 
 @_HEARS
@@ -39,44 +40,48 @@ def test_a_client_of_python_transcribes(stack: Stack, recording: Path) -> None:
 
 @_HEARS
 def test_a_client_of_node_transcribes(stack: Stack, recording: Path) -> None:
-    _run([*_node("openai", "openai_audio.mjs"), stack.url, str(recording)])
+    _run([*_node("openai_audio.mjs", "openai"), stack.url, str(recording)])
 
 
-#: What a model of 135 million parameters can be asked for: it sees no images, and calls tools when it likes.
-_OPENAI = (
-    "chat-basic-response",
-    "chat-system-prompt",
-    "chat-multi-turn",
-    "chat-streaming-response",
-    "chat-streaming-usage",
-    "chat-error-handling",
-)
-_ANTHROPIC = (
-    "anth-basic-response",
-    "anth-system-prompt",
-    "anth-multi-turn",
-    "anth-streaming-response",
-    "anth-streaming-usage",
-    "anth-error-handling",
-)
+@pytest.mark.parametrize("client", ["openai", "anthropic", "ollama"])
+def test_every_shape_of_answer_is_of_the_clients_own_types(stack: Stack, client: str) -> None:
+    _run([str(python_with(client)), str(_SCRIPTS / f"{client}_shapes.py"), stack.url])
 
 
-@pytest.mark.parametrize(("dialect", "checks"), [("openai-chat", _OPENAI), ("anthropic", _ANTHROPIC)])
-def test_the_answers_comply_with_the_published_schemas(stack: Stack, dialect: str, checks: tuple[str, ...]) -> None:
-    program = python_with("llm-comply").parent / "llm-comply"
-    model = ["-k", "none", "-m", "smollm2", "--timeout", "120", "-f", ",".join(checks)]
-    _run([str(program), "-u", f"{stack.url}/v1", *model, "--format", dialect])
+def test_the_ai_sdk_works_with_every_provider_of_our_dialects(stack: Stack) -> None:
+    providers = ("@ai-sdk/anthropic", "@ai-sdk/openai", "@ai-sdk/openai-compatible", "ollama-ai-provider-v2")
+    _run([*_node("ai_sdk.mjs", "ai", *providers, "zod"), stack.url])
 
 
-def _node(package: str, name: str) -> list[str]:
-    """Runs one of our scripts, from where Node finds the package: beside the script."""
-    node, folder = node_with(package)
+#: The only check of each format that fails, and fails at the bare engine too: SmolLM2 cannot see. What the suite asks
+#: of models that think, it skips for others by their name.
+_SEES = ("chat-image-input", "anth-image-input", "image-input")
+
+
+@pytest.mark.parametrize("dialect", ["openai-chat", "anthropic", "open-responses"])
+def test_the_answers_comply_with_the_published_schemas(stack: Stack, dialect: str) -> None:
+    program = str(python_with("llm-comply").parent / "llm-comply")
+    # The suite sets no limit, and by chance a small model goes on for long.
+    stack.http.put("/v1/models/aliases/steady", json={"model": "smollm2", "parameters": {"temperature": 0}})
+    asked = ["-k", "none", "-m", "steady", "--timeout", "120", "--format", dialect, "--json"]
+    told = _finished([program, "-u", f"{stack.url}/v1", *asked])
+    failed = {one["id"]: one for one in json.loads(told.stdout)["results"] if one["status"] == "failed"}
+    assert set(failed) <= set(_SEES), failed
+
+
+def _node(name: str, *packages: str) -> list[str]:
+    """Runs one of our scripts, from where Node finds the packages: beside the script."""
+    node, folder = node_with(*packages)
     script = folder / name
     script.write_text((_SCRIPTS / name).read_text())
     return [str(node), str(script)]
 
 
 def _run(command: list[str]) -> None:
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(("OPENAI_", "ANTHROPIC_"))}
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300, env=environment)
+    done = _finished(command)
     assert done.returncode == 0, f"{done.stdout[-4000:]}\n{done.stderr[-4000:]}"
+
+
+def _finished(command: list[str]) -> subprocess.CompletedProcess[str]:
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("OPENAI_", "ANTHROPIC_"))}
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=300, env=environment)
