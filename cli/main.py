@@ -66,8 +66,29 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def main() -> None:
-    """The entry point."""
-    sys.exit(run(sys.argv[1:]))
+    """The entry point. What nobody foresaw is told to a person in three parts, to a log with where it came from."""
+    try:
+        code = run(sys.argv[1:])
+    except Exception as error:
+        if not sys.stderr.isatty():
+            raise
+        code = _show_unforeseen(error)
+    sys.exit(code)
+
+
+def _show_unforeseen(error: Exception) -> Exit:
+    from cli.problems import show
+    from shared.errors import Problem
+
+    show(
+        Problem(
+            code="unforeseen",
+            what="Cidermill met something it does not know",
+            why=f"{type(error).__name__}: {error}",
+            fix="see that the front door is of this version (cidermill doctor); for a report, add 2>error.log",
+        )
+    )
+    return Exit.FAILED
 
 
 def _known_errors() -> type[CidermillError]:

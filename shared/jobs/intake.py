@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from shared import catalog, files
 from shared.db import clock_time
-from shared.errors import InvalidParameters
+from shared.errors import CidermillError, InvalidParameters
 from shared.fit import Fleet, check_capability
 from shared.grants import capped, check_model, check_source
 from shared.identifiers import new_id
@@ -210,6 +210,10 @@ def invalid_params(error: ValidationError, kind: type[Kind]) -> InvalidParameter
     """The first thing that is wrong, and where, as what, why and how to fix it."""
     first = error.errors(include_url=False, include_input=False)[0]
     place = ".".join(["params", *(str(part) for part in first["loc"])])
+    cause = getattr(first.get("ctx", {}).get("error"), "__cause__", None)
+    if isinstance(cause, CidermillError):
+        # What a kind refused in three parts is told in those.
+        return InvalidParameters(cause.problem.what, cause.problem.why, cause.problem.fix, field=place)
     if first["type"] == "extra_forbidden" and len(first["loc"]) == 1:
         name = str(first["loc"][0])
         why = f"{kind.name} has no such field; {did_you_mean(name, kind.model_fields)}"

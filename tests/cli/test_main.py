@@ -84,3 +84,12 @@ def test_help_names_values_by_words_and_not_by_types(capsys: pytest.CaptureFixtu
     assert "{MODEL}..." in said
     assert "--host HOST" in said
     assert "<str>" not in said
+
+
+@pytest.mark.parametrize(("person", "told"), [(True, "Error: Cidermill met something"), (False, "Traceback")])
+def test_what_nobody_foresaw_is_one_line_for_people_and_a_trace_for_logs(person: bool, told: str) -> None:
+    script = f"import sys, cli.main as m\nsys.stderr.isatty = lambda: {person}\nm.run = lambda _: {{}}['day']\nm.main()"
+    said = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert said.returncode == Exit.FAILED
+    assert told in said.stderr
+    assert ("Traceback" in said.stderr) is not person

@@ -41,3 +41,10 @@ def test_what_only_cidermill_submits_is_refused_from_anybody_else(database: Data
         with pytest.raises(InvalidParameters, match="by hand"):
             Intake(session).row(discard, owner="")
         assert Intake(session, internal=True).row(discard, owner="")["kind"] == "discard"
+
+
+def test_what_a_kind_refused_in_three_parts_is_told_in_those(database: Database) -> None:
+    with database.write() as session, pytest.raises(InvalidParameters) as refused:
+        Intake(session).row(Submission("download", {"model": "nope"}), owner="")
+    assert refused.value.problem.what == "'nope' names no model"
+    assert "To fix" not in refused.value.problem.why
