@@ -14,7 +14,7 @@ from shared.db import Database, clock_time
 from shared.leader import Fence
 from shared.runtimes import RuntimeInfo
 from shared.schedules import Wish
-from shared.tables import Event, Job, Model, Schedule
+from shared.tables import Event, Job, Key, Model, Schedule
 from shared.vocabulary import Capability, Format
 from tests.scheduler.rows import add_host, add_model, lead
 
@@ -27,6 +27,7 @@ def timetable(database: Database) -> Iterator[Timetable]:
     with database.write() as session:
         add_host(session, "studio", 16, ECHO)
         add_model(session, "echo", packed="echo")
+        session.add(Key(id="k1", name="ci", prefix="ck", digest="d", role="submit", created_at=0.0))
     opened = Timetable(database)
     yield opened
     opened.close()
@@ -118,3 +119,14 @@ def test_a_job_that_can_no_longer_run_is_told_and_the_next_time_waited_for(
     with database.read() as session:
         assert "schedule.failed" in session.scalars(select(Event.type)).all()
         assert (after.next_at or 0) > clock_time(session)
+
+
+def test_a_schedule_of_a_revoked_key_submits_nothing_and_says_why(
+    database: Database, timetable: Timetable, fence: Fence
+) -> None:
+    add(database)
+    with database.write() as session:
+        session.execute(update(Key).values(revoked_at=1.0))
+    assert timetable.fire(fence) == 0
+    assert (kept(database).error or {})["code"] == "forbidden"
+    assert jobs(database) == []
