@@ -57,10 +57,13 @@ def _host(stack: Stack) -> dict[str, Any]:
     return dict(stack.get("/v1/hosts/alpha"))
 
 
-def _work(stack: Stack, memory: int, priority: str, count: int) -> str:
-    """A batch on a run of its own that holds `memory`; a tenth of a second for each of `count` requests."""
+def _work(stack: Stack, memory: int, priority: str, count: int, growth: int = 0) -> str:
+    """A batch on a run of its own that holds `memory`; a tenth of a second for each of `count` requests.
+
+    Each of them adds `growth` to what the run holds.
+    """
     request = {"messages": [{"role": "user", "content": "one two"}], "echo": {"latency_ms": 200}}
-    spec = {"slots": 2, "params": {"memory": memory}}
+    spec = {"slots": 2, "params": {"memory": memory} | ({"growth": growth} if growth else {})}
     return stack.submit("inference", priority, model="echo", requests=[request] * count, spec=spec, stream=False)
 
 
@@ -120,6 +123,25 @@ def test_a_host_short_of_memory_gives_up_idle_runs_then_the_least_urgent_work_an
     assert stack.wait(kept, 60)["attempt"] == 1
     assert _turns(stack)[-1] == "open"
     assert _host(stack)["guard"] == "open"
+
+
+def test_a_run_that_outgrows_its_estimate_ends_before_the_host_is_full_and_its_work_goes_on(stack: Stack) -> None:
+    """Nobody else takes memory: the run itself does, a little with each request, until 95 % of the ceiling are used."""
+    steady, growing, growth, items = 150 * MIB, 160 * MIB, 6 * MIB, 150
+    kept = _work(stack, steady, "high", 450)
+    shed = _work(stack, growing, "batch", items, growth)
+    eventually(lambda: len(_results(stack, shed)) > 4, 30)
+    eventually(lambda: _run_with(stack, growing).stop_reason == "memory guard", 60)
+    done = _results(stack, shed)
+    assert 0 < len(done) < items
+    finished = stack.wait(shed, 90)
+    assert (finished["state"], finished["failures"], finished["crashes"]) == ("succeeded", 0, 0)
+    assert finished["preemptions"] == finished["attempt"] - 1 >= 1
+    results = _results(stack, shed)
+    assert set(results) == set(range(items))
+    assert {index: results[index] for index in done} == done, "what was done was not done again"
+    assert stack.job(kept)["attempt"] == 1, "the run that keeps within its estimate is left alone"
+    assert "shedding" in _turns(stack)
 
 
 def test_the_budget_follows_the_ceiling_and_a_run_that_fits_later_waits_for_it(

@@ -38,6 +38,8 @@ class EchoParams(EngineParams):
     tokens: int | None = Field(default=None, ge=0)
     #: Bytes that loading takes, for real.
     memory: Annotated[Bytes, BeforeValidator(parse_bytes)] = Field(default=Bytes(0), ge=0)
+    #: Bytes that each request adds to them, for real and for good; no estimate knows of it.
+    growth: Annotated[Bytes, BeforeValidator(parse_bytes)] = Field(default=Bytes(0), ge=0)
     fail_load: Literal["oom", "unsupported", "crash", "hang"] | None = None
 
 
@@ -67,7 +69,7 @@ class Echo:
             "port": port,
             "slots": slots,
             "script": params.model_dump(include={"latency_ms", "itl_ms", "tokens"}),
-            **params.model_dump(include={"load_seconds", "memory", "fail_load"}),
+            **params.model_dump(include={"load_seconds", "memory", "fail_load", "growth"}),
         }
         return LaunchPlan(
             command=boot_command("echo", options),

@@ -51,6 +51,7 @@ class Echo:
             await send_error(send, 400, f"The request cannot be read: {error}")
             return
         async with self._slots:
+            self._model.grow()
             await task.run(receive, send)
 
     def generation(self, body: dict[str, Any], *, chat: bool) -> Generation:
@@ -99,7 +100,7 @@ _ANSWERS: dict[str, Callable[[Echo, dict[str, Any]], Generation | Embedding]] = 
 def main() -> None:
     options = json.loads(sys.argv[1])
     die_with_parent()
-    model = EchoModel(options["load_seconds"], options["memory"], options["fail_load"])
+    model = EchoModel(options["load_seconds"], options["memory"], options["fail_load"], options["growth"])
     app = Echo(options["name"], options["slots"], Script(**options["script"]), model)
     serve(app, options["port"], model.load)
 

@@ -68,11 +68,12 @@ class Failures:
 class EchoModel:
     """The model that loads: it takes its time and its memory, or fails as told."""
 
-    def __init__(self, load_seconds: float, memory: int, fail_load: str | None) -> None:
+    def __init__(self, load_seconds: float, memory: int, fail_load: str | None, growth: int = 0) -> None:
         self._load_seconds = load_seconds
         self._size = memory
         self._fail = fail_load
-        self._memory = bytearray()
+        self._growth = growth
+        self._memory: list[bytearray] = []
         self.loaded = False
 
     def load(self) -> None:
@@ -82,10 +83,19 @@ class EchoModel:
             return
         if self._fail is not None:
             _fail_to_load(self._fail)
-        self._memory = bytearray(self._size)
-        # One byte in each page, else the system only promises the memory.
-        self._memory[::4096] = b"\x01" * len(range(0, self._size, 4096))
+        self._take(self._size)
         self.loaded = True
+
+    def grow(self) -> None:
+        """Hold more, for good, as an engine does whose caches nobody empties."""
+        if self._growth:
+            self._take(self._growth)
+
+    def _take(self, size: int) -> None:
+        memory = bytearray(size)
+        # One byte in each page, else the system only promises the memory.
+        memory[::4096] = b"\x01" * len(range(0, size, 4096))
+        self._memory.append(memory)
 
 
 def _fail_to_load(how: str) -> None:
