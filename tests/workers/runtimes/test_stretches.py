@@ -81,6 +81,16 @@ def test_only_the_part_that_was_asked_for_is_heard() -> None:
     assert [segment.text for segment in hearing.segments()] == [str(number) for number in range(6, 16)]
 
 
+def test_what_follows_the_last_words_is_not_heard_again() -> None:
+    class Early(Listener):
+        def _segments(self, samples: Samples) -> Iterator[Segment]:
+            yield Segment(start=0, end=2, text="1 2")
+
+    listener = Early(1)
+    list(StretchedHearing(listener, recording(6), Ask(), 8).segments())
+    assert len(listener.told) == 1
+
+
 @pytest.mark.parametrize("audio", [b"", b"this is not a recording" * 100])
 def test_what_is_no_audio_is_told(audio: bytes) -> None:
     with pytest.raises(BadAudio):

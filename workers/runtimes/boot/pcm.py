@@ -35,7 +35,7 @@ class Recording:
 
     def part(self, start: float, stop: float) -> Samples:
         """Samples from −1 to 1, between two times in seconds."""
-        first, last = int(start * RATE), int(stop * RATE)
+        first, last = round(start * RATE), round(stop * RATE)
         self._file.seek(first * _SAMPLE_BYTES)
         data = self._file.read((last - first) * _SAMPLE_BYTES)
         return np.frombuffer(data, np.int16).astype(np.float32) / 32768.0

@@ -63,7 +63,8 @@ class StretchedHearing:
                     self._said = f"{self._said} {segment.text.strip()}"[-_MEMORY:]
                     reached = segment.end
                     yield segment
-                position = min(max(reached, position + 1), stop)
+                # What follows the last words of the recording is silence.
+                position = min(max(reached, position + 1), stop) if stop < end else stop
 
     def _heard(self, start: float, stop: float) -> Iterator[Segment]:
         ask = self._ask
