@@ -7,18 +7,21 @@ from typing import Annotated, TypeVar
 
 from fastapi import APIRouter, Header, Query, status
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
 from starlette.responses import RedirectResponse, Response
 
 from api import views
 from api.answers import as_json, page
 from api.deps import After, Door, FrontDoor, Limit, Reader, Submitter
+from api.job_names import resolved
 from api.schemas import BulkIn, BulkOut, JobDetail, JobIn, JobOut, Page, SubmittedOut
 from shared.errors import Conflict, InvalidParameters
 from shared.explanation import Explanation
 from shared.jobs import queries, service, state
 from shared.jobs.explain import explain as explain_job
 from shared.jobs.intake import Submission
-from shared.jobs.service import Submitted
+from shared.jobs.service import Prepared, Submitted
+from shared.keys import Caller
 from shared.tables import Job
 from shared.vocabulary import JobState
 
@@ -40,7 +43,7 @@ def submit(body: JobIn, door: Door, caller: Submitter, idempotency_key: Idempote
 
     def queue() -> tuple[Submitted, JobOut]:
         with door.read() as session:
-            prepared = service.prepare(session, [submission], caller.id)
+            prepared = _prepared(door, session, [submission], caller)
         with door.write(wake=True) as session:
             submitted = service.queue(session, prepared)[0]
             return submitted, JobOut.model_validate(queries.find(session, submitted.id))
@@ -59,12 +62,17 @@ def submit_many(body: BulkIn, door: Door, caller: Submitter, idempotency_key: Id
 
     def queue() -> list[Submitted]:
         with door.read() as session:
-            prepared = service.prepare(session, submissions, caller.id)
+            prepared = _prepared(door, session, submissions, caller)
         with door.write(wake=True) as session:
             return service.queue(session, prepared)
 
     answers = [SubmittedOut(id=job.id, kind=job.kind, state=job.state) for job in _again_if_taken(queue)]
     return as_json(BulkOut(data=answers), status.HTTP_201_CREATED)
+
+
+def _prepared(door: FrontDoor, session: Session, submissions: Sequence[Submission], caller: Caller) -> Prepared:
+    """Checked under the catalog's names for their models."""
+    return service.prepare(session, resolved(session, submissions, door.settings.default_model), caller.id)
 
 
 def _again_if_taken(queue: Callable[[], T]) -> T:
