@@ -15,7 +15,7 @@ from api.answers import as_json, page
 from api.deps import After, Door, FrontDoor, Limit, Reader, Submitter
 from api.job_names import resolved
 from api.schemas import BulkIn, BulkOut, JobDetail, JobIn, JobOut, Page, SubmittedOut
-from shared.errors import Conflict, InvalidParameters
+from shared.errors import Conflict, Forbidden, InvalidParameters
 from shared.explanation import Explanation
 from shared.jobs import queries, service, state
 from shared.jobs.explain import explain as explain_job
@@ -138,6 +138,7 @@ def show(job_id: str, door: Door, caller: Reader) -> JobDetail:
 def cancel(job_id: str, door: Door, caller: Submitter) -> JobOut:
     """At once when it waits; a running one is told within seconds."""
     with door.write(wake=True) as session:
+        _changes(session, job_id, caller)
         state.cancel(session, job_id)
     return _shown(door, job_id)
 
@@ -146,8 +147,19 @@ def cancel(job_id: str, door: Door, caller: Submitter) -> JobOut:
 def retry(job_id: str, door: Door, caller: Submitter) -> JobOut:
     """Queue a failed or cancelled job again; what it had finished is kept."""
     with door.write(wake=True) as session:
+        _changes(session, job_id, caller)
         state.retry(session, job_id)
     return _shown(door, job_id)
+
+
+def _changes(session: Session, job_id: str, caller: Caller) -> None:
+    """Everybody may look at the queue; only who submitted a job, or an admin, ends it. Raises NotFound, Forbidden."""
+    if caller.sees not in (None, queries.find(session, job_id).owner):
+        raise Forbidden(
+            "This job is another key's",
+            f"{job_id} was not submitted with the key you sent",
+            "use the key it was submitted with, or an admin's",
+        )
 
 
 def _shown(door: FrontDoor, job_id: str) -> JobOut:

@@ -133,3 +133,15 @@ def test_a_chat_starts_no_run_more_urgent_than_its_key_may_be(door: Served, flee
         next(answer.iter_lines())
         [run] = door.get("/v1/runs").json()["data"]
     assert run["priority"] == "low"
+
+
+@pytest.mark.parametrize("change", ["cancel", "retry"])
+def test_a_key_ends_and_retries_its_own_jobs_only(door: Served, change: str) -> None:
+    mine, theirs, admin = key(door), key(door), key(door, role="admin")
+    for headers, code in ((theirs, 403), (mine, 200), (admin, 200)):
+        job = door.post("/v1/jobs", {"kind": "inference", "params": {"model": "echo", "prompt": "x"}}, headers=mine)
+        path = f"/v1/jobs/{job.json()['id']}"
+        if change == "retry":
+            door.post(f"{path}/cancel", headers=mine)
+        assert door.post(f"{path}/{change}", headers=headers).status_code == code
+        assert door.get(path, headers=theirs).status_code == 200
