@@ -215,6 +215,8 @@ class ModelOut(Out):
     object: Literal["model"] = "model"
     created: int
     owned_by: str
+    #: The model that this name means; `null`: it is the model's own.
+    alias_of: str | None = None
     model_id: str
     reference: str
     provider: Provider

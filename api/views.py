@@ -19,7 +19,7 @@ from api.schemas import (
     ModelOut,
     RunOut,
 )
-from shared import catalog, hosts
+from shared import aliases, catalog, hosts
 from shared.db import clock_time
 from shared.jobs import queries as jobs
 from shared.runs import queries as runs
@@ -56,6 +56,17 @@ def model_list(session: Session, rows: Sequence[Model]) -> list[ModelOut]:
     installs = catalog.installs(session, [row.id for row in rows])
     ready = catalog.ready_hosts(session)
     return [_model(row, installs.get(row.id, []), ready.get(row.id, [])) for row in rows]
+
+
+def with_aliases(session: Session, shown: Sequence[ModelOut]) -> list[ModelOut]:
+    """The same models, and each again under its other names; by name."""
+    known = {model.model_id: model for model in shown}
+    named = [
+        known[model.id].model_copy(update={"id": alias.name, "alias_of": model.name})
+        for alias, model in aliases.aliases(session)
+        if model.id in known
+    ]
+    return sorted([*shown, *named], key=lambda one: one.id)
 
 
 def model_detail(session: Session, row: Model) -> ModelDetail:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter, status
+from typing import Annotated
+
+from fastapi import APIRouter, Query, status
 from starlette.responses import Response
 
 from api import views
@@ -19,10 +21,16 @@ router = APIRouter(prefix="/v1/models", tags=["models"])
 
 
 @router.get("")
-def list_models(door: Door, caller: Reader) -> Page[ModelOut]:
-    """All of them, by name, in the shape of OpenAI's list with our fields added."""
+def list_models(
+    door: Door,
+    caller: Reader,
+    aliases: Annotated[bool, Query(description="Also the other names of models, each as a model.")] = True,
+) -> Page[ModelOut]:
+    """All of them, by name, in the shape of OpenAI's list with our fields added; clients choose from what it names."""
     with door.read() as session:
         shown = views.model_list(session, catalog.models(session))
+        if aliases:
+            shown = views.with_aliases(session, shown)
     ends = (shown[0].id, shown[-1].id) if shown else (None, None)
     return Page(data=shown, first_id=ends[0], last_id=ends[1])
 

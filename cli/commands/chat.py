@@ -94,7 +94,7 @@ def _some_model(client: Client) -> str:
     """A model that generates, one that is loaded before others. Raises NotFound."""
     models = [
         model
-        for model in client.get("/v1/models")["data"]
+        for model in client.get("/v1/models", aliases=False)["data"]
         if Capability.GENERATE in model["capabilities"] and model["format"] != "echo" and model["hosts"]
     ]
     if not models:

@@ -40,7 +40,7 @@ _COLUMNS = (
 def list_models(as_json: options.AsJson = False) -> None:
     """List the models of the catalog."""
     with connect() as client:
-        models = client.get("/v1/models")["data"]
+        models = client.get("/v1/models", aliases=False)["data"]
     show_list(models, _COLUMNS, as_json=as_json, empty="No models. Install one: cidermill models pull org/name")
 
 

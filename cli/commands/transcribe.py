@@ -89,7 +89,7 @@ def _write(content: bytes, output: Path | None) -> None:
 
 def _speech_model(client: Client) -> str:
     """The smallest installed model that transcribes. Raises NotFound."""
-    models = [model for model in client.get("/v1/models")["data"] if _hears(model)]
+    models = [model for model in client.get("/v1/models", aliases=False)["data"] if _hears(model)]
     if not models:
         raise NotFound(
             "There is no speech model", "none in the catalog transcribes", "install one: cidermill models pull org/name"

@@ -56,7 +56,7 @@ def _hosts(client: Client) -> Iterator[Finding]:
 
 
 def _models(client: Client) -> Finding:
-    models = [model["id"] for model in client.get("/v1/models")["data"] if model["format"] != "echo"]
+    models = [model["id"] for model in client.get("/v1/models", aliases=False)["data"] if model["format"] != "echo"]
     if not models:
         return warn("models", "none is installed", "install one: cidermill models pull org/name")
     return ok("models", f"{len(models)}: {', '.join(models[:5])}{', …' if len(models) > 5 else ''}")

@@ -29,6 +29,15 @@ def test_an_alias_is_made_listed_changed_and_forgotten(door: Served, fleet: Flee
     assert (gone.status_code, gone.json()["error"]["details"]["nearest"]) == (404, ["short"])
 
 
+def test_clients_find_aliases_among_the_models(door: Served, fleet: Fleet) -> None:
+    door.client.put(f"{_PATH}/parrot", json={"model": "echo"})
+    named = [(model["id"], model["alias_of"]) for model in door.get("/v1/models").json()["data"]]
+    assert named == [("echo", None), ("parrot", "echo")]
+    assert [model["id"] for model in door.get("/v1/models", params={"aliases": False}).json()["data"]] == ["echo"]
+    anthropic = door.get("/v1/models", headers={"anthropic-version": "2023-06-01"}).json()["data"]
+    assert {model["id"] for model in anthropic} == {"echo", "parrot"}
+
+
 def test_an_alias_hides_no_model_and_removes_none(door: Served, fleet: Fleet) -> None:
     assert door.client.put(f"{_PATH}/Echo", json={"model": "echo"}).status_code == 409
     assert door.client.put(f"{_PATH}/x y", json={"model": "echo"}).status_code == 422

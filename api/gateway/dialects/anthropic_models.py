@@ -13,12 +13,14 @@ from fastapi import APIRouter, Query
 
 from api.deps import Door, Reader
 from api.gateway import model_names
-from shared import catalog
+from shared import aliases, catalog
 from shared.errors import InvalidParameters
 from shared.tables import Model
 
 router = APIRouter(prefix="/anthropic/v1/models", tags=["anthropic"])
 
+#: A model under one of its names.
+Named = tuple[str, Model]
 Id = Annotated[str | None, Query(max_length=200)]
 
 
@@ -32,9 +34,11 @@ def list_models(
 ) -> dict[str, Any]:
     """The newest first, in pages."""
     with door.read() as session:
-        rows = sorted(catalog.models(session), key=lambda row: (-row.created_at, row.name))
+        rows = [(row.name, row) for row in catalog.models(session)]
+        rows += [(alias.name, row) for alias, row in aliases.aliases(session)]
+        rows.sort(key=lambda named: (-named[1].created_at, named[0]))
         shown, more = _page(rows, after_id, before_id, limit)
-        data = [_model(row) for row in shown]
+        data = [_model(row, name) for name, row in shown]
     ends = (data[0]["id"], data[-1]["id"]) if data else (None, None)
     return {"data": data, "has_more": more, "first_id": ends[0], "last_id": ends[1]}
 
@@ -43,10 +47,11 @@ def list_models(
 def show(name: str, door: Door, caller: Reader) -> dict[str, Any]:
     """One model, by any name that messages may ask for."""
     with door.read() as session:
-        return _model(model_names.find(session, name, door.settings.default_model).model)
+        row = model_names.find(session, name, door.settings.default_model).model
+        return _model(row, row.name)
 
 
-def _page(rows: Sequence[Model], after: str | None, before: str | None, limit: int) -> tuple[Sequence[Model], bool]:
+def _page(rows: Sequence[Named], after: str | None, before: str | None, limit: int) -> tuple[Sequence[Named], bool]:
     """Models beside the one that is named, and whether there are more on that side. Raises InvalidParameters."""
     if before:
         end = _place(rows, "before_id", before)
@@ -55,20 +60,20 @@ def _page(rows: Sequence[Model], after: str | None, before: str | None, limit: i
     return rows[begin : begin + limit], len(rows) > begin + limit
 
 
-def _place(rows: Sequence[Model], field: str, name: str) -> int:
-    for place, row in enumerate(rows):
-        if row.name == name:
+def _place(rows: Sequence[Named], field: str, name: str) -> int:
+    for place, (known, _) in enumerate(rows):
+        if known == name:
             return place
     raise InvalidParameters(f"{field} is wrong", f"there is no model {name!r}", "give an id of the list", field=field)
 
 
-def _model(row: Model) -> dict[str, Any]:
+def _model(row: Model, name: str) -> dict[str, Any]:
     """What is not known of a model of ours is null, as the API says."""
     created = datetime.fromtimestamp(row.created_at, UTC).replace(microsecond=0)
     return {
         "type": "model",
-        "id": row.name,
-        "display_name": row.name,
+        "id": name,
+        "display_name": name,
         "created_at": created.isoformat().replace("+00:00", "Z"),
         "max_input_tokens": row.context,
         "max_tokens": row.context,
