@@ -141,7 +141,9 @@ class Feed:
 
 async def _wait(event: asyncio.Event, seconds: float | None) -> bool:
     try:
-        await asyncio.wait_for(event.wait(), seconds)
+        # Not `wait_for`: before Python 3.12 that may swallow the cancelling of a client that leaves.
+        async with asyncio.timeout(seconds):
+            await event.wait()
     except TimeoutError:
         return False
     return True

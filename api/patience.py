@@ -39,6 +39,8 @@ class PatientProtocol(HttpToolsProtocol):
         #: A request has begun to come; its head is not whole; it is not whole.
         self._in_head = True
         self._in_message = False
+        #: A request ended in the bytes that came last.
+        self._ended = False
         self._head_bytes = 0
         self._body_bytes = 0
         self._waiting: asyncio.TimerHandle | None = None
@@ -52,7 +54,7 @@ class PatientProtocol(HttpToolsProtocol):
         self._wait(self.head_seconds)
 
     def data_received(self, data: bytes) -> None:
-        in_head = self._in_head
+        in_head, self._ended = self._in_head, False
         super().data_received(data)
         if self.transport.is_closing():
             return
@@ -61,7 +63,8 @@ class PatientProtocol(HttpToolsProtocol):
             if in_head or self._waiting is None:
                 self._wait(self.body_seconds)
         elif self._in_message or self._idle():
-            self._head_bytes += len(data)
+            # What ends a request is of its body, and may be large, even when that was answered long ago.
+            self._head_bytes += 0 if self._ended else len(data)
             if self._head_bytes > self.head_limit:
                 self._refuse(_too_long())
             elif self._waiting is None:
@@ -84,7 +87,7 @@ class PatientProtocol(HttpToolsProtocol):
     def on_message_complete(self) -> None:
         super().on_message_complete()
         self._in_message = False
-        self._in_head = True
+        self._in_head = self._ended = True
 
     def send_400_response(self, msg: str) -> None:
         """What cannot be read is answered as every other error, in the shape of the path as far as that came."""

@@ -47,7 +47,8 @@ class Keeper:
         while True:
             await run_in_threadpool(self.turn)
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._bell.wait(), _EVERY)
+                async with asyncio.timeout(_EVERY):
+                    await self._bell.wait()
             self._bell.clear()
 
     def turn(self) -> None:

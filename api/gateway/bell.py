@@ -23,7 +23,9 @@ class Bell:
         """Until it rings, or for so many seconds."""
         self._loop = asyncio.get_running_loop()
         with suppress(TimeoutError):
-            await asyncio.wait_for(self._rung.wait(), seconds)
+            # Not `wait_for`: before Python 3.12 that may swallow the cancelling of a client that leaves.
+            async with asyncio.timeout(seconds):
+                await self._rung.wait()
 
     def _announce(self) -> None:
         rung, self._rung = self._rung, asyncio.Event()
