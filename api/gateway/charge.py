@@ -17,7 +17,7 @@ from api import request_id
 from api.deps import FrontDoor
 from api.errors import answer
 from api.gateway.exchange import Exchange, Said, Writer
-from api.gateway.pieces import Usage, usage_of
+from api.gateway.pieces import Usage, together, usage_of
 from api.grants import check_model
 from api.quota_desk import Ticket
 from api.sse import LiveResponse
@@ -118,13 +118,15 @@ class _Watched:
         self._writer = writer
         self._bill = bill
         self.waiting = writer.waiting
+        #: What the engine counted after each choice that ended.
+        self._totals: dict[str, Any] | None = None
 
     def feed(self, events: Sequence[bytes]) -> bytes:
         self._bill.events += len(events)
         for event in events:
             # Most events are a piece of text, and only looked at: in a text the name's quotes have backslashes.
             if b'"usage"' in event and b'"usage":null' not in event:
-                self._bill.told = _told(event) or self._bill.told
+                self._bill.told = self._told(event) or self._bill.told
         return self._writer.feed(events)
 
     def end(self) -> bytes:
@@ -135,13 +137,17 @@ class _Watched:
         self._bill.outcome = problem.code
         return self._writer.failed(problem, status)
 
-
-def _told(event: bytes) -> Usage | None:
-    try:
-        said = json.loads(event).get("usage")
-    except (ValueError, AttributeError):
-        return None
-    return usage_of(said) if isinstance(said, dict) else None
+    def _told(self, event: bytes) -> Usage | None:
+        try:
+            chunk = json.loads(event)
+            said = chunk.get("usage")
+        except (ValueError, AttributeError):
+            return None
+        if not isinstance(said, dict):
+            return None
+        if self._bill.exchange.body.get("n", 1) != 1 and not chunk.get("choices"):
+            said = self._totals = together(self._totals, said)
+        return usage_of(said)
 
 
 def _check_model(door: FrontDoor, caller: Caller, name: str) -> None:

@@ -17,7 +17,7 @@ from api.deps import Submitter
 from api.gateway.chats import chat as chat_exchange
 from api.gateway.exchange import CHAT, Exchange
 from api.gateway.model_names import asked_for
-from api.gateway.pieces import reason_of
+from api.gateway.pieces import reason_of, together
 from api.gateway.proxy import Proxy
 from api.gateway.reading import need, read_object, want
 from api.gateway.thinking import told_to_think
@@ -89,6 +89,8 @@ class ChunkWriter:
         #: How each choice that has not ended would end, and what its chunks have in common.
         self._reasons: dict[int, str] = {}
         self._head: dict[str, Any] = {}
+        #: What came after the choices: llama.cpp counts each of several as it ends, before the others do.
+        self._totals: dict[str, Any] | None = None
 
     def waiting(self) -> bytes:
         return KEEP_ALIVE
@@ -97,7 +99,8 @@ class ChunkWriter:
         return b"".join([self._event(event) for event in events])
 
     def end(self) -> bytes:
-        return self._ended() + b"data: [DONE]\n\n"
+        totals = frame(self._totals) if self._totals is not None else b""
+        return self._ended() + totals + b"data: [DONE]\n\n"
 
     def failed(self, problem: Problem, status: int) -> bytes:
         return frame(shapes.OPENAI.body(problem, status))
@@ -110,10 +113,8 @@ class ChunkWriter:
             # That is the end of it, for all choices.
             self._reasons.clear()
             return frame(chunk)
-        # What comes after all choices, such as usage, comes after their ends too.
-        ended = self._ended() if not chunk.get("choices") and chunk.get("usage") else b""
         mended = self._mend(chunk)
-        return ended + (frame(mended) if mended is not None else b"")
+        return frame(mended) if mended is not None else b""
 
     def _ended(self) -> bytes:
         """The ends that the engine has not told: clients take an answer without one for broken off."""
@@ -137,7 +138,10 @@ class ChunkWriter:
         if chunk.get("system_fingerprint", "") is None:
             del chunk["system_fingerprint"]
         if not chunk.get("choices"):
-            return chunk | {"choices": []} if self._usage and chunk.get("usage") else None
+            if self._usage and chunk.get("usage"):
+                before = self._totals["usage"] if self._totals is not None and self._choices > 1 else None
+                self._totals = chunk | {"choices": [], "usage": together(before, chunk["usage"])}
+            return None
         if not self._usage:
             chunk.pop("usage", None)
         for index, choice in enumerate(chunk["choices"]):

@@ -67,6 +67,20 @@ def test_usage_comes_last_and_only_when_it_was_asked_for(asked: bool) -> None:
     assert said[-1]["choices"] == [] or not asked
 
 
+def test_choices_that_are_counted_as_each_ends_have_one_end_each_and_one_count() -> None:
+    def of(index: int, reason: str | None = None, **delta: str) -> bytes:
+        return json.dumps({"choices": [{"index": index, "delta": delta, "finish_reason": reason}]}).encode()
+
+    usage = json.dumps({"choices": [], "usage": {"prompt_tokens": 9, "completion_tokens": 2}}).encode()
+    events = [of(0, content="a"), of(1, content="b"), of(1, "length"), usage, of(0, content="c"), of(0, "stop"), usage]
+    writer = openai_chat.ChunkWriter(usage=True, choices=2)
+    said = read(writer.feed(events) + writer.end())
+    ends = [(c["index"], c["finish_reason"]) for one in said for c in one["choices"] if c["finish_reason"]]
+    assert ends == [(1, "length"), (0, "stop")]
+    counted = {"prompt_tokens": 9, "completion_tokens": 4, "total_tokens": 13}
+    assert [one["usage"] for one in said if "usage" in one] == [counted]
+
+
 def test_calls_of_tools_are_numbered() -> None:
     call = {"id": "t", "function": {"name": "look", "arguments": ""}}
     said, _ = streamed(chunk({"tool_calls": [call, call]}))

@@ -56,7 +56,9 @@ for name, more in CHATS.items():
     assert chunks[-1].usage, name
     deltas = [choice.delta for chunk in chunks for choice in chunk.choices if choice.index == 0]
     assert [delta.role for delta in deltas if delta.role] == ["assistant"], name
-    [reason] = [c.finish_reason for chunk in chunks for c in chunk.choices if c.index == 0 and c.finish_reason]
+    reasons = [c.finish_reason for chunk in chunks for c in chunk.choices if c.index == 0 and c.finish_reason]
+    assert len(reasons) == 1, (name, events[-6:])
+    reason = reasons[0]
     if "tool" in name:
         pieces = [piece for delta in deltas for piece in delta.tool_calls or ()]
         for call in (message.tool_calls or [])[:1]:
