@@ -69,11 +69,13 @@ told = asked("POST", "/api/chat", {"model": MODEL, "messages": messages, "format
 assert told[-1]["done"]
 assert {line["message"]["role"] for line in told} == {"assistant"}
 
-# ollama ps
-[running] = [each for each in asked("GET", "/api/ps")[0]["models"] if each["name"].startswith(MODEL)]
-assert len(running["digest"][:12]) == 12
-assert 0 <= running["size_vram"] <= running["size"]
-datetime.fromisoformat(running["expires_at"])
+# ollama ps: a model may have several runs.
+listed = [each for each in asked("GET", "/api/ps")[0]["models"] if each["name"].startswith(MODEL)]
+assert listed
+for running in listed:
+    assert len(running["digest"][:12]) == 12
+    assert 0 <= running["size_vram"] <= running["size"]
+    datetime.fromisoformat(running["expires_at"])
 
 # ollama pull, cp, rm: progress lines name a digest, or nothing that looks like one.
 told = asked("POST", "/api/pull", {"model": MODEL, "name": MODEL, "insecure": False})
