@@ -33,6 +33,8 @@ class PatientProtocol(HttpToolsProtocol):
     body_bytes: ClassVar[int] = 1024
     #: Seconds that a client may leave what was sent to it unread, once all buffers are full.
     unread_seconds: ClassVar[float] = 60.0
+    #: Seconds that a client which was refused may go on sending; closed at once, it might never see why (RFC 9112 9.6).
+    linger_seconds: ClassVar[float] = 2.0
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -46,6 +48,8 @@ class PatientProtocol(HttpToolsProtocol):
         self._waiting: asyncio.TimerHandle | None = None
         self._unread: asyncio.TimerHandle | None = None
         self._refusal: CidermillError | None = None
+        #: The answer was a refusal; what still comes is thrown away.
+        self._lingers = False
 
     # --- what comes ---
 
@@ -54,9 +58,11 @@ class PatientProtocol(HttpToolsProtocol):
         self._wait(self.head_seconds)
 
     def data_received(self, data: bytes) -> None:
+        if self._lingers:
+            return
         in_head, self._ended = self._in_head, False
         super().data_received(data)
-        if self.transport.is_closing():
+        if self._lingers or self.transport.is_closing():
             return
         if self._in_message and not self._in_head:
             self._body_bytes += len(data)
@@ -121,7 +127,7 @@ class PatientProtocol(HttpToolsProtocol):
         self._waiting = self.loop.call_later(seconds, self._late) if seconds is not None else None
 
     def _refuse(self, error: CidermillError) -> None:
-        """Answer and close; when an earlier answer is under way, only close."""
+        """Answer, and close once the client could read it; when an earlier answer is under way, only close."""
         _log.warning("a connection was refused", reason=error.problem.what, address=self.client and self.client[0])
         if not self._idle() and (self._in_head or self.cycle.response_started):
             self.transport.abort()
@@ -133,7 +139,14 @@ class PatientProtocol(HttpToolsProtocol):
             f"content-length: {len(content)}\r\nconnection: close\r\n\r\n"
         )
         self.transport.write(head.encode() + content)
-        self.transport.close()
+        self._lingers = True
+        self._wait(None)
+        if self.transport.can_write_eof():
+            self.transport.write_eof()
+            self.flow.resume_reading()
+            self._waiting = self.loop.call_later(self.linger_seconds, self.transport.abort)
+        else:
+            self.transport.close()
 
     # --- what goes ---
 

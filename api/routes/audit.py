@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 
 from api.deps import Admin, Door, Limit
-from api.schemas import AuditList, AuditOut
+from api.key_schemas import AuditOut, Listed
 from shared import audit
 
 router = APIRouter(prefix="/v1/audit", tags=["keys"])
@@ -20,9 +20,9 @@ def list_audit(
     before: Annotated[int | None, Query(ge=0, lt=2**63, description="Only entries with a lower `seq`.")] = None,
     key: Annotated[str | None, Query(max_length=40, description="Id of a key.")] = None,
     limit: Limit = 50,
-) -> AuditList:
+) -> Listed[AuditOut]:
     """Everything that was changed with an admin's rights, or tried to be, the newest first."""
     with door.read() as session:
-        return AuditList(
+        return Listed(
             data=[AuditOut.model_validate(row) for row in audit.entries(session, before=before, key=key, limit=limit)]
         )

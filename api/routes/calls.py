@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 
 from api.deps import Door, Limit, Reader
-from api.schemas import CallList, CallOut
+from api.key_schemas import CallOut, Listed
 from shared import calls
 
 router = APIRouter(prefix="/v1/calls", tags=["keys"])
@@ -21,11 +21,11 @@ def list_calls(
     key: Annotated[str | None, Query(max_length=40, description="Id of a key.")] = None,
     model: Annotated[str | None, Query(max_length=200, description="As the client called it.")] = None,
     limit: Limit = 50,
-) -> CallList:
+) -> Listed[CallOut]:
     """The newest first; who is no admin sees only what the own key asked."""
     if caller.sees is not None:
         key = caller.sees
     door.meter.write()
     with door.read() as session:
         found = calls.listed(session, before=before, key=key, model=model, limit=limit)
-        return CallList(data=[CallOut.model_validate(row) for row in found])
+        return Listed(data=[CallOut.model_validate(row) for row in found])

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Query
 from pydantic import StringConstraints
 
 from api.deps import Door, Reader
-from api.schemas import UsageList, UsageOut
+from api.key_schemas import Listed, UsageOut
 from shared import usage
 from shared.keys import Rank
 
@@ -26,11 +26,11 @@ def list_usage(
     key: Annotated[str | None, Query(max_length=40, description="Id of a key.")] = None,
     model: Annotated[str | None, Query(max_length=200)] = None,
     limit: Annotated[int, Query(ge=1, le=10_000, description="Rows at most.")] = 1000,
-) -> UsageList:
+) -> Listed[UsageOut]:
     """Per day, key and model, the newest day first; who is no admin sees only what the own key used."""
     if caller.rank < Rank.admin:
         key = caller.id
     door.meter.write()
     with door.read() as session:
         rows = usage.listed(session, since=since, until=until, key=key, model=model, limit=limit)
-        return UsageList(data=[UsageOut.model_validate(row) for row in rows])
+        return Listed(data=[UsageOut.model_validate(row) for row in rows])

@@ -8,15 +8,13 @@ from __future__ import annotations
 import json
 from typing import Any
 
-import pytest
+import schemathesis
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from tests.api.fleet import Fleet
 from tests.api.served import Served
 from tests.fuzz.test_dialects import check
-
-schemathesis = pytest.importorskip("schemathesis", reason="the dependency group `test` is not installed whole")
 
 #: Events never end; workers and dialects have tests of their own.
 _OTHERS = ("/worker/", "/api/", "/anthropic/", "/v1/chat", "/v1/completions", "/v1/embeddings", "/v1/responses")

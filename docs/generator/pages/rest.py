@@ -8,6 +8,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
+import api.key_schemas
 import api.schemas
 from docs.generator.frontdoor import front_door, roles
 from docs.generator.markdown import anchor, code, sentences, table
@@ -35,6 +36,8 @@ programs is at `/openapi.json`, and a page to try it on at `/docs`. What agents 
 #: Calls with a page of their own.
 _ELSEWHERE = frozenset({"worker protocol"})
 _TITLES = {"openai": "OpenAI"}
+#: Answers around other ones, and how they are spoken of.
+_AROUND = {"Page": "page of ", "Listed": "list of "}
 _REF = re.compile(r"#/components/schemas/(\w+)")
 
 
@@ -82,9 +85,9 @@ def _link(content: dict[str, Any]) -> str:
     name = _REF.search(str(content))
     if name is None:
         return ""
-    page_of = re.fullmatch(r"Page_(\w+)_", name[1])
-    target = page_of[1] if page_of else name[1]
-    return f"{'page of ' if page_of else ''}[{target}](#{anchor(target)})"
+    generic = re.fullmatch(r"(Page|Listed)_(\w+)_", name[1])
+    target = generic[2] if generic else name[1]
+    return f"{_AROUND[generic[1]] if generic else ''}[{target}](#{anchor(target)})"
 
 
 def _models(root: type[BaseModel]) -> Iterator[type[BaseModel]]:
@@ -99,7 +102,7 @@ def _bodies(calls: Iterable[dict[str, Any]]) -> Iterator[str]:
     named = sorted({name for call in calls for name in re.findall(r"\(#(\w+)\)", _body(call) + _answer(call))})
     known = {anchor(kind.__name__): kind for kind in _models(BaseModel)}
     wanted = dict.fromkeys(part for name in named for part in (known[name], *inner_models(known[name])))
-    for kind in sorted([*wanted, api.schemas.Page], key=lambda kind: kind.__name__):
+    for kind in sorted([*wanted, api.schemas.Page, api.key_schemas.Listed], key=lambda kind: kind.__name__):
         note = "What `params` may hold is told for each [kind](kinds.md)." if kind is api.schemas.JobIn else ""
         said = sentences(kind) if vars(kind).get("__doc__") else ""
         yield "\n\n".join(filter(None, [f"### {kind.__name__}", said, field_table(kind), note])) + "\n"
