@@ -78,7 +78,7 @@ class Stack:
             )
         self.processes[name] = process
         if name == "api":
-            eventually(self._answers, 30.0)
+            eventually(self._answers, 60.0)
         return process
 
     def kill(self, name: str) -> None:

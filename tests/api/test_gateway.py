@@ -161,7 +161,7 @@ def test_a_run_in_use_is_not_evicted_and_is_free_again_afterwards(door: Served, 
     with door.client.stream("POST", _CHAT, json=chat("x", stream=True, echo={"tokens": 1000, "itl_ms": 20})) as answer:
         next(answer.iter_lines())
         assert not evict()
-    eventually(evict, within=10)
+    eventually(evict)
 
 
 def test_when_the_client_leaves_the_engine_stops(door: Served, fleet: Fleet) -> None:

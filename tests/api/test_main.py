@@ -18,7 +18,7 @@ from shared.db import Database
 from shared.errors import ConfigError
 from shared.settings import Settings
 from tests.api.process import Process
-from tests.waiting import eventually
+from tests.waiting import eventually, soon
 
 Prepare = Callable[..., Settings]
 
@@ -58,7 +58,7 @@ def test_followers_do_not_keep_it_from_stopping(prepared: Prepare) -> None:
         with httpx2.stream("GET", f"{settings.front_door}/v1/events", trust_env=False) as answer:
             assert answer.status_code == 200
             process.send(signal.SIGINT)
-            assert process.wait(8) == 0
+            assert process.wait(soon(8)) == 0
 
 
 def test_what_was_submitted_survives_a_kill(prepared: Prepare) -> None:

@@ -61,7 +61,7 @@ def test_what_the_children_of_a_run_hold_counts_as_the_runs(source: Source) -> N
         reading = source.read([process.pid])
         assert _HOLD < reading.own < 2 * _HOLD
         assert _HOLD <= reading.own_kept <= reading.own
-    eventually(lambda: source.read([process.pid]).own == 0, 5)
+    eventually(lambda: source.read([process.pid]).own == 0)
 
 
 def test_a_process_that_is_named_twice_or_gone_changes_nothing(source: Source) -> None:

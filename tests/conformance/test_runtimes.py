@@ -252,7 +252,7 @@ def test_it_ends_with_the_process_that_started_it_even_while_it_loads(engine: En
     parent.kill()
     parent.wait()
     parent.stdout.close()
-    eventually(lambda: not _alive(child), within=10)
+    eventually(lambda: not _alive(child))
 
 
 @pytest.mark.parametrize("engine", ENGINES, indirect=True)

@@ -95,18 +95,18 @@ def test_a_host_short_of_memory_gives_up_idle_runs_then_the_least_urgent_work_an
     kept = _work(stack, urgent, "high", 450)
     shed = _work(stack, humble, "batch", _ITEMS)
     eventually(lambda: len(_results(stack, shed)) > 4 and len(_results(stack, kept)) > 4, 30)
-    eventually(lambda: (_host(stack)["memory_used"] or 0) > idle + urgent + humble, 10)
+    eventually(lambda: (_host(stack)["memory_used"] or 0) > idle + urgent + humble)
     used = _host(stack)["memory_used"]
 
     neighbours.use(_TOTAL - int(used / 0.9))
-    eventually(lambda: _run_with(stack, idle).state == "stopped", 20)
+    eventually(lambda: _run_with(stack, idle).state == "stopped")
     assert "closed" in _turns(stack)
     assert "shedding" not in _turns(stack)
     assert {stack.job(job)["attempt"] for job in (kept, shed)} == {1}
 
-    eventually(lambda: _host(stack)["memory_used"] < used - idle, 10)
+    eventually(lambda: _host(stack)["memory_used"] < used - idle)
     neighbours.use(_TOTAL - int(_host(stack)["memory_used"] * 0.99))
-    eventually(lambda: stack.job(shed)["state"] == "queued", 20)
+    eventually(lambda: stack.job(shed)["state"] == "queued")
     assert _run_with(stack, humble).stop_reason == "memory guard"
     done = _results(stack, shed)
     assert 0 < len(done) < _ITEMS
@@ -148,13 +148,13 @@ def test_the_budget_follows_the_ceiling_and_a_run_that_fits_later_waits_for_it(
     stack: Stack, neighbours: Neighbours
 ) -> None:
     neighbours.use(_TOTAL - 150 * MIB)
-    eventually(lambda: _host(stack)["budget"] < 150 * MIB, 20)
+    eventually(lambda: _host(stack)["budget"] < 150 * MIB)
     host = _host(stack)
     assert host["ceiling"] == 150 * MIB
     assert host["capacity"] == int(_TOTAL * 0.85)
     assert host["telemetry"]["ceiling_bound"] == "others"
     job = _work(stack, 200 * MIB, "normal", 1)
-    eventually(lambda: stack.job(job)["blocked_by"] is not None, 10)
+    eventually(lambda: stack.job(job)["blocked_by"] is not None)
     assert stack.job(job)["state"] == "queued"
     neighbours.use(0)
     assert stack.wait(job, 30)["state"] == "succeeded"
@@ -163,6 +163,6 @@ def test_the_budget_follows_the_ceiling_and_a_run_that_fits_later_waits_for_it(
 def test_what_is_measured_is_what_the_processes_hold(stack: Stack) -> None:
     stack.wait(_work(stack, 150 * MIB, "normal", 1))
     run = _run_with(stack, 150 * MIB)
-    eventually(lambda: (_host(stack)["memory_used"] or 0) > 150 * MIB, 10)
+    eventually(lambda: (_host(stack)["memory_used"] or 0) > 150 * MIB)
     resident = psutil.Process(run.pid).memory_info().rss
     assert _host(stack)["memory_used"] == pytest.approx(resident, rel=0.15)

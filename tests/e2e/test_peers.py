@@ -188,6 +188,6 @@ def test_what_other_programs_keep_is_known_when_an_agent_has_started(tmp_path: P
     own = {"alpha": {"HOME": str(home), "CIDERMILL_FIND_MODELS": "true", "HF_HUB_CACHE": str(tmp_path / "hub")}}
     unset = {"XDG_CACHE_HOME": "", "LLAMA_CACHE": "", "OLLAMA_MODELS": ""}
     with running(tmp_path / "mill", runtimes='["store"]', environment=unset, own_environment=own) as stack:
-        eventually(lambda: [model["id"] for model in stack.get("/v1/models")["data"]] == ["echo", "smol"], 20)
+        eventually(lambda: [model["id"] for model in stack.get("/v1/models")["data"]] == ["echo", "smol"])
         [install] = stack.get("/v1/models/smol")["installs"]
         assert (install["source"], install["path"]) == ("llama.cpp", str(file))

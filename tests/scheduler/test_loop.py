@@ -131,7 +131,7 @@ def test_without_redis_jobs_are_assigned_and_sent_once_it_is_back(
         eventually(lambda: all_are(database, JobState.ASSIGNED))
         own_valkey.start()
         with redis.Redis.from_url(own_valkey.url) as client:
-            eventually(lambda: client.llen(LANE) == 1, 15.0)
+            eventually(lambda: client.llen(LANE) == 1)
 
 
 @pytest.mark.postgres
@@ -163,7 +163,7 @@ def test_tables_that_do_not_exist_yet_are_waited_for(tmp_path: Path, valkey: str
         upgrade(database)
         fleet(database)
         submit(database)
-        eventually(lambda: all_are(database, JobState.ASSIGNED), 15.0)
+        eventually(lambda: all_are(database, JobState.ASSIGNED))
     database.close()
 
 

@@ -68,7 +68,7 @@ def test_what_cannot_be_reported_waits_on_disk_in_order(outbox: Outbox, door: Wi
     assert outbox.wait(tickets[-1], timeout=5), "safe on disk counts as handed in"
     assert len(Spool(tmp_path, "wk_1").read()) >= 1
     door.away = False
-    eventually(lambda: sum(len(b["attempts"]) for b in door.bodies("/finish")) == 5, 10)
+    eventually(lambda: sum(len(b["attempts"]) for b in door.bodies("/finish")) == 5)
     said = [attempt["job_id"] for body in door.bodies("/finish") for attempt in body["attempts"]]
     assert said == [f"job_{n}" for n in range(5)]
     eventually(lambda: Spool(tmp_path, "wk_1").empty)

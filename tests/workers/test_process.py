@@ -171,7 +171,7 @@ time.sleep(60)
 """
     lines: list[str] = []
     process = start(code, on_line=lines.append)
-    eventually(lambda: lines, within=10)
+    eventually(lambda: lines)
     assert process.stop(grace=0.1) == -signal.SIGKILL
     assert not _alive(int(lines[0]))
 

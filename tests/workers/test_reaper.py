@@ -30,7 +30,7 @@ def test_a_process_that_ignores_sigterm_is_gone_when_end_returns() -> None:
     process = _sleeper()
     assert end(process.pid, psutil.Process(process.pid).create_time())
     assert not psutil.pid_exists(process.pid)
-    process.wait(1)
+    process.wait(30)
 
 
 def test_a_recycled_pid_is_left_alone() -> None:
@@ -58,7 +58,7 @@ def test_reaped_runs_are_named_with_their_generation() -> None:
     [ref] = reap_runs([record])
     assert (ref.run_id, ref.generation) == ("run_1", 3)
     assert not psutil.pid_exists(process.pid)
-    process.wait(1)
+    process.wait(30)
 
 
 def test_the_next_agent_ends_what_a_killed_one_left_behind(tmp_path: Path) -> None:
@@ -68,9 +68,9 @@ def test_the_next_agent_ends_what_a_killed_one_left_behind(tmp_path: Path) -> No
     Register(tmp_path / "processes.json").write([(worker.pid, born[0])], [record])
     assert Register(tmp_path / "processes.json").end_leftovers() == 2
     assert not psutil.pid_exists(worker.pid)
-    worker.wait(1)
+    worker.wait(30)
     assert not psutil.pid_exists(run.pid)
-    run.wait(1)
+    run.wait(30)
 
 
 def test_a_broken_list_of_processes_is_no_obstacle(tmp_path: Path) -> None:

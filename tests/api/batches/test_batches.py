@@ -19,7 +19,7 @@ def create(door: Served, lines: list[dict[str, Any]], **more: Any) -> dict[str, 
 
 
 def until(door: Served, batch: dict[str, Any], status: str) -> dict[str, Any]:
-    eventually(lambda: door.get(f"/v1/batches/{batch['id']}").json()["status"] == status, 10.0)
+    eventually(lambda: door.get(f"/v1/batches/{batch['id']}").json()["status"] == status)
     return dict(door.get(f"/v1/batches/{batch['id']}").json())
 
 
@@ -72,7 +72,7 @@ def test_a_message_batch_has_a_result_for_every_request(door: Served) -> None:
     path = f"/v1/messages/batches/{made['id']}"
     assert door.get(path + "/results").json()["type"] == "error"
     assert door.post(path + "/cancel").json()["processing_status"] == "canceling"
-    eventually(lambda: door.get(path).json()["processing_status"] == "ended", 10.0)
+    eventually(lambda: door.get(path).json()["processing_status"] == "ended")
     ended = door.get(path).json()
     assert ended["results_url"] == f"{door.url}{path}/results"
 

@@ -12,6 +12,7 @@ from api.gateway import local_tokens
 from tests.api.fleet import Fleet
 from tests.api.served import Served
 from tests.models import write_tokenizer
+from tests.waiting import soon
 
 _PATH = "/v1/messages/count_tokens"
 _HELLO = {"role": "user", "content": "hello there"}
@@ -71,8 +72,7 @@ def test_a_burst_as_of_a_coding_client_is_cheap(door: Served, fleet: Fleet) -> N
     began = time.perf_counter()
     for _ in range(50):
         door.post(_PATH, asked(system="You are careful. " * 500))
-    # Ten times what it takes on an idle machine: others may use the cores.
-    assert (time.perf_counter() - began) / 50 < 0.05
+    assert (time.perf_counter() - began) / 50 < soon(0.02)
 
 
 def test_a_tokenizer_that_is_here_counts(tmp_path: Path) -> None:

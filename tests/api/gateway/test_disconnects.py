@@ -47,7 +47,7 @@ class Held:
 def test_those_who_leave_while_a_run_is_started_leave_only_the_run(door: Served, fleet: Fleet) -> None:
     before = Held.now(door)
     asyncio.run(leave_all(door.url, ["echo"], 20, _AT_ONCE))
-    eventually(lambda: Held.now(door).back_to(before), 20)
+    eventually(lambda: Held.now(door).back_to(before))
     assert len(door.get("/v1/runs").json()["data"]) == 1
     assert not any(load.requests for load in door.app.state.seats._tenancy.loads.values())
 
@@ -60,8 +60,8 @@ def test_those_who_leave_an_answer_leave_nothing(
     loads = door.app.state.seats._tenancy.loads
     before = Held.now(door)
     asyncio.run(leave_all(door.url, ["echo@studio", "echo@mini"], 60, _AT_ONCE))
-    eventually(lambda: not any(load.requests for load in loads.values()), 20)
-    eventually(lambda: Held.now(door).back_to(before), 20)
+    eventually(lambda: not any(load.requests for load in loads.values()))
+    eventually(lambda: Held.now(door).back_to(before))
 
     async def all_slots() -> None:
         await asyncio.gather(*(answered(door.url, "echo") for _ in range(_SLOTS)))

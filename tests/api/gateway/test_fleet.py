@@ -116,7 +116,7 @@ def test_slots_of_people_are_told_to_the_host(door: Served, fleet: Fleet, engine
         # Kept, because a reader that is dropped closes the answer.
         lines = answer.iter_lines()
         next(lines)
-        eventually(lambda: fleet.sync().attended == {ref.run_id: 2}, 10)
+        eventually(lambda: fleet.sync().attended == {ref.run_id: 2})
     with door.database.write() as session:
         service.attend(session, {ref.run_id: 0})
     assert fleet.sync().attended == {}

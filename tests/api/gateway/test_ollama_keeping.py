@@ -63,7 +63,7 @@ def followed(
     got: list[httpx2.Response] = []
     thread = threading.Thread(target=lambda: got.append(ask()))
     thread.start()
-    eventually(lambda: door.get("/v1/jobs").json()["data"], within=20)
+    eventually(lambda: door.get("/v1/jobs").json()["data"])
     job_id = door.get("/v1/jobs").json()["data"][0]["id"]
     ref = fleet.assign(job_id, None, "store")
     fleet.claim(ref)
@@ -150,7 +150,7 @@ def test_a_pull_is_a_download_told_in_lines(door: Served, fleet: Fleet) -> None:
         assert job.params["model"] == "hf:org/tiny:Q4_0"
         status = {**ref.model_dump(), "worker": fleet.worker, "progress": {"done": 5, "total": 9, "unit": "bytes"}}
         fleet.sync(attempts=[status])
-        eventually(lambda: seen() == 5, within=20)
+        eventually(lambda: seen() == 5)
         fleet.finish(ref, result={})
 
     got: list[dict[str, Any]] = []

@@ -66,13 +66,15 @@ def test_a_body_that_drips_is_not_waited_for(door: Served) -> None:
         connection.sendall(request(_CHAT, b" " * 5000)[:-5000])
         connection.settimeout(0.05)
         drops = 0
-        while drops < 100:
+        while drops < 400:
             with suppress(TimeoutError):
                 said = connection.recv(65536)
                 break
-            connection.sendall(b" ")
+            # It may have said why between our look and our word: what it said is there to be read.
+            with suppress(ConnectionError):
+                connection.sendall(b" ")
             drops += 1
-    assert drops < 100
+    assert drops < 400
     assert status(said) == 408
 
 

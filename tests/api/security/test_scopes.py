@@ -112,7 +112,7 @@ def test_a_batch_is_held_to_what_its_key_may(door: Served, fleet: Fleet) -> None
     for made, code in ((other, "forbidden"), (few, "rate_limit_exceeded")):
         eventually(lambda made=made: shown(made)["status"] == "failed", within=20)  # type: ignore[misc]
         assert {error["code"] for error in shown(made)["errors"]["data"]} == {code}
-    eventually(lambda: shown(enough)["status"] == "in_progress", within=20)
+    eventually(lambda: shown(enough)["status"] == "in_progress")
 
 
 def test_work_left_for_later_is_held_to_its_key(door: Served, fleet: Fleet) -> None:

@@ -14,12 +14,12 @@ from tests.api.served import Served
 def wire(door: Served) -> Iterator[socket.socket]:
     """A connection to the front door; it says nothing by itself."""
     parts = urlsplit(door.url)
-    with socket.create_connection((parts.hostname, parts.port), timeout=20) as connection:
+    with socket.create_connection((parts.hostname, parts.port), timeout=60) as connection:
         yield connection
 
 
 def rest(connection: socket.socket) -> bytes:
-    """All that comes until the front door closes; fails when it does not within 20 seconds."""
+    """All that comes until the front door closes; fails when it does not within a minute."""
     said = b""
     try:
         while piece := connection.recv(65536):

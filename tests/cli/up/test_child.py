@@ -58,7 +58,7 @@ def test_a_killed_process_is_started_again_and_counted() -> None:
     first = child.pid
     assert first is not None
     os.kill(first, signal.SIGKILL)
-    eventually(lambda: heard.count("part: here") == 2, within=10)
+    eventually(lambda: heard.count("part: here") == 2)
     assert child.deaths == 1
     assert child.pid != first
     assert any("killed by SIGKILL" in line for line in heard)
@@ -88,7 +88,7 @@ def test_one_that_waits_for_its_restart_is_not_started_once_stopped() -> None:
 def test_its_last_words_are_kept(tmp_path: Path) -> None:
     child = Child(python("import sys; print('no such port'); sys.exit(1)"), Heard())
     child.start()
-    eventually(lambda: child.deaths, within=10)
+    eventually(lambda: child.deaths)
     assert child.last_words == "no such port"
     child.stop(5)
 

@@ -134,10 +134,10 @@ def test_a_second_ctrl_c_ends_everything_at_once(up: Up) -> None:
     eventually(lambda: json.loads(up("jobs", "show", job_id, "--json").stdout)["state"] == "running", within=30)
     family = up.family()
     os.kill(up.process.pid, signal.SIGINT)
-    eventually(lambda: "Ctrl-C again" in (up.home / "up.log").read_text(), within=10)
+    eventually(lambda: "Ctrl-C again" in (up.home / "up.log").read_text())
     os.kill(up.process.pid, signal.SIGINT)
     assert up.close() == Exit.INTERRUPTED
-    eventually(lambda: gone(family), within=10)
+    eventually(lambda: gone(family))
 
 
 def test_a_second_up_in_the_same_home_is_refused_and_names_the_first(up: Up) -> None:

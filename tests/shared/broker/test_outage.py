@@ -20,7 +20,7 @@ from shared.errors import ConfigError, Unavailable
 from shared.protocol import AttemptRef
 from tests.shared.broker.conftest import LANE, Listen
 from tests.shared.broker.heard import Heard
-from tests.waiting import eventually
+from tests.waiting import eventually, soon
 
 SendTo = Callable[[str], Dispatcher]
 
@@ -73,7 +73,7 @@ def test_a_worker_without_redis_stops_within_a_second(own_valkey: EmbeddedValkey
     own_valkey.stop()
     asked = time.monotonic()
     worker.stop()
-    assert time.monotonic() - asked < 1
+    assert time.monotonic() - asked < soon(1)
 
 
 def test_a_wiped_redis_costs_no_later_hint(valkey: str, dispatcher: Dispatcher, listen: Listen) -> None:
@@ -84,7 +84,7 @@ def test_a_wiped_redis_costs_no_later_hint(valkey: str, dispatcher: Dispatcher, 
             client.flushall()
             client.script_flush()
             dispatcher.dispatch(LANE, [AttemptRef(job_id="job_1", attempt=count)])
-            heard.wait(count, within=1)
+            heard.wait(count, within=soon(1))
 
 
 def test_what_ended_during_an_outage_is_acknowledged_after_it(
@@ -102,7 +102,7 @@ def test_what_ended_during_an_outage_is_acknowledged_after_it(
         kill(own_valkey)
         release.set()
         own_valkey.start()
-        eventually(lambda: not client.exists(f"test:{LANE}.msgs"), within=8)
+        eventually(lambda: not client.exists(f"test:{LANE}.msgs"))
     assert heard.executes == [("job_1", 1)]
 
 
@@ -129,7 +129,7 @@ def test_sending_to_a_dead_redis_fails_at_once(own_valkey: EmbeddedValkey, dispa
     asked = time.monotonic()
     with pytest.raises(Unavailable):
         dispatcher.dispatch(LANE, [AttemptRef(job_id="job_1", attempt=1)])
-    assert time.monotonic() - asked < 0.5
+    assert time.monotonic() - asked < soon(0.5)
 
 
 def test_sending_to_a_silent_redis_fails_within_a_second(own_valkey: EmbeddedValkey, dispatcher_to: SendTo) -> None:

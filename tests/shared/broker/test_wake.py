@@ -11,7 +11,7 @@ import redis
 
 from cli.embedded.valkey import EmbeddedValkey
 from shared.broker import Wake
-from tests.waiting import eventually
+from tests.waiting import eventually, soon
 
 WakeAt = Callable[[str], Wake]
 
@@ -39,13 +39,13 @@ def test_a_ring_ends_the_wait(valkey: str, wake_at: WakeAt) -> None:
     asked = time.monotonic()
     api.ring()
     assert scheduler.wait(5)
-    assert time.monotonic() - asked < 1
+    assert time.monotonic() - asked < soon(1)
 
 
 def test_without_a_ring_the_wait_lasts(valkey: str, wake_at: WakeAt) -> None:
     asked = time.monotonic()
     assert not wake_at(valkey).wait(0.2)
-    assert 0.2 <= time.monotonic() - asked < 1
+    assert 0.2 <= time.monotonic() - asked < soon(1)
 
 
 def test_several_rings_are_one(valkey: str, wake_at: WakeAt) -> None:
@@ -58,7 +58,7 @@ def test_several_rings_are_one(valkey: str, wake_at: WakeAt) -> None:
         api.close()
     scheduler = wake_at(valkey)
     assert rings_waiting(valkey) == 1
-    assert scheduler.wait(1)
+    assert scheduler.wait(5)
     assert not scheduler.wait(0)
 
 
@@ -67,7 +67,7 @@ def test_ringing_without_redis_blocks_nobody_and_is_counted(own_valkey: Embedded
     api = wake_at(own_valkey.url)
     asked = time.monotonic()
     api.ring()
-    assert time.monotonic() - asked < 0.1
+    assert time.monotonic() - asked < soon(0.1)
     eventually(lambda: api.failures == 1)
 
 
@@ -75,7 +75,7 @@ def test_waiting_without_redis_lasts_as_long(own_valkey: EmbeddedValkey, wake_at
     own_valkey.stop()
     asked = time.monotonic()
     assert not wake_at(own_valkey.url).wait(0.3)
-    assert 0.3 <= time.monotonic() - asked < 1
+    assert 0.3 <= time.monotonic() - asked < soon(1)
 
 
 def test_the_alarm_works_again_when_redis_is_back(own_valkey: EmbeddedValkey, wake_at: WakeAt) -> None:
@@ -90,10 +90,10 @@ def test_the_alarm_works_again_when_redis_is_back(own_valkey: EmbeddedValkey, wa
 
 def test_closing_ends_a_wait(valkey: str, wake_at: WakeAt) -> None:
     scheduler = wake_at(valkey)
-    waiting = Thread(target=scheduler.wait, args=(30,))
+    waiting = Thread(target=scheduler.wait, args=(600,))
     waiting.start()
     with redis.Redis.from_url(valkey) as client:
         eventually(lambda: client.info("clients")["blocked_clients"] == 1)
     scheduler.close()
-    waiting.join(1)
+    waiting.join(30)
     assert not waiting.is_alive()

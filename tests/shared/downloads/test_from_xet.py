@@ -17,6 +17,7 @@ from shared.kinds.download import Download
 from tests.handmade import gguf
 from tests.hub import TOKEN, HubServer, Repository, running_hub
 from tests.store_context import StoreContext
+from tests.waiting import soon
 
 MODEL = gguf() + random.Random(7).randbytes(24 << 20)
 
@@ -92,7 +93,7 @@ def test_a_cancelled_one_ends_within_a_second_and_keeps_what_came(
     context.reported = cancel_once_something_came
     with pytest.raises(Cancelled):
         fetch(context)
-    assert time.monotonic() - cancelled[0] < 1.0
+    assert time.monotonic() - cancelled[0] < soon(1.0)
     assert partial(context).stat().st_size == context.reports[-1].done > 0
     context.cancelled.clear()
     context.throttle = Throttle()

@@ -52,7 +52,7 @@ def test_a_second_writer_waits_until_the_first_is_done(tmp_path: Path) -> None:
         growing.write(b"all")
         assert seen == []
         growing.complete(target, None)
-    waiting.join(5)
+    waiting.join(30)
     assert seen == [None]
 
 

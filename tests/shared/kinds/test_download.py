@@ -42,7 +42,7 @@ from shared.vocabulary import Capability, Format
 from tests.handmade import LLAMA, folder, gguf, safetensors
 from tests.hub import TOKEN, Fault, HubServer, running_hub
 from tests.store_context import StoreContext
-from tests.waiting import eventually
+from tests.waiting import eventually, soon
 
 WEIGHTS = gguf(data=1_000_000)
 FILES = {"M-Q4_K_M.gguf": WEIGHTS, "M-Q8_0.gguf": gguf(), "README.md": b"read me"}
@@ -345,7 +345,7 @@ def test_a_cancelled_download_ends_within_a_second_and_keeps_its_bytes(context: 
     context.reported = cancel_once_it_stalls
     with pytest.raises(Cancelled):
         download(context)
-    assert time.monotonic() - cancelled[0] < 1.0
+    assert time.monotonic() - cancelled[0] < soon(1.0)
     assert [path.stat().st_size for path in partials(context)] == [400_000]
     context.cancelled.clear()
     assert Path(download(context).path).read_bytes() == WEIGHTS
@@ -361,7 +361,7 @@ def test_a_killed_download_goes_on_where_it_was(context: StoreContext, hub: HubS
     spawn = multiprocessing.get_context("spawn")
     child = spawn.Process(target=_download_in_a_process, args=(context.folder, hub.url))
     child.start()
-    eventually(lambda: [path.stat().st_size for path in partials(context)] == [700_000], within=20)
+    eventually(lambda: [path.stat().st_size for path in partials(context)] == [700_000])
     assert child.pid is not None
     os.kill(child.pid, signal.SIGKILL)
     child.join()

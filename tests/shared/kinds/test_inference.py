@@ -19,6 +19,7 @@ from shared.kinds.inference import Inference
 from shared.vocabulary import Capability
 from tests.kinds import LocalCatalog, LocalContext, LocalItems
 from tests.runs import running
+from tests.waiting import soon
 from workers.process import RunProcess
 
 
@@ -160,11 +161,11 @@ def test_a_request_that_takes_too_long_fails_alone(tmp_path: Path, echo: RunProc
 
 
 def test_a_free_slot_is_refilled_at_once(tmp_path: Path, echo: RunProcess) -> None:
-    slow, quick = chat("slow", echo={"latency_ms": 400}), chat("quick", echo={"latency_ms": 40})
-    started = time.monotonic()
-    many([slow] + [quick] * 56).run(LocalContext(tmp_path, echo.endpoint))
-    # Seven quick ones side by side take eight rounds of 40 ms beside the slow one: no round waits for it.
-    assert time.monotonic() - started < 0.7
+    slow, quick = chat("slow", echo={"latency_ms": 1000}), chat("quick", echo={"latency_ms": 40})
+    context = LocalContext(tmp_path, echo.endpoint)
+    many([slow] + [quick] * 56).run(context)
+    # Were there rounds, only the seven beside the slow one would be done before it.
+    assert list(context.items.done).index(0) > 7
 
 
 def test_a_batch_survives_the_death_of_its_run_without_doing_an_item_twice(tmp_path: Path) -> None:
@@ -174,7 +175,7 @@ def test_a_batch_survives_the_death_of_its_run_without_doing_an_item_twice(tmp_p
         items.wait_for(10)
         os.kill(doomed.pid, signal.SIGKILL)
         with pytest.raises(RunDied):
-            attempt.result(10)
+            attempt.result(30)
     survived = len(items.done)
     assert 10 <= survived < 40
     with running("echo", slots=4) as fresh:
@@ -210,14 +211,14 @@ def test_cancelling_takes_effect_within_a_quarter_second_and_frees_the_engine(
         kind = many([chat("a word, then nothing", echo={"fail": "hang", "fail_after": 1})] * count, stream=stream)
         attempt = pool.submit(kind.run, context)
         if stream and count == 1:
-            assert context.spoke.wait(5)
+            assert context.spoke.wait(30)
         context.cancelled.set()
         began = time.monotonic()
         with pytest.raises(Cancelled):
-            attempt.result(5)
-        assert time.monotonic() - began < 0.25
+            attempt.result(30)
+        assert time.monotonic() - began < soon(0.25)
         after = LocalContext(tmp_path, process.endpoint)
-        assert Inference(model="echo", prompt="free", stream=False, timeout=5).run(after).data["text"] == "free"
+        assert Inference(model="echo", prompt="free", stream=False, timeout=30).run(after).data["text"] == "free"
 
 
 def test_a_kept_connection_that_its_run_closed_is_replaced(tmp_path: Path) -> None:

@@ -26,6 +26,7 @@ from shared.vocabulary import Capability, Format
 from tests import speech
 from tests.kinds import LocalCatalog, LocalContext, LocalItems
 from tests.runs import running
+from tests.waiting import soon
 from workers.process import RunProcess
 
 WHISPER = InstalledModel(
@@ -127,15 +128,15 @@ def test_long_audio_is_heard_in_windows_that_leave_nothing_out(
 
 def test_cancelling_takes_effect_within_a_quarter_second(tmp_path: Path) -> None:
     kind = Transcription(model="m", file=tone(tmp_path / "hum.wav", 60))
-    with running("echo", itl_ms=700) as process, ThreadPoolExecutor() as pool:
+    with running("echo", itl_ms=5_000) as process, ThreadPoolExecutor() as pool:
         context = LocalContext(tmp_path, process.endpoint)
         attempt = pool.submit(kind.run, context)
-        assert context.spoke.wait(10)
+        assert context.spoke.wait(30)
         context.cancelled.set()
         began = time.monotonic()
         with pytest.raises(Cancelled):
-            attempt.result(5)
-        assert time.monotonic() - began < 0.25
+            attempt.result(30)
+        assert time.monotonic() - began < soon(0.25)
 
 
 def test_a_file_that_is_no_recording_is_refused_with_the_cause(tmp_path: Path, echo: RunProcess) -> None:

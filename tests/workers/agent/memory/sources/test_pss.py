@@ -50,7 +50,7 @@ def test_growth_is_seen_at_once_whether_it_is_small_or_large() -> None:
         assert followed - before == pytest.approx(3 * MIB, abs=MIB / 2)
         _grow(process, 100)
         assert memory.of_trees([process.pid])[0] - before == pytest.approx(103 * MIB, abs=MIB)
-    eventually(lambda: memory.of_trees([process.pid]) == (0, 0), 5)
+    eventually(lambda: memory.of_trees([process.pid]) == (0, 0))
 
 
 def test_what_is_followed_agrees_with_what_is_taken_anew() -> None:
