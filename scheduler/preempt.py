@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from scheduler.draft import Draft
 from scheduler.reasons import Code, Reason
@@ -14,18 +14,25 @@ from shared.vocabulary import Priority
 ASKING, _ASKED = Priority.INTERACTIVE.rank, Priority.BATCH.rank
 #: A job gives way so often at most, then it is left to finish.
 MOST_PREEMPTIONS = 3
+#: Seconds that a person waits for a slot to come free by itself, before anyone loses work for it …
+_BORNE = 2.0
+#: … where the chance that one does is at least this.
+_CHANCE = 0.2
 
 
 def give_way(draft: Draft, job: JobView, seats: Iterable[Seat]) -> Reason | None:
     """Have a slot made free for `job` on a run of its model; `None` when nobody gives way.
 
-    Slots that are on their way are waited for before anyone else is asked.
+    Slots that are on their way are waited for before anyone else is asked; so are, for a moment, those likely to come
+    free by themselves.
     """
     ready = [seat for seat in seats if seat.ready]
     for seat in ready:
         if seat.vacating:
             seat.vacating -= 1
             return _reason(seat)
+    if draft.snapshot.now - job.queued_at < _borne(draft, ready):
+        return None
     able = [(attempt, seat) for seat in ready for attempt in seat.attempts if _gives_way(draft, attempt)]
     if not able:
         return None
@@ -33,6 +40,15 @@ def give_way(draft: Draft, job: JobView, seats: Iterable[Seat]) -> Reason | None
     draft.preempt(attempt, f"makes room for interactive work on {seat.run.model}")
     seat.vacating += attempt.slots - 1
     return _reason(seat)
+
+
+def _borne(draft: Draft, ready: Sequence[Seat]) -> float:
+    """Seconds to wait first: who gives way loses what it did since its last checkpoint."""
+    ends = 0.0
+    for seat in ready:
+        seconds = draft.forecast.job_seconds(seat.run.model_id, seat.run.runtime)
+        ends += seat.run.used * _BORNE / seconds if seconds else 0.0
+    return _BORNE if ends >= _CHANCE else 0.0
 
 
 def clearable(seats: Iterable[Seat], rank: int) -> bool:
