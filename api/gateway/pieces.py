@@ -40,12 +40,16 @@ class End:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Tokens: of the prompt, how many of those were still in the cache, and of the answer; seconds of a recording."""
+    """Tokens: of the prompt, how many of those were still in the cache, of the answer, how many of those were thought.
+
+    Of a recording, its seconds.
+    """
 
     prompt: int = 0
     cached: int = 0
     completion: int = 0
     audio: float = 0.0
+    reasoning: int = 0
 
 
 Piece = Text | Thought | Call | End | Usage
@@ -104,11 +108,13 @@ def pieces_of(said: Mapping[str, Any]) -> Iterator[Piece]:
 def usage_of(counts: Mapping[str, Any]) -> Usage:
     """OpenAI's `usage`."""
     details = counts.get("prompt_tokens_details") or {}
+    answered = counts.get("completion_tokens_details") or {}
     return Usage(
         prompt=counts.get("prompt_tokens") or 0,
         cached=details.get("cached_tokens") or 0,
         completion=counts.get("completion_tokens") or 0,
         audio=counts.get("seconds") or 0.0,
+        reasoning=answered.get("reasoning_tokens") or 0,
     )
 
 

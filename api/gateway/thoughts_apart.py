@@ -1,7 +1,8 @@
 """Thoughts of a model in a field of their own, `reasoning_content`, whatever its engine does with them.
 
 llama.cpp calls the field so, mlx-lm `reasoning`, and engines that do not know a model's template leave `<think>` tags
-in the text.
+in the text. None of them says how many tokens it thought, so that is told here: of a stream, the pieces that were
+thought, each of which is a token; of a whole answer, its tokens by the share of the letters.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from api.gateway.thinking import ThinkParser, split_thinking
 
 FIELD = "reasoning_content"
 #: Of a chunk that has to be read after all; in a text the quotes would have backslashes.
-_OTHER_NAME, _NAME = b'"reasoning"', b'"reasoning_content"'
+_OTHER_NAME, _NAME, _USAGE = b'"reasoning"', b'"reasoning_content"', b'"usage"'
 
 
 class ThoughtsApart:
@@ -27,23 +28,33 @@ class ThoughtsApart:
         self._choices = choices
         #: Choices of which all that follows is answer.
         self._answering: set[int] = set()
+        #: Pieces that were thought.
+        self._thoughts = 0
 
     def whole(self, said: dict[str, Any]) -> dict[str, Any]:
+        thoughts = letters = 0
         for choice in said.get("choices") or ():
             message = choice.get("message") or {}
             thought, text = _own(message), message.get("content")
             if thought is None and isinstance(text, str):
                 thought, message["content"] = split_thinking(text)
             self._put(message, thought)
+            thoughts += len(thought or "")
+            letters += len(thought or "") + _letters(message)
+        if thoughts and isinstance(used := said.get("usage"), dict):
+            _count(used, round((used.get("completion_tokens") or 0) * thoughts / letters))
         return said
 
     def chunk(self, event: bytes) -> Sequence[bytes]:
         # Nearly all chunks are pieces of the answer and go through unread: reading them would cost most of the time.
-        if len(self._answering) >= self._choices and _OTHER_NAME not in event and (self._keep or _NAME not in event):
+        plain = _OTHER_NAME not in event and (self._keep or _NAME not in event)
+        if len(self._answering) >= self._choices and plain and not (self._thoughts and _USAGE in event):
             return (event,)
         chunk = json.loads(event)
         for choice in chunk.get("choices") or ():
             self._choice(choice)
+        if self._thoughts and isinstance(used := chunk.get("usage"), dict):
+            _count(used, self._thoughts)
         return (json.dumps(chunk, ensure_ascii=False).encode(errors="replace"),) if _tells(chunk) else ()
 
     def rest(self) -> Sequence[bytes]:
@@ -70,6 +81,7 @@ class ThoughtsApart:
                 self._answering.add(index)
         if parser.answering:
             self._answering.add(index)
+        self._thoughts += any(isinstance(piece, Thought) for piece in said)
         delta.update(self._delta(said))
 
     def _delta(self, said: Iterable[Text | Thought]) -> dict[str, str]:
@@ -89,6 +101,20 @@ def _own(spoken: dict[str, Any]) -> str | None:
     """The thought that the engine itself has put apart, taken out."""
     found = [spoken.pop(name, None) for name in (FIELD, "reasoning")]
     return next((thought for thought in found if isinstance(thought, str) and thought), None)
+
+
+def _letters(message: dict[str, Any]) -> int:
+    """Of what the model said beside its thoughts."""
+    calls = [(call.get("function") or {}).get("arguments") for call in message.get("tool_calls") or ()]
+    return sum(len(text) for text in (message.get("content"), *calls) if isinstance(text, str))
+
+
+def _count(used: dict[str, Any], thoughts: int) -> None:
+    """What the engine itself has counted stays."""
+    details = used.get("completion_tokens_details") or {}
+    if not details.get("reasoning_tokens"):
+        most = used.get("completion_tokens") or 0
+        used["completion_tokens_details"] = details | {"reasoning_tokens": min(thoughts, most)}
 
 
 def _tells(chunk: dict[str, Any]) -> bool:

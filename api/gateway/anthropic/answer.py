@@ -49,7 +49,7 @@ def usage(used: Usage) -> dict[str, Any]:
         "output_tokens": used.completion,
         "cache_creation": None,
         "inference_geo": None,
-        "output_tokens_details": None,
+        "output_tokens_details": {"thinking_tokens": used.reasoning} if used.reasoning else None,
         "server_tool_use": None,
         "service_tier": "standard",
     }

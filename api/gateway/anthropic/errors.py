@@ -5,9 +5,9 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import Any
 
+from api import request_id
 from api.shapes import Shape, bad_request
 from shared.errors import Problem
-from shared.identifiers import new_id
 
 _TYPES = {
     HTTPStatus.UNAUTHORIZED: "authentication_error",
@@ -21,10 +21,11 @@ _TYPES = {
 
 
 def body(problem: Problem, status: int) -> dict[str, Any]:
-    """The whole answer; also what follows `event: error` in a stream."""
+    """The whole answer; also what follows `event: error` in a stream. Its id is the one of the headers."""
     server = status >= HTTPStatus.INTERNAL_SERVER_ERROR
     kind = _TYPES.get(status, "api_error" if server else "invalid_request_error")
-    return {"type": "error", "error": {"type": kind, "message": problem.sentence()}, "request_id": new_id("req")}
+    said = {"type": kind, "message": problem.sentence()}
+    return {"type": "error", "error": said, "request_id": request_id.current()}
 
 
 def known(status: int) -> int:

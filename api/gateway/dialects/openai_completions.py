@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from fastapi import APIRouter, Request
@@ -11,8 +12,10 @@ from starlette.responses import Response
 
 from api import shapes
 from api.deps import Submitter
+from api.gateway import old_logprobs
 from api.gateway.exchange import COMPLETION, Exchange
 from api.gateway.model_names import asked_for
+from api.gateway.pieces import together
 from api.gateway.proxy import Proxy
 from api.gateway.reading import read_object, want
 from api.sse import KEEP_ALIVE, MEDIA_TYPE, frame
@@ -35,17 +38,26 @@ def read(asked: dict[str, Any]) -> Exchange:
     model = asked_for(asked)
     if not isinstance(asked.get("prompt"), str | list):
         raise InvalidParameters("prompt is missing", "it is what to go on with", "give a text", field="prompt")
+    if asked.get("suffix"):
+        raise InvalidParameters(
+            "suffix is not possible here", "engines here write on, and do not fill in",
+            "leave it out, and put all into prompt", field="suffix",
+        )  # fmt: skip
     body = dict(asked)
     usage = bool((want(body, "stream_options", dict) or {}).get("include_usage"))
     stream = bool(want(body, "stream", bool))
     for ours in ("model", "stream", "stream_options"):
         body.pop(ours, None)
-    writer = (lambda: TextWriter(usage)) if stream else None
+    choices = want(body, "n", int) or 1
+    writer = (lambda: TextWriter(usage, choices)) if stream else None
     return Exchange(model, Capability.GENERATE, COMPLETION, body, _complete, writer)
 
 
-def _complete(said: dict[str, Any]) -> dict[str, Any]:
-    """Engines differ in what they leave out; strict clients want it there."""
+def _complete(said: dict[str, Any], before: Mapping[int, int] = MappingProxyType({})) -> dict[str, Any]:
+    """Engines differ in what they leave out; strict clients want it there.
+
+    `before`: characters that each choice has said already.
+    """
     said["object"] = "text_completion"
     if said.get("system_fingerprint", "") is None:
         del said["system_fingerprint"]
@@ -54,16 +66,22 @@ def _complete(said: dict[str, Any]) -> dict[str, Any]:
         choice.setdefault("text", "")
         choice.setdefault("logprobs", None)
         choice.setdefault("finish_reason", None)
+        if "content" in (choice["logprobs"] or ()):
+            choice["logprobs"] = old_logprobs.written(choice["logprobs"], before.get(choice["index"], 0))
     return said
 
 
 class TextWriter:
-    """Chunks with all their fields; usage only when it was asked for."""
+    """Chunks with all their fields; usage only when it was asked for, and then in a chunk of its own at the end."""
 
     media_type = MEDIA_TYPE
 
-    def __init__(self, usage: bool) -> None:
+    def __init__(self, usage: bool, choices: int = 1) -> None:
         self._usage = usage
+        self._choices = choices
+        self._totals: dict[str, Any] | None = None
+        #: Characters that each choice has said so far.
+        self._said: dict[int, int] = {}
 
     def waiting(self) -> bytes:
         return KEEP_ALIVE
@@ -72,7 +90,8 @@ class TextWriter:
         return b"".join([self._event(json.loads(event)) for event in events])
 
     def end(self) -> bytes:
-        return b"data: [DONE]\n\n"
+        totals = frame(self._totals) if self._totals is not None else b""
+        return totals + b"data: [DONE]\n\n"
 
     def failed(self, problem: Problem, status: int) -> bytes:
         return frame(shapes.OPENAI.body(problem, status))
@@ -80,8 +99,12 @@ class TextWriter:
     def _event(self, chunk: dict[str, Any]) -> bytes:
         if "error" in chunk:
             return frame(chunk)
-        if not chunk.get("choices") and not (self._usage and chunk.get("usage")):
+        if (counted := chunk.pop("usage", None)) and self._usage:
+            before = self._totals["usage"] if self._totals is not None and self._choices > 1 else None
+            self._totals = _complete(chunk | {"choices": [], "usage": together(before, counted)})
+        if not chunk.get("choices"):
             return b""
-        if not self._usage:
-            chunk.pop("usage", None)
-        return frame({"choices": []} | _complete(chunk))
+        mended = _complete(chunk, self._said)
+        for choice in mended["choices"]:
+            self._said[choice["index"]] = self._said.get(choice["index"], 0) + len(choice["text"])
+        return frame(mended)

@@ -31,6 +31,12 @@ OPTIONS = {
     "presence_penalty": "presence_penalty",
     "frequency_penalty": "frequency_penalty",
 }
+#: Of a generation, what would change the answer and no engine here does: better refused than left out in silence.
+_IMPOSSIBLE = {
+    "suffix": ("engines here write on, and do not fill in", "leave it out, and put all into prompt"),
+    "template": ("prompts are written by the model's own template", "leave it out, or send raw with the whole prompt"),
+    "context": ("answers here tell no context", "leave it out; send the conversation to POST /api/chat"),
+}
 #: How images of a type begin in base64.
 _IMAGES = {"/9j/": "jpeg", "iVBOR": "png", "R0lG": "gif", "UklGR": "webp", "Qk": "bmp"}
 #: Smaller contexts hold no chat.
@@ -49,6 +55,7 @@ def chat_of(asked: Mapping[str, Any]) -> dict[str, Any]:
 
 def generate_of(asked: Mapping[str, Any]) -> dict[str, Any]:
     """`POST /api/generate` as a chat with one message. Raises InvalidParameters."""
+    _refuse(asked, _IMPOSSIBLE)
     system = want(asked, "system", str)
     first = [{"role": "system", "content": system}] if system else []
     asking = {"role": "user", "content": want(asked, "prompt", str) or "", "images": want(asked, "images", list)}
@@ -58,6 +65,8 @@ def generate_of(asked: Mapping[str, Any]) -> dict[str, Any]:
 
 def raw_of(asked: Mapping[str, Any]) -> dict[str, Any]:
     """`POST /api/generate` with `raw`: the prompt goes to the model as it is. Raises InvalidParameters."""
+    beside = ("raw sends the prompt as it is", "leave it out, or leave out raw")
+    _refuse(asked, _IMPOSSIBLE | {"system": beside, "template": beside, "images": beside})
     return {"prompt": want(asked, "prompt", str) or ""} | _options(asked) | _format(asked)
 
 
@@ -92,6 +101,13 @@ def seconds_of(keep_alive: object) -> float | None:
         )
     seconds = sum(float(number) * _UNITS[unit] for number, unit in parts)
     return -1.0 if text.startswith("-") else min(seconds, _LONGEST_STAY)
+
+
+def _refuse(asked: Mapping[str, Any], impossible: Mapping[str, tuple[str, str]]) -> None:
+    """Clients send all fields, most of them empty: only a filled one is refused. Raises InvalidParameters."""
+    for name, (why, fix) in impossible.items():
+        if asked.get(name):
+            raise InvalidParameters(f"{name} is not possible here", why, fix, field=name)
 
 
 def _messages(messages: list[Any]) -> Iterator[dict[str, Any]]:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from api.gateway.ollama.answer import Lines
-from api.gateway.ollama.request import chat_of, generate_of, seconds_of
+from api.gateway.ollama.request import chat_of, generate_of, raw_of, seconds_of
 from shared.errors import InvalidParameters
 
 
@@ -55,6 +55,29 @@ def test_a_generation_is_a_chat_of_one_message() -> None:
     body = generate_of({"prompt": "hi", "system": "be brief", "format": "json"})
     assert [message["content"] for message in body["messages"]] == ["be brief", "hi"]
     assert body["response_format"] == {"type": "json_object"}
+
+
+@pytest.mark.parametrize("field", ["suffix", "template", "context"])
+def test_what_would_change_a_generation_and_is_not_possible_is_refused(field: str) -> None:
+    with pytest.raises(InvalidParameters, match=field):
+        generate_of({"prompt": "hi", field: [1] if field == "context" else "x"})
+    empty = {"suffix": "", "template": "", "context": None, "system": "", "images": []}
+    assert generate_of({"prompt": "hi"} | empty) == generate_of({"prompt": "hi"})
+    assert raw_of({"prompt": "hi"} | empty) == {"prompt": "hi"}
+
+
+@pytest.mark.parametrize("field", ["system", "template", "images", "context"])
+def test_raw_is_the_prompt_and_nothing_beside_it(field: str) -> None:
+    with pytest.raises(InvalidParameters, match=field):
+        raw_of({"prompt": "hi", field: ["x"]})
+
+
+def test_images_of_a_generation_are_parts_of_its_message() -> None:
+    shown = generate_of({"prompt": "what?", "images": ["iVBORw0KGgo="]})["messages"][0]["content"]
+    assert shown == [
+        {"type": "text", "text": "what?"},
+        {"type": "image_url", "image_url": {"url": "data:image/png;base64,iVBORw0KGgo="}},
+    ]
 
 
 def test_a_stream_is_lines_that_end_with_one_that_is_done() -> None:

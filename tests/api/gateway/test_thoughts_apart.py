@@ -96,6 +96,35 @@ def test_a_stream_says_what_an_uncut_one_says(text: str, step: int) -> None:
         assert joined(pieces, field) == joined(at_once, field)
 
 
+@pytest.mark.parametrize("texts", [["<think>", "a", "b", "c", "</think>", "yes"], ["<think>a", "b", "c</think>yes"]])
+def test_a_stream_tells_how_many_tokens_were_thought(texts: list[str]) -> None:
+    mend = ThoughtsApart()
+    told(mend, *(chunk({"content": text}) for text in texts))
+    last = json.dumps({"choices": [], "usage": {"prompt_tokens": 1, "completion_tokens": 9}}).encode()
+    assert json.loads(mend.chunk(last)[0])["usage"]["completion_tokens_details"] == {"reasoning_tokens": 3}
+
+
+def test_a_whole_answer_tells_it_by_the_share_of_the_letters() -> None:
+    usage = {"prompt_tokens": 1, "completion_tokens": 10}
+    said = ThoughtsApart().whole(whole(content="<think>hmhmhm</think>yeah") | {"usage": dict(usage)})
+    assert said["usage"] == usage | {"completion_tokens_details": {"reasoning_tokens": 6}}
+    plain = ThoughtsApart().whole(whole(content="yes") | {"usage": dict(usage)})
+    assert plain["usage"] == usage, "who did not think has nothing to count"
+
+
+def test_what_the_engine_has_counted_stays() -> None:
+    usage = {"completion_tokens": 10, "completion_tokens_details": {"reasoning_tokens": 4}}
+    said = ThoughtsApart().whole(whole(content="yes", reasoning_content="hm") | {"usage": usage})
+    assert said["usage"]["completion_tokens_details"] == {"reasoning_tokens": 4}
+
+
+def test_responses_say_how_much_of_them_was_thought() -> None:
+    exchange = openai_responses.read({"model": "m", "input": "hello"})
+    said = exchange.whole(whole(content="<think>hm</think>yo") | {"usage": {"completion_tokens": 8}})
+    assert isinstance(said, dict)
+    assert said["usage"]["output_tokens_details"] == {"reasoning_tokens": 4}
+
+
 def test_openais_clients_read_thoughts_beside_the_answer() -> None:
     exchange = openai_chat.read({"model": "m", "messages": _HELLO, "stream": True})
     said = exchange.whole(whole(content="<think>hm</think>yes"))

@@ -1,0 +1,71 @@
+"""OpenAI's older completions: probabilities as lists, the count in a chunk of its own, no filling in."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from api.gateway.dialects.openai_completions import TextWriter, read
+from shared.errors import InvalidParameters
+
+_COUNT = {"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5}
+
+
+def token(text: str, logprob: float = -0.5) -> dict[str, Any]:
+    """As llama.cpp tells of one token."""
+    return {"token": text, "logprob": logprob, "top_logprobs": [{"token": text, "logprob": logprob}]}
+
+
+def chunk(text: str, index: int = 0, **more: Any) -> bytes:
+    return json.dumps({"choices": [{"text": text, "index": index, "finish_reason": None}], **more}).encode()
+
+
+def heard(written: bytes) -> list[dict[str, Any]]:
+    *events, done = written.decode().strip().split("\n\n")
+    assert done == "data: [DONE]"
+    return [json.loads(event.removeprefix("data: ")) for event in events]
+
+
+def test_probabilities_are_lists() -> None:
+    said = {"choices": [{"text": "ab", "logprobs": {"content": [token("a"), token("b", -1.0)]}}]}
+    whole = read({"prompt": "x"}).whole(said)
+    assert isinstance(whole, dict)
+    assert whole["choices"][0]["logprobs"] == {
+        "tokens": ["a", "b"],
+        "token_logprobs": [-0.5, -1.0],
+        "top_logprobs": [{"a": -0.5}, {"b": -1.0}],
+        "text_offset": [0, 1],
+    }
+
+
+def test_places_go_on_from_chunk_to_chunk_for_each_choice() -> None:
+    def piece(text: str, index: int) -> bytes:
+        choice = {"text": text, "index": index, "logprobs": {"content": [token(text)]}}
+        return json.dumps({"choices": [choice]}).encode()
+
+    writer = TextWriter(usage=False, choices=2)
+    said = heard(writer.feed([piece("one", 0), piece("a", 1), piece("two", 0), piece("b", 1)]) + writer.end())
+    assert [one["choices"][0]["logprobs"]["text_offset"] for one in said] == [[0], [0], [3], [1]]
+
+
+@pytest.mark.parametrize("asked", [True, False])
+def test_the_count_is_the_last_chunk_and_has_no_choices(asked: bool) -> None:
+    writer = TextWriter(usage=asked)
+    said = heard(writer.feed([chunk("a"), chunk("b", usage=_COUNT)]) + writer.end())
+    assert [one["choices"][0]["text"] for one in said[:2]] == ["a", "b"]
+    assert not any("usage" in one for one in said[:2])
+    assert [(one["choices"], one["usage"]) for one in said[2:]] == [([], _COUNT)] * asked
+
+
+def test_what_is_counted_choice_by_choice_adds_up() -> None:
+    writer = TextWriter(usage=True, choices=2)
+    said = heard(writer.feed([chunk("a", 1, usage=_COUNT), chunk("b", 0, usage=_COUNT)]) + writer.end())
+    assert said[-1]["usage"] == {"prompt_tokens": 3, "completion_tokens": 4, "total_tokens": 7}
+
+
+def test_filling_in_is_refused() -> None:
+    with pytest.raises(InvalidParameters, match="suffix"):
+        read({"prompt": "a", "suffix": "b"})
+    assert read({"prompt": "a", "suffix": None}).body["prompt"] == "a"
