@@ -1,7 +1,7 @@
 """The life of a scheduler: lead, look, decide, do, wait to be woken.
 
     every tick:   renew the lead → give up what is silent → look at everything → decide → do → explain
-    when woken:   look at what is new → decide → do
+    when woken:   look at what is new → decide what that can help → do
 
 A wake-up is a hint; the next tick heals whatever it missed. One look handles all wake-ups before it.
 """
@@ -21,7 +21,7 @@ from scheduler.apply import apply
 from scheduler.explain import Explainer
 from scheduler.fetcher import Fetcher
 from scheduler.patience import Patience
-from scheduler.plan import plan
+from scheduler.planner import Planner
 from scheduler.prune import Pruner
 from scheduler.reading.snapshot import Reader
 from scheduler.rescue import heal
@@ -57,6 +57,7 @@ class Scheduler:
         self._timers = Timers(settings.lease_seconds, settings.claim_seconds)
         self._patience = Patience(settings.lease_seconds)
         self._reader = Reader(fetch=settings.fetch_models)
+        self._planner = Planner()
         self._explainer = Explainer(database)
         self._timetable = Timetable(database)
         self._fetcher = Fetcher(database)
@@ -126,12 +127,13 @@ class Scheduler:
         self._fence = fence
         self._patience.restart()
         self._reader.waiting.clear()
+        self._planner.forget()
         self._explainer.clear()
 
     def _look(self, fence: Fence, *, whole: bool) -> None:
         with self._database.read() as session:
             snapshot = self._reader.read(session, whole=whole)
-        decided = plan(snapshot)
+        decided = self._planner.plan(snapshot) if whole else self._planner.replan(snapshot)
         if decided.acts:
             with self._database.write() as session:
                 messages = apply(session, fence, decided, self._timers)

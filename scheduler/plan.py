@@ -39,9 +39,14 @@ def decide(snapshot: Snapshot, waiting: Waiting) -> Draft:
     draft = Draft(snapshot, waiting)
     stop_orphans(draft)
     shed(draft)
-    _Looking(draft).at_all()
+    look(draft)
     stop_idle(draft)
     return draft
+
+
+def look(draft: Draft) -> None:
+    """Decide about each that waits, in order."""
+    _Looking(draft).at_all()
 
 
 class _Looking:

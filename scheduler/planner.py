@@ -1,156 +1,171 @@
-"""Planning again after a small change: only what the change can help is looked at, with the same rules.
+"""Plans from look to look: once a second of everything, and in between of what an event can help, by the same rules.
 
-After a plan was carried out nothing more can be decided until something changes. So a job that comes can only be
-helped where its model is, and a slot that comes free can only help jobs of that model, or those for whom the memory
-of its host is kept. What lies further afield, such as a second copy or an idle run to be ended, waits for the next
-whole plan.
+After a plan was carried out nothing more can be decided until something changes. So a slot that comes free can only
+help jobs of its model, memory that comes free those it is kept for, and a job that comes only itself. Whatever would
+take from others (to end a run, to interrupt work, to reserve a host, to give a job up) is left to a whole plan, made
+at once; what lies further afield, such as a second copy, waits for the next whole look.
 """
 
 from __future__ import annotations
 
-from bisect import bisect_left, insort
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 
+from scheduler.changes import Changes, find_changes
 from scheduler.crowds import relieve
 from scheduler.decisions import Plan
-from scheduler.lines import line_up
-from scheduler.plan import decide
-from scheduler.turns import age
-from scheduler.views import HostView, JobView, QueueView, RunView, Shape, Snapshot
-from shared.vocabulary import RunState
+from scheduler.draft import Draft
+from scheduler.lines import Waiting, line_up
+from scheduler.plan import decide, look
+from scheduler.views import JobView, RunView, Shape, Snapshot
 
-#: Jobs of one shape that a small change could help at once.
-_AT_ONCE = 8
+#: A fleet of so many hosts is planned whole each time, which takes no longer than to find out what changed.
+_FEW_HOSTS = 64
+#: After more events than this a whole plan is hardly dearer.
+_MANY = 64
+_INTERACTIVE = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Changes:
-    """What is new since the last look: rows that are new or other, and ids of those that are gone."""
+@dataclass(slots=True)
+class _Memory:
+    """What the last look saw, and what the last whole plan found out about everybody who waits."""
 
-    now: float
-    jobs: tuple[JobView, ...] = ()
-    gone_jobs: tuple[str, ...] = ()
-    runs: tuple[RunView, ...] = ()
-    gone_runs: tuple[str, ...] = ()
-    hosts: tuple[HostView, ...] = ()
-    #: Pass numbers as they were stored.
-    queues: Mapping[str, QueueView] = field(default_factory=dict)
+    seen: Snapshot
+    waiting: Waiting
+    #: Hosts whose memory is kept for jobs of a shape.
+    promises: dict[Shape, str]
+    jobs: frozenset[str] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.note(self.seen)
+
+    def note(self, seen: Snapshot) -> None:
+        self.seen, self.jobs = seen, frozenset(job.id for job in seen.jobs)
 
 
 class Planner:
-    """Remembers what waits and what runs from one plan to the next."""
+    """Remembers what waited and what ran from one plan to the next."""
 
-    def __init__(self, snapshot: Snapshot) -> None:
-        self._seen = snapshot
-        self._hosts, self._queues = dict(snapshot.hosts), dict(snapshot.queues)
-        self._runs: dict[str, RunView] = {}
-        self._runs_on: dict[str, set[str]] = {}
-        self._runs_of: dict[str, set[str]] = {}
-        self._jobs: dict[str, JobView] = {}
-        self._lines: dict[str | None, dict[Shape, list[JobView]]] = {}
-        self._promises: dict[Shape, str] = {}
-        self._contended = self._mixed = False
-        for run in snapshot.runs:
-            self._put_run(run)
-        for job in sorted(snapshot.jobs, key=age):
-            self._put_job(job)
+    def __init__(self, few_hosts: int = _FEW_HOSTS) -> None:
+        """`few_hosts`: fleets of up to so many hosts are always planned whole."""
+        self._few_hosts = few_hosts
+        self._memory: _Memory | None = None
 
-    def plan(self) -> Plan:
+    def forget(self) -> None:
+        """The next plan is whole: what was seen last may be of another's lead."""
+        self._memory = None
+
+    def plan(self, seen: Snapshot) -> Plan:
         """The whole plan, as `scheduler.plan.plan` makes it."""
-        snapshot = replace(
-            self._seen, hosts=self._hosts, runs=tuple(self._runs.values()), jobs=tuple(self._jobs.values()),
-            queues=self._queues,
-        )  # fmt: skip
-        waiting = line_up(snapshot)
-        self._contended, self._mixed = waiting.contended, waiting.mixed
-        draft = decide(snapshot, waiting)
+        waiting = line_up(seen)
+        draft = decide(seen, waiting)
         relieve(draft)
-        self._promises = draft.promises
+        self._memory = _Memory(seen, waiting, draft.promises)
         return draft.plan()
 
-    def replan(self, changes: Changes) -> Plan:
-        """What can be decided at once after `changes` to what was planned last. Times are those of `changes`."""
-        touched = self._take_in(changes)
-        new = {job.shape for job in changes.jobs}
-        unserved = [shape for shape in new if not self._runs_of.get(shape.model_id or "")]
-        open_hosts = touched | {host for shape in unserved for host in self._homes(shape)}
-        models = {self._runs[each.id].model_id for each in changes.runs if each.id in self._runs}
-        shapes = new | {shape for model in models for shape in self._lines.get(model, ())}
-        shapes |= {shape for shape, host in self._promises.items() if host in open_hosts}
-        snapshot = self._around(changes.now, open_hosts, shapes)
-        waiting = line_up(snapshot)
-        # Who shares with whom depends on all that waits, not on what is looked at now.
-        waiting.contended, waiting.mixed = waiting.contended or self._contended, waiting.mixed or self._mixed
-        decided = decide(snapshot, waiting).plan()
-        here = {run.id for run in snapshot.runs if run.host in open_hosts or run.host is None}
-        return replace(decided, stops=tuple(stop for stop in decided.stops if stop.run_id in here))
+    def replan(self, seen: Snapshot) -> Plan:
+        """What can be decided at once since the last look; the whole plan when that cannot be told apart."""
+        memory = self._memory
+        if memory is None or len(seen.hosts) <= self._few_hosts:
+            return self.plan(seen)
+        changes = find_changes(memory.seen, memory.jobs, seen)
+        if changes is None or changes.many > _MANY:
+            return self.plan(seen)
+        draft = _Around(memory, seen, changes).draft()
+        if _takes(draft) or _turns_away(draft, changes):
+            return self.plan(seen)
+        memory.note(seen)
+        memory.promises |= draft.promises
+        return replace(draft.plan(), fetches=())
 
-    # --- what is known -------------------------------------------------------------------------
 
-    def _take_in(self, changes: Changes) -> set[str]:
-        """Remember the changes; the hosts they touch."""
-        touched = {host.name for host in changes.hosts}
-        self._hosts |= {host.name: host for host in changes.hosts}
-        self._queues |= changes.queues
-        for run_id in (*changes.gone_runs, *(run.id for run in changes.runs)):
-            old = self._runs.pop(run_id, None)
-            if old is not None:
-                touched.add(old.host or "")
-                self._runs_on[old.host or ""].discard(run_id)
-                self._runs_of[old.model_id].discard(run_id)
-        for run in changes.runs:
-            touched.add(run.host or "")
-            self._put_run(run)
-        for job_id in changes.gone_jobs:
-            self._drop_job(job_id)
-        for job in changes.jobs:
-            self._put_job(job)
-        return touched & self._hosts.keys()
+def _takes(draft: Draft) -> bool:
+    """It would take something from somebody who may not have been looked at."""
+    return bool(draft.stops or draft.preempts or draft.reserves or draft.failures)
 
-    def _put_run(self, run: RunView) -> None:
-        self._runs[run.id] = run
-        self._runs_on.setdefault(run.host or "", set()).add(run.id)
-        self._runs_of.setdefault(run.model_id, set()).add(run.id)
 
-    def _put_job(self, job: JobView) -> None:
-        self._jobs[job.id] = job
-        insort(self._lines.setdefault(job.shape.model_id, {}).setdefault(job.shape, []), job, key=age)
+def _turns_away(draft: Draft, changes: Changes) -> bool:
+    """A person came who gets nothing here; others may give way."""
+    helped = {each.job_id for each in draft.assigns}
+    placed = {start.run for start in draft.starts if isinstance(start.run, str)}
+    return any(job.shape.rank == _INTERACTIVE and job.id not in helped for job in changes.jobs) or any(
+        run.rank == _INTERACTIVE and run.id not in placed for run in changes.pending
+    )
 
-    def _drop_job(self, job_id: str) -> None:
-        job = self._jobs.pop(job_id, None)
-        if job is not None:
-            shapes = self._lines[job.shape.model_id]
-            line = shapes[job.shape]
-            del line[bisect_left(line, age(job), key=age)]
-            if not line:
-                del shapes[job.shape]
-                self._promises.pop(job.shape, None)
 
-    # --- what is looked at ---------------------------------------------------------------------
+class _Around:
+    """The part of a snapshot that some changes can matter to."""
 
-    def _homes(self, shape: Shape) -> Iterable[str]:
-        """Hosts where a run for this shape could be loaded, or its lane is."""
-        model = self._seen.models.get(shape.model_id or "")
-        return self._hosts if model is None else [name for name in self._hosts if model.on(name)]
+    def __init__(self, memory: _Memory, seen: Snapshot, changes: Changes) -> None:
+        self._memory, self._seen, self._changes = memory, seen, changes
+        idle = [run for run in changes.freed if not run.busy]
+        #: Hosts where memory or a lane is free that was not.
+        self._touched = {run.host or "" for run in (*changes.gone, *idle)} | {host for host, _ in changes.lanes}
+        self._touched &= seen.hosts.keys()
 
-    def _around(self, now: float, open_hosts: set[str], shapes: Iterable[Shape]) -> Snapshot:
-        """A small snapshot: these hosts whole, and elsewhere the runs of these shapes' models, admitting no other."""
-        jobs = [job for shape in shapes for job in self._lines.get(shape.model_id, {}).get(shape, [])[:_AT_ONCE]]
-        models = {job.shape.model_id or "" for job in jobs}
-        names = {name for host in open_hosts for name in self._runs_on.get(host, ())}
-        names |= {name for model in models for name in self._runs_of.get(model, ())}
-        names |= {name for name in self._runs_on.get("", ()) if self._runs[name].state == RunState.PENDING}
-        runs = tuple(self._runs[name] for name in sorted(names))
-        hosts = {name: self._hosts[name] for name in sorted(open_hosts)}
-        hosts |= {
-            run.host: replace(self._hosts[run.host], guard="closed")
-            for run in runs
-            if run.host in self._hosts and run.host not in open_hosts
-        }
-        attempts = tuple(each for each in self._seen.attempts if each.run_id in names)
-        lanes = {lane: view for lane, view in self._seen.lanes.items() if lane[0] in hosts}
-        return replace(
-            self._seen, now=now, hosts=hosts, runs=runs, jobs=tuple(jobs), attempts=attempts, lanes=lanes,
-            queues=self._queues,
-        )  # fmt: skip
+    def draft(self) -> Draft:
+        """What is decided about them; who shares with whom, and who is wanted, is of all that waits."""
+        memory, seen = self._memory, self._narrowed()
+        waiting = line_up(seen)
+        waiting.contended |= memory.waiting.contended
+        waiting.mixed |= memory.waiting.mixed
+        waiting.wanted = memory.waiting.wanted | waiting.wanted
+        waiting.backlog |= memory.waiting.backlog
+        draft = Draft(seen, waiting)
+        look(draft)
+        return draft
+
+    def _open(self) -> set[str]:
+        """Hosts where a run may be loaded: what became free, and all that could serve who came or lost its run."""
+        changes, seen = self._changes, self._seen
+        homeless = {job.shape.model_id for job in changes.jobs if not job.shape.exclusive}
+        if changes.gone:
+            waited = {job.shape.model_id for job in seen.jobs}
+            homeless |= {run.model_id for run in changes.gone if run.model_id in waited}
+        homeless = homeless - {run.model_id for run in seen.runs} | {run.model_id for run in changes.pending}
+        found = set(self._touched)
+        for model_id in homeless:
+            model = seen.models.get(model_id or "")
+            found.update(name for name in seen.hosts if model is None or model.on(name))
+        return found
+
+    def _jobs(self, open_hosts: Collection[str]) -> tuple[JobView, ...]:
+        """Those that came and all of their shape, those whose run or lane has room, and those memory is kept for."""
+        changes, lanes = self._changes, bool(self._changes.lanes)
+        models = {run.model_id for run in (*changes.freed, *changes.gone)}
+        shapes = {job.shape for job in changes.jobs}
+        shapes |= {shape for shape, host in self._memory.promises.items() if host in open_hosts}
+        owners = {self._seen.hosts[host].reserved_by for host in self._touched}
+        return tuple(
+            job
+            for job in self._seen.jobs
+            if (
+                job.id in owners
+                if job.shape.exclusive
+                else job.shape in shapes or job.shape.model_id in models or (lanes and job.shape.model_id is None)
+            )
+        )
+
+    def _narrowed(self) -> Snapshot:
+        """The jobs; open hosts whole, and elsewhere the runs of the jobs' models on hosts that admit no other."""
+        seen, open_hosts = self._seen, self._open()
+        jobs = self._jobs(open_hosts)
+        models = {job.shape.model_id for job in jobs}
+        new = {run.id for run in self._changes.pending}
+        runs = tuple(run for run in seen.runs if self._concerns(run, open_hosts, models) or run.id in new)
+        hosts = {name: seen.hosts[name] for name in sorted(open_hosts)}
+        for name in sorted({run.host or "" for run in runs} & seen.hosts.keys() - open_hosts):
+            hosts[name] = replace(seen.hosts[name], guard=_closed(seen.hosts[name].guard))
+        names = {run.id for run in runs}
+        attempts = tuple(each for each in seen.attempts if each.run_id in names)
+        lanes = {lane: view for lane, view in seen.lanes.items() if lane[0] in hosts}
+        return replace(seen, hosts=hosts, runs=runs, jobs=jobs, attempts=attempts, lanes=lanes)
+
+    @staticmethod
+    def _concerns(run: RunView, open_hosts: set[str], models: set[str | None]) -> bool:
+        return run.host is not None and (run.host in open_hosts or run.model_id in models)
+
+
+def _closed(guard: str) -> str:
+    """A host that sheds work goes on doing so."""
+    return "closed" if guard == "open" else guard

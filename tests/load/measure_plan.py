@@ -9,12 +9,11 @@ from functools import partial
 from statistics import median
 
 from scheduler.plan import plan
-from scheduler.planner import Changes, Planner
+from scheduler.planner import Planner
 from scheduler.views import RunView, Snapshot
 from tests.load.figure import Figure, percentile
 from tests.scheduler.carry import carried_out
 from tests.scheduler.crowd import crowd
-from tests.scheduler.fleet import NOW
 
 _HOSTS = 1000
 _EVENTS = 100
@@ -33,16 +32,18 @@ def figures() -> Iterator[Figure]:
 
 
 def _after_events(seen: Snapshot) -> list[float]:
-    """Milliseconds of each plan after one job has ended, in a fleet that is otherwise settled."""
-    settled = carried_out(seen, plan(seen))
-    planner = Planner(settled)
-    planner.plan()
+    """Milliseconds from a snapshot to the decisions, each after one job has ended in a fleet that was settled."""
+    planner = Planner()
+    settled = carried_out(seen, planner.plan(seen))
+    planner.plan(settled)
     at_work = [run for run in settled.runs if run.attempts > 1][:_EVENTS]
-    return [1000 * _seconds(partial(planner.replan, _freed(run))) for run in at_work]
+    return [1000 * _seconds(partial(planner.replan, _freed(settled, run))) for run in at_work]
 
 
-def _freed(run: RunView) -> Changes:
-    return Changes(NOW, runs=(replace(run, used=run.used - 1, attempts=run.attempts - 1),))
+def _freed(settled: Snapshot, run: RunView) -> Snapshot:
+    """One slot of `run` is free, and all others are taken."""
+    freed = replace(run, used=run.used - 1, attempts=run.attempts - 1)
+    return replace(settled, runs=tuple(freed if each is run else each for each in settled.runs))
 
 
 def _seconds(work: Callable[[], object]) -> float:

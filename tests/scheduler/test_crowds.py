@@ -31,7 +31,7 @@ def asked(people: int, name: str = "r", where: str = "studio", **more: Any) -> R
 def copies(seen: Snapshot) -> list[str]:
     """Hosts where another copy is loaded."""
     starts = plan(seen).starts
-    assert starts == Planner(seen).plan().starts
+    assert starts == Planner().plan(seen).starts
     return [start.host for start in starts]
 
 
