@@ -15,8 +15,8 @@ import uvicorn
 from sqlalchemy.exc import SQLAlchemyError
 
 from api.app import create_app
+from api.crowd import bounded
 from api.deps import FrontDoor
-from api.patience import PatientProtocol
 from shared import keys
 from shared.db import Database
 from shared.errors import ConfigError, Unavailable
@@ -71,7 +71,7 @@ def run(settings: Settings) -> int:
         app = create_app(settings, database)
         config = uvicorn.Config(
             app,
-            http=PatientProtocol,
+            http=bounded(settings.connections),
             log_config=None,
             access_log=False,
             server_header=False,

@@ -8,8 +8,7 @@ costs no timer.
 from __future__ import annotations
 
 import asyncio
-import json
-from http import HTTPStatus
+from http.client import responses
 from typing import Any, ClassVar
 
 import structlog
@@ -47,7 +46,8 @@ class PatientProtocol(HttpToolsProtocol):
         self._body_bytes = 0
         self._waiting: asyncio.TimerHandle | None = None
         self._unread: asyncio.TimerHandle | None = None
-        self._refusal: CidermillError | None = None
+        #: Why a head that came is answered with an error; raised as it is set.
+        self.refused: CidermillError | None = None
         #: The answer was a refusal; what still comes is thrown away.
         self._lingers = False
 
@@ -85,8 +85,8 @@ class PatientProtocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         if len(self.url) + sum(len(name) + len(value) for name, value in self.headers) > self.head_limit:
-            self._refusal = _too_long()
-            raise self._refusal
+            self.refused = _too_long()
+            raise self.refused
         self._in_head = False
         super().on_headers_complete()
 
@@ -98,7 +98,7 @@ class PatientProtocol(HttpToolsProtocol):
     def send_400_response(self, msg: str) -> None:
         """What cannot be read is answered as every other error, in the shape of the path as far as that came."""
         why = "it is no HTTP, or not as servers agree to read it"
-        self._refuse(self._refusal or BadRequest("The request cannot be read", why, "send plain HTTP/1.1"))
+        self._refuse(self.refused or BadRequest("The request cannot be read", why, "send plain HTTP/1.1"))
 
     def _idle(self) -> bool:
         """Nothing was asked, or all of it was answered; what comes then and begins no request is nothing."""
@@ -133,12 +133,11 @@ class PatientProtocol(HttpToolsProtocol):
             self.transport.abort()
             return
         path = getattr(self, "url", b"").partition(b"?")[0].decode("latin-1")
-        content = json.dumps(errors.body(path, error.problem, error.status)).encode()
-        head = (
-            f"HTTP/1.1 {error.status} {HTTPStatus(error.status).phrase}\r\ncontent-type: application/json\r\n"
-            f"content-length: {len(content)}\r\nconnection: close\r\n\r\n"
-        )
-        self.transport.write(head.encode() + content)
+        answer = errors.answer(path, error)
+        reason = responses.get(answer.status_code, "")
+        lines = [f"HTTP/1.1 {answer.status_code} {responses.get(answer.status_code, '')}", "connection: close"]
+        lines += [f"{name}: {value}" for name, value in answer.headers.items()]
+        self.transport.write("\r\n".join([*lines, "", ""]).encode("latin-1") + bytes(answer.body))
         self._lingers = True
         self._wait(None)
         if self.transport.can_write_eof():

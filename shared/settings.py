@@ -57,6 +57,11 @@ class Settings(BaseSettings):
     namespace: str = Field(default="cidermill", pattern=r"^[a-z0-9-]+$", description="Prefix of every Redis key.")
     files_url: str | None = Field(default=None, description="Where files go (fsspec URL); unset: a local folder.")
     upload_limit: Size = Field(default=Bytes(4 * 1024**3), description="Largest file the front door accepts.")
+    connections: int | None = Field(
+        default=None,
+        ge=1,
+        description="Connections that the front door keeps open at once, as far as file descriptors go; unset: 2,000.",
+    )
 
     cors_origins: list[str] = Field(
         default_factory=list, description="Web pages that may call the front door, as https://chat.example; none unset."

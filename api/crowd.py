@@ -1,0 +1,70 @@
+"""How many connections the front door keeps open at once: file descriptors must never run out.
+
+Without them nothing is accepted any more, and the database and the engines are not reached either. uvicorn's own limit
+turns away the requests of those who are connected already, and counts background work; this one turns away who comes
+too many, and nobody else.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import resource
+from typing import ClassVar
+
+from api.patience import PatientProtocol
+from shared.errors import Unavailable
+
+#: What is open beside connections: the database, Valkey, files that are read.
+_OTHERS = 256
+#: A carried request has a connection to its client and one to its engine.
+_EACH = 2
+#: What the process asks the system for; macOS gives 256 to who does not ask, Linux 1,024.
+_WANTED = 10_240
+_MOST = 2000
+
+
+class BoundedProtocol(PatientProtocol):
+    """One connection of a limited number."""
+
+    #: Connections at once.
+    most: ClassVar[int] = _MOST
+    #: So many more are told why they are refused; all others find the door shut.
+    told: ClassVar[int] = 64
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._too_many = len(self.connections) > self.most
+        if len(self.connections) > self.most + self.told:
+            transport.abort()
+
+    def on_headers_complete(self) -> None:
+        if self._too_many:
+            self.refused = Unavailable(
+                "The front door has too many connections",
+                f"{self.most} are open, and each takes some of what the system gives a process",
+                "close what you do not use, or raise CIDERMILL_CONNECTIONS",
+                retry_after=1,
+            )
+            raise self.refused
+        super().on_headers_complete()
+
+
+def bounded(wanted: int | None) -> type[BoundedProtocol]:
+    """The protocol with so many connections as are wanted and there are file descriptors for."""
+    room = max(1, (_descriptors() - _OTHERS) // _EACH)
+
+    class Bounded(BoundedProtocol):
+        most = min(wanted or _MOST, room)
+
+    return Bounded
+
+
+def _descriptors() -> int:
+    """How many this process may have open, after asking for enough."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft == resource.RLIM_INFINITY:
+        return _WANTED
+    wanted = _WANTED if hard == resource.RLIM_INFINITY else min(_WANTED, hard)
+    if soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+    return max(soft, wanted)

@@ -1,0 +1,62 @@
+"""However many connect, file descriptors are left: who comes too many is told so, and nobody else notices."""
+
+from __future__ import annotations
+
+import json
+import resource
+from contextlib import ExitStack
+from typing import ClassVar
+
+import httpx2
+import pytest
+
+from api.crowd import BoundedProtocol, bounded
+from tests.api.conftest import Opener
+from tests.api.security.wire import request, rest, wire
+from tests.api.served import Served
+from tests.waiting import eventually
+
+_MOST, _TOLD = 8, 3
+
+
+class Small(BoundedProtocol):
+    most: ClassVar[int] = _MOST
+    told: ClassVar[int] = _TOLD
+
+
+@pytest.fixture
+def door(open_door: Opener) -> Served:
+    return open_door(protocol=Small, host_name="studio")
+
+
+@pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/messages", "/api/chat"])
+def test_who_comes_too_many_is_told_when_to_come_back(door: Served, path: str) -> None:
+    with ExitStack() as stack:
+        assert door.get("/health").status_code == 200, "this connection stays open"
+        for _ in range(_MOST - 1):
+            connection = stack.enter_context(wire(door))
+            connection.sendall(b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            assert connection.recv(65536).startswith(b"HTTP/1.1 200")
+        with wire(door) as late:
+            late.sendall(request(path, b"{}"))
+            head, _, said = rest(late).partition(b"\r\n\r\n")
+        assert head.startswith((b"HTTP/1.1 503 ", b"HTTP/1.1 529 "))
+        assert b"\r\nretry-after: 1" in head.lower()
+        assert "too many connections" in json.dumps(json.loads(said))
+        assert door.get("/health").status_code == 200, "who was there before is still served"
+    eventually(lambda: httpx2.get(f"{door.url}/health", trust_env=False).status_code == 200)
+
+
+def test_a_crowd_takes_no_more_than_its_share(door: Served) -> None:
+    with ExitStack() as stack:
+        crowd = [stack.enter_context(wire(door)) for _ in range(_MOST + _TOLD + 5)]
+        for turned_away in crowd[_MOST + _TOLD :]:
+            assert rest(turned_away) == b""
+    eventually(lambda: door.get("/health").status_code == 200)
+
+
+def test_there_are_never_more_connections_than_descriptors() -> None:
+    room = bounded(10**9).most
+    assert 2 * room < resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    assert bounded(5).most == 5
+    assert bounded(None).most == min(2000, room)
