@@ -8,7 +8,7 @@ from typing import Protocol, TypeVar
 from pydantic import BaseModel
 from starlette.responses import Response
 
-from api.schemas import Page
+from api.schemas.base import Page
 
 
 class Identified(Protocol):

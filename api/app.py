@@ -47,7 +47,7 @@ from api.routes import (
     worker,
     worker_models,
 )
-from api.schemas import ErrorOut
+from api.schemas.base import ErrorOut
 from shared.broker import Wake
 from shared.db import Database
 from shared.files import FileStore

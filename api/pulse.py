@@ -9,7 +9,7 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.concurrency import run_in_threadpool
 
-from api.schemas import PartOut
+from api.schemas.health import PartOut
 from shared import catalog
 from shared.broker.connection import address, connect
 from shared.db import Database

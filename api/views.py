@@ -6,19 +6,11 @@ from collections.abc import Sequence
 
 from sqlalchemy.orm import Session
 
-from api.schemas import (
-    AttemptOut,
-    FileOut,
-    HostDetail,
-    HostOut,
-    HostRuntimeOut,
-    InstallOut,
-    JobDetail,
-    JobOut,
-    ModelDetail,
-    ModelOut,
-    RunOut,
-)
+from api.schemas.files import FileOut
+from api.schemas.hosts import HostDetail, HostOut, HostRuntimeOut
+from api.schemas.jobs import AttemptOut, JobDetail, JobOut
+from api.schemas.models import InstallOut, ModelDetail, ModelOut
+from api.schemas.runs import RunOut
 from shared import aliases, catalog, hosts
 from shared.db import clock_time
 from shared.jobs import queries as jobs

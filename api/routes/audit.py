@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 
 from api.deps import Admin, Door, Limit
-from api.key_schemas import AuditOut, Listed
+from api.schemas.keys import AuditOut, Listed
 from shared import audit
 
 router = APIRouter(prefix="/v1/audit", tags=["keys"])

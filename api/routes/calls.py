@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 
 from api.deps import Door, Limit, Reader
-from api.key_schemas import CallOut, Listed
+from api.schemas.keys import CallOut, Listed
 from shared import calls
 
 router = APIRouter(prefix="/v1/calls", tags=["keys"])

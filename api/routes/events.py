@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from api.deps import Door, EventNumber, FrontDoor, Reader
 from api.events import Topic
-from api.schemas import EventOut
+from api.schemas.jobs import EventOut
 from api.sse import IDLE, KEEP_ALIVE, MEDIA_TYPE, LiveResponse, frame, resume_from
 from shared.jobs import queries as jobs
 from shared.runs import queries as runs

@@ -11,7 +11,8 @@ from api import views
 from api.answers import page
 from api.deps import After, Door, Limit, Reader, Submitter
 from api.downloads import send_file
-from api.schemas import DeletedOut, FileOut, Page
+from api.schemas.base import DeletedOut, Page
+from api.schemas.files import FileOut
 from shared import files
 
 router = APIRouter(prefix="/v1/files", tags=["files"])

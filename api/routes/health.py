@@ -14,7 +14,7 @@ from starlette.responses import Response
 
 from api.answers import as_json
 from api.deps import Door, FrontDoor, Reader
-from api.schemas import HealthOut, PartOut
+from api.schemas.health import HealthOut, PartOut
 from shared.db import clock_time
 from shared.leader import NAME
 from shared.tables import Host, Leader

@@ -8,7 +8,8 @@ from starlette.responses import Response
 from api import views
 from api.answers import as_json
 from api.deps import Admin, Door, FrontDoor, Joiner, Reader
-from api.schemas import HostDetail, HostMarksIn, HostOut, JoinIn, JoinOut, MaintenanceIn, Page
+from api.schemas.base import Page
+from api.schemas.hosts import HostDetail, HostMarksIn, HostOut, JoinIn, JoinOut, MaintenanceIn
 from shared import host_marks, hosts
 from shared.keys import Rank
 

@@ -14,7 +14,8 @@ from api import views
 from api.answers import as_json, page
 from api.deps import After, Door, FrontDoor, Limit, Reader, Submitter
 from api.job_names import resolved
-from api.schemas import BulkIn, BulkOut, JobDetail, JobIn, JobOut, Page, SubmittedOut
+from api.schemas.base import Page
+from api.schemas.jobs import BulkIn, BulkOut, JobDetail, JobIn, JobOut, SubmittedOut
 from shared.errors import Conflict, Forbidden, InvalidParameters
 from shared.explanation import Explanation
 from shared.jobs import queries, service, state

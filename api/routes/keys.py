@@ -9,8 +9,8 @@ from starlette.responses import Response
 
 from api.answers import as_json, page
 from api.deps import Admin, Door
-from api.key_schemas import KeyChange, KeyCreated, KeyIn, KeyOut
-from api.schemas import Page
+from api.schemas.base import Page
+from api.schemas.keys import KeyChange, KeyCreated, KeyIn, KeyOut
 from shared import keys, queues
 
 router = APIRouter(prefix="/v1/keys", tags=["keys"])

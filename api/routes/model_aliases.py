@@ -5,10 +5,10 @@ from __future__ import annotations
 from fastapi import APIRouter
 from sqlalchemy.orm import Session
 
-from api.alias_schemas import AliasIn, AliasOut
 from api.deps import Admin, Door, Reader
 from api.gateway import model_names
-from api.schemas import DeletedOut, Page
+from api.schemas.aliases import AliasIn, AliasOut
+from api.schemas.base import DeletedOut, Page
 from shared import aliases
 from shared.tables import Alias, Model
 

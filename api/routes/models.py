@@ -11,7 +11,9 @@ from api import views
 from api.answers import as_json
 from api.deps import Admin, Door, Reader, Submitter
 from api.gateway import model_names
-from api.schemas import DeletedOut, InstallIn, JobOut, ModelDetail, ModelOut, Page
+from api.schemas.base import DeletedOut, Page
+from api.schemas.jobs import JobOut
+from api.schemas.models import InstallIn, ModelDetail, ModelOut
 from shared import catalog
 from shared.jobs import queries, service
 from shared.jobs.intake import Submission

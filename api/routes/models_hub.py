@@ -9,7 +9,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 
 from api.deps import Door, FrontDoor, Reader
-from api.model_schemas import EvictOut, FitOut, HostFitOut, HubPage, RecommendedOut, RecommendedPage, Size
+from api.schemas.store import EvictOut, FitOut, HostFitOut, HubPage, RecommendedOut, RecommendedPage, Size
 from shared import catalog
 from shared.errors import NotFound
 from shared.fit import Fleet

@@ -9,7 +9,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from api.deps import Admin, Door, FrontDoor, Submitter
-from api.model_schemas import GcIn, GcLine, GcOut, HostsIn, JobsOut
+from api.schemas.store import GcIn, GcLine, GcOut, HostsIn, JobsOut
 from shared import catalog
 from shared.db import now
 from shared.errors import InvalidParameters

@@ -5,7 +5,8 @@ from __future__ import annotations
 from fastapi import APIRouter
 
 from api.deps import Admin, Door, Reader
-from api.schemas import DeletedOut, Page, QuarantineOut
+from api.schemas.base import DeletedOut, Page
+from api.schemas.hosts import QuarantineOut
 from shared import catalog, hosts
 from shared.runs import quarantine
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from fastapi import APIRouter
 
 from api.deps import Admin, Door, FrontDoor, Reader
-from api.queue_schemas import QueueIn, QueueOut
-from api.schemas import Page
+from api.schemas.base import Page
+from api.schemas.queues import QueueIn, QueueOut
 from shared import queues
 
 router = APIRouter(prefix="/v1/queues", tags=["queues"])

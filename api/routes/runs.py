@@ -11,7 +11,8 @@ from api import views
 from api.answers import as_json, page
 from api.deps import After, Door, FrontDoor, Limit, Reader, Submitter
 from api.grants import check_model
-from api.schemas import Page, RunIn, RunOut
+from api.schemas.base import Page
+from api.schemas.runs import RunIn, RunOut
 from shared.explanation import Explanation
 from shared.grants import capped
 from shared.runs import queries, service, state

@@ -7,8 +7,9 @@ from starlette.responses import Response
 
 from api.answers import as_json
 from api.deps import Door, FrontDoor, Reader, Submitter
-from api.queue_schemas import ScheduleIn, ScheduleOut
-from api.schemas import DeletedOut, JobOut, Page
+from api.schemas.base import DeletedOut, Page
+from api.schemas.jobs import JobOut
+from api.schemas.queues import ScheduleIn, ScheduleOut
 from shared import schedules
 from shared.identifiers import new_id
 from shared.jobs import queries, service

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Query
 from pydantic import StringConstraints
 
 from api.deps import Door, Reader
-from api.key_schemas import Listed, UsageOut
+from api.schemas.keys import Listed, UsageOut
 from shared import usage
 from shared.keys import Rank
 

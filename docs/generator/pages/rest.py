@@ -8,8 +8,9 @@ from typing import Any
 
 from pydantic import BaseModel
 
-import api.key_schemas
-import api.schemas
+from api.schemas.base import Page
+from api.schemas.jobs import JobIn
+from api.schemas.keys import Listed
 from docs.generator.frontdoor import front_door, roles
 from docs.generator.markdown import anchor, code, sentences, table
 from docs.generator.models import field_table, inner_models
@@ -102,7 +103,7 @@ def _bodies(calls: Iterable[dict[str, Any]]) -> Iterator[str]:
     named = sorted({name for call in calls for name in re.findall(r"\(#(\w+)\)", _body(call) + _answer(call))})
     known = {anchor(kind.__name__): kind for kind in _models(BaseModel)}
     wanted = dict.fromkeys(part for name in named for part in (known[name], *inner_models(known[name])))
-    for kind in sorted([*wanted, api.schemas.Page, api.key_schemas.Listed], key=lambda kind: kind.__name__):
-        note = "What `params` may hold is told for each [kind](kinds.md)." if kind is api.schemas.JobIn else ""
+    for kind in sorted([*wanted, Page, Listed], key=lambda kind: kind.__name__):
+        note = "What `params` may hold is told for each [kind](kinds.md)." if kind is JobIn else ""
         said = sentences(kind) if vars(kind).get("__doc__") else ""
         yield "\n\n".join(filter(None, [f"### {kind.__name__}", said, field_table(kind), note])) + "\n"

@@ -6,7 +6,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, StringConstraints
 
-from api.schemas import In, JobIn, Out
+from api.schemas.base import In, Out
+from api.schemas.jobs import JobIn
 
 ScheduleName = Annotated[str, StringConstraints(min_length=1, max_length=120, pattern=r"^[A-Za-z0-9][\w. -]*$")]
 

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field
 
-from api.schemas import In, Out
+from api.schemas.base import In, Out
 from shared.store.hub_search import HubModel
 from shared.store.outlook import Fits
 from shared.units import Bytes, parse_bytes

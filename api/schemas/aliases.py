@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from pydantic import Field, field_validator
 
-from api.schemas import In, Out
+from api.schemas.base import In, Out
 
 #: What the request itself must say.
 _NOT_TO_DEFAULT = frozenset({"model", "messages", "prompt", "input", "stream", "stream_options"})

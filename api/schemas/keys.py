@@ -6,7 +6,7 @@ from typing import Annotated, Any, Generic, Literal, TypeVar
 
 from pydantic import Field
 
-from api.schemas import In, Out
+from api.schemas.base import In, Out
 from shared.quotas import Limit
 from shared.vocabulary import Priority
 
