@@ -128,7 +128,7 @@ def test_long_audio_is_heard_in_windows_that_leave_nothing_out(
 
 def test_cancelling_takes_effect_within_a_quarter_second(tmp_path: Path) -> None:
     kind = Transcription(model="m", file=tone(tmp_path / "hum.wav", 60))
-    with running("echo", itl_ms=5_000) as process, ThreadPoolExecutor() as pool:
+    with running("echo", itl_ms=3_000) as process, ThreadPoolExecutor() as pool:
         context = LocalContext(tmp_path, process.endpoint)
         attempt = pool.submit(kind.run, context)
         assert context.spoke.wait(30)
