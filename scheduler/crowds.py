@@ -1,4 +1,4 @@
-"""Second copies of models that more people ask at once than their runs have slots."""
+"""Second copies, for people first: of models that more of them ask at once than their runs have slots."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from scheduler.decisions import NewRun
 from scheduler.draft import Draft
+from scheduler.replicas import copy_longest
 from scheduler.seat import Seat
 from scheduler.wants import Want
 from scheduler.wishes import Wish
@@ -13,15 +14,27 @@ from shared.vocabulary import Priority, RunState
 
 
 def relieve(draft: Draft) -> None:
-    """Load a copy of each crowded model where memory is free and no copy is yet, one at a time.
+    """Load a copy of each crowded model where memory is free and no copy is yet, one at a time; then those for jobs.
 
     People have been sent to their runs already, so a copy takes memory from nobody: it helps those who come next. One
     whose load failed lately is not tried again.
     """
     failed = {load.model_id for load in draft.snapshot.loads if load.problem is not None}
-    for (model_id, _), seats in sorted(draft.serving.items()):
-        if model_id not in failed and seats and all(seat.run.crowded and not seat.stopped for seat in seats):
-            _copy(draft, seats)
+    crowds = [
+        seats
+        for (model_id, _), seats in sorted(draft.serving.items())
+        if model_id not in failed and seats and all(seat.run.crowded and not seat.stopped for seat in seats)
+    ]
+    for seats in sorted(crowds, key=lambda seats: _wait(draft, seats), reverse=True):
+        _copy(draft, seats)
+    copy_longest(draft)
+
+
+def _wait(draft: Draft, seats: list[Seat]) -> float:
+    """Seconds until those runs have answered everybody; as if a second for each answer while that is not known."""
+    run = seats[0].run
+    seconds = draft.forecast.job_seconds(run.model_id, run.runtime) or 1.0
+    return seconds * sum(seat.run.attended for seat in seats) / max(sum(seat.run.slots for seat in seats), 1)
 
 
 def _copy(draft: Draft, seats: list[Seat]) -> None:

@@ -1,12 +1,17 @@
-"""Whether a second copy of a model is worth its memory and its load."""
+"""Second copies of models that jobs wait for: which of them are worth their memory and their load."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from heapq import heapify, heappop, heappush
 
 from scheduler.draft import Draft
 from scheduler.evict import eviction_cost, victims
+from scheduler.loading import load_for
 from scheduler.options import Option
+from scheduler.rank import effective_class
 from scheduler.seat import Seat
 from scheduler.views import JobView
 from scheduler.wants import Want
@@ -15,7 +20,58 @@ from scheduler.wants import Want
 UNKNOWN_PATIENCE = 5.0
 
 
-def worth_another(draft: Draft, want: Want, job: JobView, seats: list[Seat]) -> Option | None:
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """Jobs that wait for slots of runs which are all taken."""
+
+    want: Want
+    #: The first of them.
+    job: JobView
+    #: Runtimes that have failed to load it.
+    skip: Collection[str]
+
+
+def copy_longest(draft: Draft) -> None:
+    """Load copies where memory is left, or idle runs can make room: within a class, the longest wait comes first.
+
+    Everybody has asked by then, so that who asked first does not take what another has more use for.
+    """
+    asking = [(_urgency(draft, backlog), backlog) for backlog in draft.backlogs if backlog.want.seats()]
+    heapify(asking)
+    absorbed: Counter[str] = Counter()
+    while asking:
+        _, backlog = heappop(asking)
+        slots = _copy(draft, backlog)
+        absorbed[backlog.job.id] += slots
+        if slots and _told(draft, backlog.want) > absorbed[backlog.job.id] - 1:
+            heappush(asking, (_urgency(draft, backlog), backlog))
+
+
+def _copy(draft: Draft, backlog: Backlog) -> int:
+    """The slots of the copy that is loaded for it; 0 when none is."""
+    want, job = backlog.want, backlog.job
+    if draft.limits.hindrance(job.shape, coming=True) is not None:
+        return 0
+    place = _worth_another(draft, want, job, want.seats())
+    if place is None or place.runtime in backlog.skip:
+        return 0
+    load_for(draft, want.wish.model, job, place)
+    return place.size.slots
+
+
+def _told(draft: Draft, want: Want) -> int:
+    """Jobs that were told to wait for a slot of these runs."""
+    return sum(reason is want.answer for reason in draft.blocked_jobs.values())
+
+
+def _urgency(draft: Draft, backlog: Backlog) -> tuple[int, float, float, str]:
+    """The lowest is first: by class, then by the wait for a slot, then by age where that is not known."""
+    job, want = backlog.job, backlog.want
+    wait = wait_for_slot(draft, want, want.seats()) or 0.0
+    return effective_class(job.shape.rank, job.queued_at, draft.snapshot.now), -wait, job.queued_at, job.id
+
+
+def _worth_another(draft: Draft, want: Want, job: JobView, seats: list[Seat]) -> Option | None:
     """A place with free memory on a host without a copy, if a job there would begin before one that waits here.
 
     Who waits longer than a load takes wins by it. Where no memory is free, runs that idle and that nobody waits for

@@ -5,20 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from scheduler.decisions import NewRun
 from scheduler.draft import Draft
 from scheduler.fetching import fetch_copy, fetch_instead
+from scheduler.loading import load_for, starting
 from scheduler.loads import Verdict, judge
 from scheduler.options import Option, find_refusals
 from scheduler.placing import Asker, find_place
 from scheduler.preempt import ASKING, give_way
 from scheduler.reasons import Code, Reason, refused
-from scheduler.replicas import worth_another
+from scheduler.replicas import Backlog
 from scheduler.seat import Seat
-from scheduler.views import JobView, RunView, Shape
+from scheduler.views import JobView, Shape
 from scheduler.wants import Want, Wants
 from shared.errors import NotFound, Problem
-from shared.vocabulary import RunState
 
 #: What those are told for whom memory is kept; the first host it names is where.
 _KEPT = frozenset({Code.FREEING, Code.FETCHING, Code.MEMORY, Code.GIVING_WAY})
@@ -51,13 +50,8 @@ def _wait_for_coming(draft: Draft, want: Want, job: JobView) -> bool:
         return False
     seat.free -= min(job.slots, seat.free)
     draft.claimed.add(seat.run.host or "")
-    draft.block(job, _starting(draft, seat.run))
+    draft.block(job, starting(seat.run))
     return True
-
-
-def _starting(draft: Draft, run: RunView) -> Reason:
-    sentence = f"{run.model} is being loaded by {run.runtime} on {run.host}"
-    return Reason(Code.STARTING, sentence, would_help=(f"{run.model} is loaded on {run.host}",))
 
 
 def _another(draft: Draft, want: Want, job: JobView) -> None:
@@ -81,12 +75,9 @@ def _another(draft: Draft, want: Want, job: JobView) -> None:
 
 
 def _replicate(draft: Draft, want: Want, job: JobView, seats: list[Seat]) -> None:
-    """Load a copy where memory is free and no copy is yet, if the wait is worth it."""
-    place = worth_another(draft, want, job, seats)
+    """Ask for a copy, which is decided on once everybody has asked; fetch the model where only that would help."""
     verdicts = _verdicts(draft, want, job)
-    if place is not None and place.runtime not in verdicts:
-        _start(draft, want, job, place)
-        return
+    draft.backlogs.append(Backlog(want, job, verdicts.keys()))
     full = _full(draft, want, seats)
     fetched = fetch_copy(draft, want, _asker(draft, want, job, verdicts), seats)
     _tell(draft, want, job, replace(full, sentence=f"{full.sentence}; {fetched.sentence}") if fetched else full)
@@ -98,7 +89,7 @@ def _load(draft: Draft, want: Want, job: JobView) -> None:
     asker = _asker(draft, want, job, verdicts)
     found = find_place(draft, want.places, asker)
     if isinstance(found, Option):
-        _start(draft, want, job, found)
+        load_for(draft, want.wish.model, job, found)
         return
     reason = fetch_instead(draft, asker, found) or found
     if reason is not None:
@@ -140,19 +131,6 @@ def _verdicts(draft: Draft, want: Want, job: JobView) -> dict[str, Verdict]:
         if verdict is not None:
             verdicts[runtime] = verdict
     return verdicts
-
-
-def _start(draft: Draft, want: Want, job: JobView, place: Option) -> None:
-    shape, model = job.shape, want.wish.model
-    new = NewRun(model.id, model.name, shape.capability, shape.spec, shape.rank, shape.runtime, shape.host)
-    run = RunView(
-        f"new:{len(draft.starts)}", RunState.PENDING, model.id, model.name, shape.capability, shape.spec,
-        shape.rank, draft.snapshot.now,
-    )  # fmt: skip
-    seat = draft.start(run, place.host, place.runtime, place.size, new)
-    seat.free -= min(job.slots, seat.free)
-    draft.limits.expect(shape)
-    draft.block(job, _starting(draft, seat.run))
 
 
 def _full(draft: Draft, want: Want, seats: list[Seat]) -> Reason:
