@@ -34,13 +34,15 @@ class _Memory:
     waiting: Waiting
     #: Hosts whose memory is kept for jobs of a shape.
     promises: dict[Shape, str]
-    jobs: frozenset[str] = field(init=False)
+    #: Jobs seen since the last whole look: a look in between leaves some out, which are not new when they come again.
+    jobs: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self.note(self.seen)
 
     def note(self, seen: Snapshot) -> None:
-        self.seen, self.jobs = seen, frozenset(job.id for job in seen.jobs)
+        self.seen = seen
+        self.jobs.update(job.id for job in seen.jobs)
 
 
 class Planner:
