@@ -15,9 +15,9 @@ from api.gateway.audio.wish import texts_of, upload_of, wish_of
 from api.gateway.audio.written import EventWriter, WholeWriter
 from api.gateway.exchange import TRANSCRIPTION, TRANSLATION, Exchange
 from api.gateway.model_names import asked_for
-from api.gateway.proxy import Proxy
+from api.gateway.openai_carrying import carried
 from api.sse import LiveResponse
-from shared.errors import BadRequest, NotFound
+from shared.errors import BadRequest
 from shared.vocabulary import Capability
 
 router = APIRouter(tags=["openai"])
@@ -62,7 +62,7 @@ async def _carried(request: Request, path: str) -> Response:
         )
     form = await request.form(max_files=_MOST_FILES, max_fields=_MOST_FIELDS)
     try:
-        response = await _answered(request, read(form, path))
+        response = await carried(request, read(form, path))
     except BaseException:
         _close(form)
         raise
@@ -72,15 +72,6 @@ async def _carried(request: Request, path: str) -> Response:
     else:
         _close(form)
     return response
-
-
-async def _answered(request: Request, exchange: Exchange) -> Response:
-    proxy: Proxy = request.app.state.proxy
-    try:
-        return await proxy.carry(request, exchange)
-    except NotFound as error:
-        error.problem = error.problem.model_copy(update={"code": "model_not_found"})
-        raise
 
 
 def _close(form: FormData) -> None:

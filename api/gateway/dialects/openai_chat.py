@@ -17,12 +17,12 @@ from api.deps import Submitter
 from api.gateway.chats import chat as chat_exchange
 from api.gateway.exchange import CHAT, Exchange
 from api.gateway.model_names import asked_for
+from api.gateway.openai_carrying import carried
 from api.gateway.pieces import reason_of, together
-from api.gateway.proxy import Proxy
 from api.gateway.reading import need, read_object, want
 from api.gateway.thinking import told_to_think
 from api.sse import KEEP_ALIVE, MEDIA_TYPE, frame
-from shared.errors import NotFound, Problem
+from shared.errors import Problem
 from shared.vocabulary import Capability
 
 router = APIRouter(tags=["openai"])
@@ -32,13 +32,7 @@ shapes.register(shapes.OPENAI, "/v1/chat/")
 @router.post(CHAT, response_class=Response)
 async def chat(request: Request, caller: Submitter) -> Response:
     """Answer a chat on a ready run of `model`, or on one that is started for it; `stream` streams."""
-    exchange = read(await read_object(request))
-    proxy: Proxy = request.app.state.proxy
-    try:
-        return await proxy.carry(request, exchange)
-    except NotFound as error:
-        error.problem = error.problem.model_copy(update={"code": "model_not_found"})
-        raise
+    return await carried(request, read(await read_object(request)))
 
 
 def read(asked: dict[str, Any]) -> Exchange:

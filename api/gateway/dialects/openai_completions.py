@@ -15,8 +15,8 @@ from api.deps import Submitter
 from api.gateway import old_logprobs
 from api.gateway.exchange import COMPLETION, Exchange
 from api.gateway.model_names import asked_for
+from api.gateway.openai_carrying import carried
 from api.gateway.pieces import together
-from api.gateway.proxy import Proxy
 from api.gateway.reading import read_object, want
 from api.sse import KEEP_ALIVE, MEDIA_TYPE, frame
 from shared.errors import InvalidParameters, Problem
@@ -29,8 +29,7 @@ shapes.register(shapes.OPENAI, COMPLETION)
 @router.post(COMPLETION, response_class=Response)
 async def complete(request: Request, caller: Submitter) -> Response:
     """Go on with a text, on a ready run of `model` or on one that is started for it; `stream` streams."""
-    proxy: Proxy = request.app.state.proxy
-    return await proxy.carry(request, read(await read_object(request)))
+    return await carried(request, read(await read_object(request)))
 
 
 def read(asked: dict[str, Any]) -> Exchange:

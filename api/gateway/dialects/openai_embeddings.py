@@ -14,7 +14,7 @@ from api import shapes
 from api.deps import Submitter
 from api.gateway.exchange import EMBEDDING, Exchange
 from api.gateway.model_names import asked_for
-from api.gateway.proxy import Proxy
+from api.gateway.openai_carrying import carried
 from api.gateway.reading import read_object, want
 from shared.errors import InvalidParameters
 from shared.vocabulary import Capability
@@ -26,8 +26,7 @@ shapes.register(shapes.OPENAI, EMBEDDING)
 @router.post(EMBEDDING, response_class=Response)
 async def embed(request: Request, caller: Submitter) -> Response:
     """Vectors for texts, on a ready run of `model` or on one that is started for it."""
-    proxy: Proxy = request.app.state.proxy
-    return await proxy.carry(request, read(await read_object(request)))
+    return await carried(request, read(await read_object(request)))
 
 
 def read(asked: dict[str, Any]) -> Exchange:

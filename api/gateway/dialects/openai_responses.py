@@ -15,7 +15,7 @@ from api.deps import Reader, Submitter
 from api.gateway.chats import chat
 from api.gateway.exchange import CHAT, Exchange
 from api.gateway.model_names import asked_for
-from api.gateway.proxy import Proxy
+from api.gateway.openai_carrying import carried
 from api.gateway.reading import read_object, want
 from api.gateway.responses import answer
 from api.gateway.responses.request import chat_of
@@ -30,12 +30,7 @@ shapes.register(shapes.OPENAI, "/v1/responses")
 @router.post("/v1/responses", response_class=Response)
 async def respond(request: Request, caller: Submitter) -> Response:
     """Answer `input` on a ready run of `model`, or on one that is started for it; `stream` streams events."""
-    proxy: Proxy = request.app.state.proxy
-    try:
-        return await proxy.carry(request, read(await read_object(request)))
-    except NotFound as error:
-        error.problem = error.problem.model_copy(update={"code": "model_not_found"})
-        raise
+    return await carried(request, read(await read_object(request)))
 
 
 @router.post("/v1/responses/{response_id}/cancel", response_class=Response)
