@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import replace
 from typing import Any
 
 from sqlalchemy.orm import Session
 
 from api.gateway import model_names
-from api.gateway.defaults import CONTEXT, SYSTEM
+from api.gateway.defaults import CONTEXT, SYSTEM, filled
 from api.gateway.model_names import Found
 from shared.errors import InvalidParameters, NotFound
 from shared.jobs.intake import Submission
 from shared.kinds import kinds
 from shared.kinds.download import Download
+from shared.kinds.inference import Inference
 
 
 def resolved(session: Session, submissions: Iterable[Submission], default: str | None) -> list[Submission]:
@@ -55,4 +56,36 @@ def _resolved(submission: Submission, found: Found | None) -> Submission:
     given = params.get("defaults", {})
     if unsaid and "defaults" in fields and isinstance(given, dict):
         params["defaults"] = unsaid | given
+    _load(params, fields, found)
+    if submission.kind == Inference.name:
+        _instruct(params, found)
     return replace(submission, params=params)
+
+
+def _load(params: dict[str, Any], fields: Collection[str], found: Found) -> None:
+    """The alias's context, where the job says nothing of one."""
+    spec = params.get("spec", {})
+    if CONTEXT in found.defaults and "spec" in fields and isinstance(spec, dict) and spec.get(CONTEXT) is None:
+        params["spec"] = {**spec, CONTEXT: found.defaults[CONTEXT]}
+
+
+def _instruct(params: dict[str, Any], found: Found) -> None:
+    """The alias's system message, at the head of chats that have none; the lines of a file are left as they are."""
+    if not found.defaults.get(SYSTEM):
+        return
+    said = {SYSTEM: found.defaults[SYSTEM]}
+    prompt, requests = params.get("prompt"), params.get("requests")
+    if isinstance(prompt, str) and requests is None:
+        del params["prompt"]
+        params["requests"] = [filled({"messages": [{"role": "user", "content": prompt}]}, said)]
+    elif isinstance(requests, list):
+        params["requests"] = [_instructed(each, said) for each in requests]
+
+
+def _instructed(request: Any, said: dict[str, Any]) -> Any:
+    """A body, or an OpenAI batch line with one in it."""
+    if not isinstance(request, dict):
+        return request
+    if isinstance(body := request.get("body"), dict):
+        return {**request, "body": filled(body, said)}
+    return filled(request, said)

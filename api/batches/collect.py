@@ -66,7 +66,7 @@ def _part(session: Session, door: FrontDoor, dialect: Dialect, part: Part, into:
     for index, (_, line) in enumerate(lines(door.store, file.id, file.size)):
         written = json.loads(line)
         if following is not None and following[0] == index:
-            word, said = _answer(dialect, part, written, following[1])
+            word, said = _answer(dialect, into.endpoint, part, written, following[1])
             following = next(finished, None)
         elif failure is not None:
             word, said = _refusal(dialect, written, failure)
@@ -75,10 +75,12 @@ def _part(session: Session, door: FrontDoor, dialect: Dialect, part: Part, into:
         into.put(word, json.dumps(said, ensure_ascii=False).encode())
 
 
-def _answer(dialect: Dialect, part: Part, written: dict[str, Any], data: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+def _answer(
+    dialect: Dialect, endpoint: str, part: Part, written: dict[str, Any], data: dict[str, Any]
+) -> tuple[str, dict[str, Any]]:
     if "error" in data:
         return _refusal(dialect, written, Problem.model_validate(data["error"]))
-    asked = dialect.read(written["asked"], written["url"] if not dialect.together else "")
+    asked = dialect.read(written["asked"], endpoint)
     said = asked.exchange.whole(data["response"] | {"model": part.model})
     return "completed", dialect.answered(asked.custom_id, said)
 
@@ -106,6 +108,8 @@ class _Files:
 
     def __init__(self, door: FrontDoor, row: Batch) -> None:
         self._door, self._row = door, row
+        #: What the lines ask, as the client wrote it.
+        self.endpoint = row.endpoint
         self._together = dialect_of(row.dialect).together
         self._sinks: dict[str, Sink] = {}
         self.counts: Counter[str] = Counter(completed=0, failed=0)

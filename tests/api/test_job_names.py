@@ -26,6 +26,22 @@ def test_a_job_by_alias_has_its_model_host_and_defaults(door: Served, fleet: Fle
     assert job["params"]["defaults"] == {"seed": 2, "temperature": 0.5}
 
 
+def test_a_job_by_alias_is_instructed_and_loaded_as_a_chat_would_be(door: Served, fleet: Fleet) -> None:
+    told = {"model": "echo", "system": "Be brief.", "context": 2048}
+    assert door.client.put("/v1/models/aliases/brief", json=told).status_code == 200
+    system, user = {"role": "system", "content": "Be brief."}, {"role": "user", "content": "hi"}
+    params = submitted(door, model="brief")["params"]
+    assert (params["requests"], params["spec"]) == ([{"messages": [system, user]}], {"context": 2048})
+    own = {"role": "system", "content": "Be long."}
+    bodies = [{"messages": [user]}, {"messages": [own, user]}, {"body": {"messages": [user]}, "custom_id": "a"}]
+    answer = door.post(
+        "/v1/jobs", {"kind": "inference", "params": {"model": "brief", "requests": bodies, "spec": {"context": 512}}}
+    )
+    params = answer.json()["params"]
+    assert [each.get("body", each)["messages"][0] for each in params["requests"]] == [system, own, system]
+    assert params["spec"] == {"context": 512}
+
+
 @pytest.mark.parametrize("name", ["echo:latest", "ECHO:latest"])
 def test_a_job_may_use_any_name_that_a_chat_may(door: Served, fleet: Fleet, name: str) -> None:
     assert submitted(door, model=name)["model"] == "echo"

@@ -39,3 +39,15 @@ def test_bad_lines_are_told_and_the_rest_is_answered(tmp_path: Path) -> None:
         assert {name: answer["status_code"] for name, answer in errors.items()} == {
             None: 400, "no-model": 404, "elsewhere": 400,
         }  # fmt: skip
+
+
+def test_responses_are_answered_as_responses(tmp_path: Path) -> None:
+    with running(tmp_path) as stack:
+        url = "/v1/responses"
+        lines = [{"custom_id": word, "url": url, "body": {"model": "echo", "input": word}} for word in ("one", "two")]
+        batch = until_over(stack, upload(stack, lines, endpoint=url)["id"])
+        said = {line["custom_id"]: line["response"]["body"] for line in file_lines(stack, batch["output_file_id"])}
+        assert {name: (body["object"], body["output"][0]["content"][0]["text"]) for name, body in said.items()} == {
+            "one": ("response", "one"),
+            "two": ("response", "two"),
+        }
