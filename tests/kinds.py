@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from shared.errors import Cancelled, NotFound
 from shared.kinds.contract import FleetStore, ModelStore
-from shared.protocol import Acquired
+from shared.protocol import Acquired, Transfer
 from shared.runtimes import Endpoint, InstalledModel, RunSpec
 from shared.units import Bytes
 from shared.vocabulary import Capability
@@ -107,6 +107,9 @@ class LocalContext:
     def emit(self, text: str) -> None:
         self.emitted.append(text)
         self.spoke.set()
+
+    def measured(self, transfers: Sequence[Transfer]) -> None:
+        raise NotImplementedError
 
     def raise_if_cancelled(self) -> None:
         if self.cancelled.is_set():

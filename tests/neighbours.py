@@ -13,7 +13,6 @@ import httpx2
 
 from shared.errors import Unavailable
 from shared.kinds.contract import FleetStore
-from shared.protocol import Transfer
 from shared.store import grant
 from shared.store.grant import Grant
 from shared.store.wire import KnownModel, Peer, Shelf, ShelfFile, ShelfModel, Sourced, SourcedFile, Sources
@@ -102,8 +101,6 @@ class Neighbours(AloneInTheFleet):
 @dataclass
 class FleetContext(StoreContext):
     neighbours: FleetStore = field(default_factory=AloneInTheFleet)
-    #: What the last download measured.
-    transfers: list[Transfer] = field(default_factory=list)
 
     @property
     def fleet(self) -> FleetStore:

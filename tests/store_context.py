@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -12,7 +12,7 @@ from shared.downloads.room import Room
 from shared.downloads.throttle import Throttle
 from shared.errors import Cancelled
 from shared.kinds.contract import Files, FleetStore, Items, ModelStore
-from shared.protocol import Acquired, Progress
+from shared.protocol import Acquired, Progress, Transfer
 from shared.runtimes import Endpoint, InstalledModel, RunSpec
 from shared.units import GIB, Bytes
 from tests.alone import AloneInTheFleet
@@ -98,6 +98,8 @@ class StoreContext:
     lines: list[str] = field(default_factory=list)
     phases: list[str] = field(default_factory=list)
     reports: list[Progress] = field(default_factory=list)
+    #: What the last download measured.
+    transfers: list[Transfer] = field(default_factory=list)
     throttle: Throttle = field(default_factory=Throttle)
     room: Room = field(default_factory=Room)
     offline: bool = False
@@ -117,6 +119,9 @@ class StoreContext:
 
     def emit(self, text: str) -> None:
         raise NotImplementedError
+
+    def measured(self, transfers: Sequence[Transfer]) -> None:
+        self.transfers = list(transfers)
 
     def raise_if_cancelled(self) -> None:
         if self.cancelled.is_set():

@@ -6,7 +6,7 @@ import io
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any, BinaryIO, cast
 
@@ -23,6 +23,7 @@ from shared.protocol import (
     Output,
     Progress,
     Release,
+    Transfer,
 )
 from shared.runtimes import RunSpec
 from shared.vocabulary import RunState
@@ -117,6 +118,7 @@ class AttemptContext:
         self._store = store
         self._status = AttemptStatus(job_id=self.job_id, attempt=self.attempt, worker=worker)
         self._acquired: dict[str, Acquire] = {}
+        self.transfers: list[Transfer] = []
         self.cancelled = threading.Event()
         self.fenced = threading.Event()
         self.handed_back = threading.Event()
@@ -143,6 +145,9 @@ class AttemptContext:
 
     def emit(self, text: str) -> None:
         self._tell(Output(job_id=self.job_id, attempt=self.attempt, worker=self.worker, text=text))
+
+    def measured(self, transfers: Sequence[Transfer]) -> None:
+        self.transfers = list(transfers)
 
     def raise_if_cancelled(self) -> None:
         self.raise_if_fenced()

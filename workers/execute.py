@@ -19,7 +19,16 @@ from pydantic import ValidationError
 from shared.errors import Cancelled, CidermillError, ExecutionError, HandedBack, InvalidInput, LeaseLost, Problem
 from shared.kinds import kinds
 from shared.kinds.contract import Result
-from shared.protocol import Assignment, AttemptRef, AttemptStatus, Claim, FinishedAttempt, Outcome, RunRef
+from shared.protocol import (
+    Assignment,
+    AttemptRef,
+    AttemptStatus,
+    Claim,
+    FinishedAttempt,
+    Outcome,
+    RunRef,
+    Transfer,
+)
 from workers.context import AttemptContext
 from workers.frontdoor import FrontDoor
 from workers.outbox import Outbox
@@ -162,15 +171,15 @@ def perform(assignment: Assignment, context: AttemptContext) -> FinishedAttempt 
     try:
         result = _kind_result(assignment, context)
         context.items.flush()
-        return _finished(assignment, Outcome.SUCCEEDED, result=result)
+        return _finished(assignment, context.transfers, Outcome.SUCCEEDED, result=result)
     except LeaseLost:
         return None
     except Cancelled as error:
-        return _finished(assignment, Outcome.CANCELLED, error=error.problem)
+        return _finished(assignment, context.transfers, Outcome.CANCELLED, error=error.problem)
     except HandedBack:
-        return _finished(assignment, Outcome.RELEASED)
+        return _finished(assignment, context.transfers, Outcome.RELEASED)
     except CidermillError as error:
-        return _finished(assignment, Outcome.FAILED, error=_as_execution(error))
+        return _finished(assignment, context.transfers, Outcome.FAILED, error=_as_execution(error))
     except Exception as error:
         log.exception("kind raised", kind=assignment.kind, job=assignment.job_id)
         problem = Problem(
@@ -180,7 +189,7 @@ def perform(assignment: Assignment, context: AttemptContext) -> FinishedAttempt 
             fix="this is a bug: please report it with the worker's log",
             retryable=True,
         )
-        return _finished(assignment, Outcome.FAILED, error=problem)
+        return _finished(assignment, context.transfers, Outcome.FAILED, error=problem)
 
 
 def _kind_result(assignment: Assignment, context: AttemptContext) -> Result:
@@ -210,7 +219,11 @@ def _as_execution(error: CidermillError) -> Problem:
 
 
 def _finished(
-    assignment: Assignment, outcome: Outcome, result: Result | None = None, error: Problem | None = None
+    assignment: Assignment,
+    transfers: list[Transfer],
+    outcome: Outcome,
+    result: Result | None = None,
+    error: Problem | None = None,
 ) -> FinishedAttempt:
     return FinishedAttempt(
         job_id=assignment.job_id,
@@ -219,5 +232,5 @@ def _finished(
         result=result.data if result else None,
         error=error,
         installs=result.installs if result else [],
-        transfers=result.transfers if result else [],
+        transfers=transfers,
     )

@@ -48,10 +48,7 @@ def gc(
         return done
     lines = [{**line, "verdict": word} for word, part in _PARTS for line in swept[part]]
     show_list(lines, _SWEPT, as_json=False, empty="No models are installed.")
-    if swept["dry_run"]:
-        remark(f"Nothing was deleted: {size(swept['frees'])} would be free. To do it, add --yes")
-    else:
-        remark(f"{size(swept['frees'])} freed")
+    remark(_swept(swept))
     return done
 
 
@@ -86,6 +83,14 @@ def _await(client: Client, jobs: list[str], *, quiet: bool) -> tuple[int, list[J
         return Exit.OK, []
     followed = follow(client, jobs, quiet=quiet)
     return followed.code, [followed.jobs[job] for job in jobs if job in followed.jobs]
+
+
+def _swept(swept: Json) -> str:
+    if not swept["removed"]:
+        return "Nothing is to be deleted"
+    if swept["dry_run"]:
+        return f"Nothing was deleted: {size(swept['frees'])} would be free. To do it, add --yes"
+    return f"{size(swept['frees'])} freed"
 
 
 def _verdict(job: Json) -> str:

@@ -43,6 +43,8 @@ class Watch:
         self.interrupt.set()
         self._threads.shutdown(wait=False, cancel_futures=True)
         self._report(None)
+        # What broke off or was cancelled came at some rate, too.
+        self.context.measured(self.speed.transfers())
 
     def note(self, line: str) -> None:
         """A line for the job's log, from any thread."""

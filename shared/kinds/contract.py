@@ -53,8 +53,6 @@ class Result(BaseModel):
 
     data: dict[str, Any] = {}
     installs: list[InstallRecord] = []
-    #: What came to this host from where, and how fast.
-    transfers: list[Transfer] = []
 
 
 class Catalog(Protocol):
@@ -131,6 +129,9 @@ class Context(Protocol):
 
     def emit(self, text: str) -> None:
         """A piece of streamed output, for those who follow the job."""
+
+    def measured(self, transfers: Sequence[Transfer]) -> None:
+        """What came to this host from where, and how fast: told with the end of the attempt, whatever that is."""
 
     def raise_if_cancelled(self) -> None:
         """Raises Cancelled when somebody cancelled the job, LeaseLost when the attempt is no longer ours."""

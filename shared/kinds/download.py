@@ -82,7 +82,7 @@ class Download(Kind):
             # After it, so that a download which was taken up late finds its own bytes.
             if freed := leftovers.sweep(context.store()):
                 watch.note(f"{format_bytes(freed)} of downloads that nobody went on with for 30 days are removed")
-        return Result(data=_summary(reference, installs), installs=installs, transfers=watch.speed.transfers())
+        return Result(data=_summary(reference, installs), installs=installs)
 
     def _install(self, reference: ModelRef, watch: Watch) -> list[InstallRecord]:
         if reference.provider is Provider.LOCAL:

@@ -94,6 +94,7 @@ def test_a_model_is_verified_mended_swept_and_removed(mill: Mill, hub: HubServer
     assert mill("models", "gc", "--older-than", "0", "--yes").returncode == Exit.OK
     assert not weights.exists()
     assert mill.json("models", "info", "org/tiny")["hosts"] == []
+    assert "Nothing is to be deleted" in mill("models", "gc", "--older-than", "0").stderr
     assert mill("models", "rm", "org/tiny").returncode == Exit.OK
 
 

@@ -347,6 +347,7 @@ def test_a_cancelled_download_ends_within_a_second_and_keeps_its_bytes(context: 
         download(context)
     assert time.monotonic() - cancelled[0] < soon(1.0)
     assert [path.stat().st_size for path in partials(context)] == [400_000]
+    assert [(came.source, came.bytes) for came in context.transfers] == [("hub", 400_000)]
     context.cancelled.clear()
     assert Path(download(context).path).read_bytes() == WEIGHTS
     assert hub.content_requests()[-1].range == "bytes=400000-"

@@ -90,7 +90,7 @@ def fetched(hub: HubServer, tmp_path: Path, files: dict[str, bytes], *offers: Mi
     """A download on a host with these neighbours; what arrived is what was published."""
     commit = hub.add("org/tiny", files).commit
     context = FleetContext(tmp_path, hub=hub.url, neighbours=Neighbours(list(offers), files))
-    context.transfers = Download(model="org/tiny").run(context).transfers
+    Download(model="org/tiny").run(context)
     snapshot = tmp_path / "hub" / "models--org--tiny" / "snapshots" / commit
     assert {path.name: path.read_bytes() for path in snapshot.iterdir()} == files
     return context
