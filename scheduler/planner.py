@@ -19,7 +19,7 @@ from scheduler.lines import Waiting, line_up
 from scheduler.plan import decide, look
 from scheduler.views import JobView, RunView, Shape, Snapshot
 
-#: A fleet of so many hosts is planned whole each time, which takes no longer than to find out what changed.
+#: A fleet of so many hosts is planned whole each time, which is quick enough, and misses nothing.
 _FEW_HOSTS = 64
 #: After more events than this a whole plan is hardly dearer.
 _MANY = 64
