@@ -1,15 +1,19 @@
-"""Other gateways in front of the same engine, where they are installed: nginx, and LiteLLM's proxy."""
+"""Other gateways in front of the same engine: nginx where it is installed, LiteLLM's proxy where it can be."""
 
 from __future__ import annotations
 
 import os
 import shutil
-import socket
 import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+import httpx2
+import pytest
+
+from tests.clients.environments import python_with
 from tests.waiting import eventually
 from workers.port import free_port
 
@@ -33,48 +37,72 @@ model_list:
     litellm_params: {{model: openai/echo, api_base: "{engine}/v1", api_key: none}}
 general_settings: {{dangerously_permit_weak_or_unset_master_key: true}}
 """
+_LITELLM_PACKAGE = "litellm[proxy]==1.106.2"
 #: LiteLLM asks the web for the prices of models otherwise.
 _OFFLINE = {"LITELLM_LOCAL_MODEL_COST_MAP": "True"}
+#: Seconds to start: LiteLLM imports for a minute when the disk is cold and others use the processor.
+_START = 240.0
 
 
 @contextmanager
 def peers(folder: Path, engine: str) -> Iterator[dict[str, str]]:
-    """Their URLs by name, for the length of a block."""
+    """Their URLs by name, for the length of a block; each that is there answers."""
+    programs = {"nginx": shutil.which("nginx"), "litellm": _installed_litellm()}
     with ExitStack() as stack:
-        yield {name: stack.enter_context(start(folder, engine)) for name, start in _PEERS.items() if shutil.which(name)}
+        yield {
+            name: stack.enter_context(_PEERS[name](folder, program, engine))
+            for name, program in programs.items()
+            if program is not None
+        }
+
+
+def _installed_litellm() -> str | None:
+    """In an environment of its own, built once; `None`, and why, where the registry cannot be reached."""
+    try:
+        return str(python_with(_LITELLM_PACKAGE).parent / "litellm")
+    except pytest.skip.Exception as reason:
+        sys.stderr.write(f"without LiteLLM: {reason}\n")
+        return None
 
 
 @contextmanager
-def _nginx(folder: Path, engine: str) -> Iterator[str]:
+def _nginx(folder: Path, program: str, engine: str) -> Iterator[str]:
     port, config = free_port(), folder / "nginx.conf"
     config.write_text(_NGINX.format(folder=folder, engine=engine.removeprefix("http://"), port=port))
-    with _process(["nginx", "-c", str(config)], port, folder / "nginx.log"):
-        yield f"http://127.0.0.1:{port}"
+    url = f"http://127.0.0.1:{port}"
+    with _process([program, "-c", str(config)], f"{url}/health", folder / "nginx.log"):
+        yield url
 
 
 @contextmanager
-def _litellm(folder: Path, engine: str) -> Iterator[str]:
+def _litellm(folder: Path, program: str, engine: str) -> Iterator[str]:
     port, config = free_port(), folder / "litellm.yaml"
     config.write_text(_LITELLM.format(engine=engine))
-    with _process(["litellm", "--config", str(config), "--port", str(port)], port, folder / "litellm.log"):
-        yield f"http://127.0.0.1:{port}"
+    url = f"http://127.0.0.1:{port}"
+    command = [program, "--config", str(config), "--host", "127.0.0.1", "--port", str(port)]
+    with _process(command, f"{url}/health/liveliness", folder / "litellm.log"):
+        yield url
 
 
 @contextmanager
-def _process(command: list[str], port: int, log: Path) -> Iterator[None]:
+def _process(command: list[str], health: str, log: Path) -> Iterator[None]:
+    """Runs until the end of the block, which begins once it answers. Raises AssertionError with its last words."""
     with log.open("wb") as output:
         process = subprocess.Popen(command, stdout=output, stderr=output, env=os.environ | _OFFLINE)
+
+    def answers() -> bool:
+        assert process.poll() is None, f"{command[0]} ended: {log.read_text(errors='replace')[-1000:]}"
+        try:
+            return httpx2.get(health, trust_env=False).status_code == 200
+        except httpx2.TransportError:
+            return False
+
     try:
-        eventually(lambda: _listens(port), 60, 0.2)
+        eventually(answers, _START, 0.2)
         yield
     finally:
         process.terminate()
-        process.wait(10)
-
-
-def _listens(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
+        process.wait(30)
 
 
 _PEERS = {"nginx": _nginx, "litellm": _litellm}
