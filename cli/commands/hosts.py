@@ -102,15 +102,15 @@ def join(
 
 
 @app.command()
-def drain(name: Name) -> None:
+def drain(name: Name, as_json: options.AsJson = False) -> None:
     """Give a host no new work and stop its idle runs; what runs there ends in peace."""
-    _tell(name, "drain")
+    _tell(name, "drain", as_json=as_json)
 
 
 @app.command()
-def undrain(name: Name) -> None:
+def undrain(name: Name, as_json: options.AsJson = False) -> None:
     """Give a drained or cordoned host work again."""
-    _tell(name, "uncordon")
+    _tell(name, "uncordon", as_json=as_json)
 
 
 def _from_elsewhere(url: str) -> str:
@@ -125,23 +125,24 @@ Marks = Annotated[list[str], typer.Argument(metavar="MARK", help="KEY=VALUE sets
 
 
 @app.command()
-def label(name: Name, marks: Marks) -> None:
+def label(name: Name, marks: Marks, as_json: options.AsJson = False) -> None:
     """Set or take away labels, by which jobs select hosts."""
     gone, kept = _read_marks(marks)
     with connect() as client:
         host = client.patch(f"/v1/hosts/{name}", {"labels": dict.fromkeys(gone) | labels(kept)})
-    typer.echo(", ".join(f"{key}={value}" for key, value in host["labels"].items()) or f"{name} has no labels")
+    said = ", ".join(f"{key}={value}" for key, value in host["labels"].items())
+    _show(host, said or f"{name} has no labels", as_json=as_json)
 
 
 @app.command()
-def taint(name: Name, marks: Marks) -> None:
+def taint(name: Name, marks: Marks, as_json: options.AsJson = False) -> None:
     """Set or take away taints: work that does not tolerate them stays away."""
     gone, kept = _read_marks(marks)
     with connect() as client:
         have = client.get(f"/v1/hosts/{name}")["taints"]
         stay = [one for one in have if one not in gone and one.partition("=")[0] not in gone]
         host = client.patch(f"/v1/hosts/{name}", {"taints": [*stay, *kept]})
-    typer.echo(", ".join(host["taints"]) or f"{name} has no taints")
+    _show(host, ", ".join(host["taints"]) or f"{name} has no taints", as_json=as_json)
 
 
 @app.command()
@@ -149,12 +150,13 @@ def maintenance(
     name: Name,
     reason: Annotated[str | None, typer.Option(help="Why; waiting jobs are told.")] = None,
     off: Annotated[bool, typer.Option("--off", help="End it.")] = False,
+    as_json: options.AsJson = False,
 ) -> None:
     """Drain a host for a reason; with --off it takes work again."""
     if off:
-        _tell(name, "uncordon")
+        _tell(name, "uncordon", as_json=as_json)
         return
-    _tell(name, "maintenance", {"reason": reason or "maintenance"})
+    _tell(name, "maintenance", {"reason": reason or "maintenance"}, as_json=as_json)
 
 
 def _read_marks(marks: list[str]) -> tuple[list[str], list[str]]:
@@ -162,10 +164,14 @@ def _read_marks(marks: list[str]) -> tuple[list[str], list[str]]:
     return [mark[:-1] for mark in marks if mark.endswith("-")], [mark for mark in marks if not mark.endswith("-")]
 
 
-def _tell(name: str, what: str, body: Json | None = None) -> None:
+def _tell(name: str, what: str, body: Json | None = None, *, as_json: bool) -> None:
     with connect() as client:
         host = client.post(f"/v1/hosts/{name}/{what}", body)
-    typer.echo(f"{host['name']} {_state(host)}")
+    _show(host, f"{host['name']} {_state(host)}", as_json=as_json)
+
+
+def _show(host: Json, said: str, *, as_json: bool) -> None:
+    emit(host) if as_json else typer.echo(said)
 
 
 _SHOWN_ABOVE = {"ceiling", "ceiling_bound", "runs_memory", "guard_reason", "disk_free", "disk_reserve"}

@@ -123,12 +123,14 @@ def explain(
 
 
 @app.command()
-def stop(run_ids: Annotated[list[str], typer.Argument(metavar="ID", help="The runs.")]) -> None:
+def stop(
+    run_ids: Annotated[list[str], typer.Argument(metavar="ID", help="The runs.")], as_json: options.AsJson = False
+) -> None:
     """Stop runs; their memory is free when they are stopped."""
     with connect() as client:
         for run_id in run_ids:
             run = client.post(f"/v1/runs/{run_id}/stop")
-            typer.echo(f"{run_id} {run['state']}")
+            emit(run) if as_json else typer.echo(f"{run_id} {run['state']}")
 
 
 @app.command()

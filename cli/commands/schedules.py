@@ -97,15 +97,15 @@ def rm(names: Annotated[list[str], typer.Argument(metavar="NAME", help="The sche
 
 
 @app.command()
-def pause(name: Name) -> None:
+def pause(name: Name, as_json: options.AsJson = False) -> None:
     """Submit nothing until it is resumed."""
-    _tell(name, "pause")
+    _tell(name, "pause", as_json=as_json)
 
 
 @app.command()
-def resume(name: Name) -> None:
+def resume(name: Name, as_json: options.AsJson = False) -> None:
     """Go on with the next time from now."""
-    _tell(name, "resume")
+    _tell(name, "resume", as_json=as_json)
 
 
 @app.command()
@@ -116,7 +116,8 @@ def run(name: Name, as_json: options.AsJson = False) -> None:
     emit(job) if as_json else typer.echo(job["id"])
 
 
-def _tell(name: str, what: str) -> None:
+def _tell(name: str, what: str, *, as_json: bool) -> None:
     with connect() as client:
         kept = client.post(f"/v1/schedules/{quote(name)}/{what}")
-    typer.echo(f"{kept['name']} {'paused' if kept['paused'] else 'next at ' + iso(kept['next_at'])}")
+    said = f"{kept['name']} {'paused' if kept['paused'] else 'next at ' + iso(kept['next_at'])}"
+    emit(kept) if as_json else typer.echo(said)
