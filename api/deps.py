@@ -121,7 +121,7 @@ async def _logged(request: Request, who: Caller) -> AsyncIterator[Caller]:
     except CidermillError as error:
         outcome = error.problem.code
         raise
-    except Exception as error:
+    except Exception as error:  # whatever it was goes on; the log says that the deed did not end well
         outcome = type(error).__name__
         raise
     finally:
