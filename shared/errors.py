@@ -5,6 +5,7 @@
     │   ├── ProtocolMismatch               426   the worker speaks a version of the protocol that we do not
     │   ├── InvalidParameters              422   well-formed, but a field is wrong
     │   ├── UnsupportedEncoding            415   the body is compressed
+    │   ├── ContextExceeded                400   the request is longer than the context of the run
     │   └── CannotFit                      422   no host could ever run it
     ├── Unauthorized                       401
     │   └── Forbidden                      403
@@ -108,6 +109,19 @@ class UnsupportedEncoding(BadRequest):
 
     status = 415
     code = "unsupported_encoding"
+
+
+class ContextExceeded(BadRequest):
+    """The request is longer than the context of the run."""
+
+    # OpenAI's word; clients shorten their history when they read it.
+    code = "context_length_exceeded"
+
+    @property
+    def tokens(self) -> int | None:
+        """What the request has, where the engine told that."""
+        tokens = self.problem.details.get("tokens")
+        return tokens if isinstance(tokens, int) else None
 
 
 class CannotFit(BadRequest):

@@ -18,11 +18,11 @@ ECHO = InstalledModel(id="mdl_echo", name="echo", format=Format.ECHO, path="", s
 
 @contextmanager
 def running(
-    runtime: str, model: InstalledModel = ECHO, *, slots: int | None = None, **params: Any
+    runtime: str, model: InstalledModel = ECHO, *, slots: int | None = None, context: int | None = None, **params: Any
 ) -> Iterator[RunProcess]:
     """A run that is ready; ended, whatever happens."""
     engine = discover()[runtime]
-    process = RunProcess.start(engine.plan(RunSpec(slots=slots, params=params), model, free_port()))
+    process = RunProcess.start(engine.plan(RunSpec(context=context, slots=slots, params=params), model, free_port()))
     try:
         process.wait_ready(engine.diagnose)
         yield process

@@ -9,13 +9,14 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from api.deps import FrontDoor
-from api.gateway import defaults
+from api.gateway import defaults, room
 from api.gateway.exchange import Exchange
 from api.gateway.model_names import Found
 from api.gateway.routing import LONGEST_WAIT, Candidate, Load, wait
 from shared.errors import Busy, CidermillError, Problem, Unavailable, revive
 from shared.runs import queries, service
 from shared.runs.service import RunWish
+from shared.runtimes import RunSpec
 from shared.tables import Host, Model, Run
 
 #: Seconds to wait for a run that has no place, when nobody knows for how long.
@@ -34,13 +35,15 @@ def start(door: FrontDoor, found: Found, exchange: Exchange) -> str:
         capability=exchange.capability,
         host=found.host,
         priority=exchange.priority,
-        spec=defaults.loaded(exchange.spec, found.defaults),
+        spec=_spec(found, exchange),
     )
     with door.write(wake=True) as session:
         # The lock lets requests that come at once find one another's run instead of starting one each.
         session.get(Model, found.model.id, with_for_update=True)
         _check_hosts(session)
         started = queries.serving(session, found.model.id, exchange.capability, found.host)
+        if exchange.tokens:
+            started = [run for run in started if queries.context_of(run) > exchange.tokens]
         return started[0].id if started else service.start(session, wish)
 
 
@@ -93,6 +96,16 @@ def why_not(door: FrontDoor, run_id: str) -> CidermillError:
     gone = Unavailable(problem.what, problem.why, problem.fix)
     gone.problem = revive(problem).problem
     return gone
+
+
+def _spec(found: Found, exchange: Exchange) -> RunSpec:
+    """How to load the model: as was asked, with more context for what is known to need more."""
+    spec = defaults.loaded(exchange.spec, found.defaults)
+    if exchange.tokens < (spec.context or 1):
+        return spec
+    answer = exchange.body.get("max_tokens") or exchange.body.get("max_completion_tokens")
+    context = room.wanted(exchange.model, exchange.tokens, answer, found.model.context)
+    return spec.model_copy(update={"context": context})
 
 
 def _check_hosts(session: Session) -> None:

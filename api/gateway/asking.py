@@ -1,4 +1,4 @@
-"""Asking a run: at a seat, and once more at another when the run goes away before anything was told."""
+"""Asking a run, and while nothing was told once more another: in place of one that went away, or that is too small."""
 
 from __future__ import annotations
 
@@ -16,9 +16,10 @@ from api.gateway.exchange import Exchange, Writer
 from api.gateway.names import Names
 from api.gateway.refusal import Lost, refusal, refused_by_agent, went_away
 from api.gateway.seats import Seat, Seats
+from api.gateway.tries import Tries
 from api.gateway.upload import Form
 from shared.engine_pass import REFUSED
-from shared.errors import Unavailable
+from shared.errors import CannotFit, ContextExceeded, Unavailable
 
 
 class Asking:
@@ -33,23 +34,20 @@ class Asking:
 
     async def whole(self, exchange: Exchange) -> bytes:
         """The engine's answer, in which the model is called as the client did. Raises CidermillError."""
-        lost: list[str] = []
+        tries = Tries(exchange)
         while True:
-            seat = await self._seat(exchange, lost)
+            seat = await self._seat(tries)
             try:
                 async with self._asked(seat, exchange) as reply:
                     return Names(seat.served_name, exchange.model).restore(await reply.read())
-            except Lost as error:
-                lost.append(seat.run_id)
-                if len(lost) > 1:
-                    raise error.problem from error
+            except (Lost, ContextExceeded) as error:
+                tries.again(seat, error)
 
     async def stream(self, exchange: Exchange, writer: Writer) -> AsyncGenerator[bytes, None]:
         """The answer as the client reads it, a piece for each that came. Raises CidermillError."""
-        lost: list[str] = []
-        told = False
+        tries, told = Tries(exchange), False
         while True:
-            seat = await self._seat(exchange, lost)
+            seat = await self._seat(tries)
             try:
                 async with (
                     self._asked(seat, exchange) as reply,
@@ -59,17 +57,17 @@ class Asking:
                         told = True
                         yield piece
                 return
-            except Lost as error:
-                lost.append(seat.run_id)
-                if told or len(lost) > 1:
-                    raise error.problem from error
+            except (Lost, ContextExceeded) as error:
+                tries.again(seat, error, told=told)
 
-    async def _seat(self, exchange: Exchange, lost: list[str]) -> Seat:
+    async def _seat(self, tries: Tries) -> Seat:
         try:
-            async with aclosing(self._seats.find(exchange, lost)) as search:
+            async with aclosing(self._seats.find(tries.exchange, tries.lost)) as search:
                 async for found in search:
                     if isinstance(found, Seat):
                         return found
+        except CannotFit as error:
+            raise tries.nowhere(error) from error
         except SQLAlchemyError as error:
             # The answer may have begun, with signs of life: then this is a part of it.
             why = str(error).splitlines()[0]

@@ -67,6 +67,8 @@ class Exchange:
     upload: Upload | None = None
     #: How to load the model, if it must be loaded.
     spec: RunSpec = field(default_factory=RunSpec)
+    #: Tokens that its run must have more context than; known once a run has refused it for having less.
+    tokens: int = 0
     #: Seconds that its run stays loaded afterwards, -1 for ever; `None` leaves that as it is.
     keep_alive: float | None = None
     #: How urgent a run is that must be started for it.

@@ -141,6 +141,7 @@ def _candidate(run: Run, host: Host | None, used: dict[str, int], here: str) -> 
         busy=used.get(run.id, 0),
         keep_alive=run.keep_alive,
         endpoint=endpoint,
+        context=queries.context_of(run),
         reach=_reach(run, endpoint, host, here) if endpoint is not None else None,
         why=blocked.get("sentence") if run.state == RunState.PENDING else None,
         seconds=blocked.get("seconds") if run.state == RunState.PENDING else None,

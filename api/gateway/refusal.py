@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from http import HTTPStatus
 
-from shared.errors import BadRequest, CidermillError, EngineFailed, Unavailable
+from shared.errors import BadRequest, CidermillError, ContextExceeded, EngineFailed, Unavailable
 
 _LONGEST = 500
 
@@ -16,7 +16,7 @@ def refusal(status: int, content: bytes) -> CidermillError:
     # llama.cpp answers 500 to what the model has no eyes or ears for: "image input is not supported".
     if HTTPStatus.BAD_REQUEST <= status < HTTPStatus.INTERNAL_SERVER_ERROR or "input is not supported" in why:
         if "context" in why and ("exceed" in why or "larger" in why or "too long" in why):
-            return _too_long(why)
+            return _too_long(why, content)
         return BadRequest("The engine refuses the request", why, "correct the request")
     if status == HTTPStatus.SERVICE_UNAVAILABLE:
         return Unavailable("The engine is busy", why, "ask again in a moment")
@@ -39,12 +39,23 @@ def refused_by_agent(run_id: str, reason: str) -> Unavailable:
     return Unavailable("The run cannot be reached", f"the agent of its host says: {reason[:_LONGEST]}", "ask again")
 
 
-def _too_long(why: str) -> BadRequest:
+def _too_long(why: str, content: bytes) -> ContextExceeded:
     fix = "shorten the request, or load the model with more: cidermill runs start MODEL --context TOKENS"
-    error = BadRequest("The request is longer than the context of the run", why, fix)
-    # OpenAI's word; clients shorten their history when they read it.
-    error.problem = error.problem.model_copy(update={"code": "context_length_exceeded"})
-    return error
+    tokens, context = _number(content, "n_prompt_tokens"), _number(content, "n_ctx")
+    if tokens is not None and context is not None:
+        why = f"it has {tokens} tokens, and the run has a context of {context}"
+    return ContextExceeded(
+        "The request is longer than the context of the run", why, fix, tokens=tokens, context=context
+    )
+
+
+def _number(content: bytes, name: str) -> int | None:
+    """A field of llama.cpp's error."""
+    try:
+        number = json.loads(content)["error"][name]
+    except (ValueError, KeyError, TypeError):
+        return None
+    return number if isinstance(number, int) else None
 
 
 def _message(content: bytes) -> str:

@@ -39,6 +39,8 @@ class Candidate:
     endpoint: Endpoint | None = None
     #: `None` when it answers where the front door cannot get to.
     reach: Reach | None = None
+    #: Tokens of a slot; 0 while nobody knows.
+    context: int = 0
     #: Why it waits, and the seconds until it will not, as the scheduler knows them.
     why: str | None = None
     seconds: float | None = None

@@ -6,13 +6,13 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator, Collection, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from starlette.concurrency import run_in_threadpool
 
 from api.deps import FrontDoor
-from api.gateway import arrival
+from api.gateway import arrival, room
 from api.gateway.affinity import Affinity, session_of
 from api.gateway.bell import Bell
 from api.gateway.exchange import Exchange
@@ -38,6 +38,8 @@ class Seat:
     #: The catalog's name of the model, and the engine's.
     model: str
     served_name: str
+    #: Tokens of a slot; 0: nobody knows.
+    context: int
     reach: Reach
     #: What the client's name for the model leaves unsaid.
     defaults: Mapping[str, Any]
@@ -75,12 +77,13 @@ class Seats:
         """
         wanted = Wanted(exchange.model, exchange.capability)
         pause, began, last = _FIRST_PAUSE, time.monotonic(), None
-        view = self._outlook.glance(wanted)
+        known = self._outlook.glance(wanted)
+        view = _roomy(known, exchange) if known is not None else None
         while True:
             if view is not None and (seat := await self._sit(view, exchange, avoid)):
                 yield seat
                 return
-            view = await self._outlook.look(wanted)
+            view = _roomy(await self._outlook.look(wanted), exchange)
             if any(run.ready and run.id not in avoid for run in view.runs):
                 if seat := await self._sit(view, exchange, avoid):
                     yield seat
@@ -122,14 +125,19 @@ class Seats:
         """A seat at the best ready run, if that is still ready once it is held."""
         chats = len(view.runs) > 1 and exchange.upload is None
         session = session_of(exchange.model, exchange.body) if chats else None
-        run = choose(view.runs, self._tenancy.loads, avoid, self._affinity.warm(session))
+        warm = self._affinity.warm(session)
+        run = choose(_promising(view, exchange), self._tenancy.loads, avoid, warm)
+        if run is None:
+            run = choose(view.runs, self._tenancy.loads, avoid, warm)
         if run is None or run.endpoint is None or run.reach is None:
             return None
         keep_alive = None if exchange.keep_alive == run.keep_alive else exchange.keep_alive
         if not await self._tenancy.hold(run.id, keep_alive):
             return None
         self._affinity.went(session, run.id)
-        return Seat(run.id, run.generation, run.model, run.endpoint.served_name, run.reach, view.found.defaults)
+        return Seat(
+            run.id, run.generation, run.model, run.endpoint.served_name, run.context, run.reach, view.found.defaults
+        )
 
     async def _coming(
         self, view: View, exchange: Exchange, avoid: Collection[str], last: str | None, waited: float
@@ -148,6 +156,20 @@ class Seats:
             return Waiting(mourned.id, "it went away")
         run_id = await run_in_threadpool(arrival.start, self._door, view.found, exchange)
         return Waiting(run_id, "it is being started")
+
+
+def _roomy(view: View, exchange: Exchange) -> View:
+    """The runs that a request which was too long for another run may have."""
+    if not exchange.tokens:
+        return view
+    return replace(view, runs=room.roomy(view.runs, exchange.tokens))
+
+
+def _promising(view: View, exchange: Exchange) -> tuple[Candidate, ...]:
+    """The runs that likely have room for the request; all of them where they are alike."""
+    if exchange.upload is not None or not room.differ(view.runs):
+        return view.runs
+    return room.roomy(view.runs, room.guess(exchange.body))
 
 
 def _patient(exchange: Exchange, run: Candidate, waited: float) -> Waiting:

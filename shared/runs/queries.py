@@ -49,6 +49,15 @@ def slots_used(session: Session, run_ids: Collection[str]) -> dict[str, int]:
     return {run_id: int(total) for run_id, total in rows if run_id is not None}
 
 
+def context_of(run: Run) -> int:
+    """Tokens of a slot: what the engine says or was asked for, whichever is more; 0 while nobody knows.
+
+    What was asked for counts although the engine has less: it was as much as there is.
+    """
+    said = (run.endpoint or {}).get("context") or run.context
+    return max(said or 0, run.spec.get("context") or 0)
+
+
 def serving(session: Session, model_id: str, capability: Capability, host: str | None = None) -> list[Run]:
     """Runs of a model that anybody may use, on any host or those that are or will be on this one; ready ones first."""
     query = select(Run).where(

@@ -119,16 +119,18 @@ class Fleet:
             given = jobs.assign(session, fence, [Placement(job_id, self.host, runtime, run_id, 1)], _TIMERS)
         return AttemptRef(job_id=given[0].job_id, attempt=given[0].attempt)
 
-    def ready_run(self, url: str = "http://127.0.0.1:1", model: str = "echo", **more: Any) -> RunRef:
-        """A run of the echo model, all the way to ready."""
+    def ready_run(
+        self, url: str = "http://127.0.0.1:1", model: str = "echo", served: Endpoint | None = None, **more: Any
+    ) -> RunRef:
+        """A run of the echo model, all the way to ready; `served` is where it answers when that is another engine."""
         made = self.door.post("/v1/runs", {"model": model, **more})
         assert made.status_code == 201, made.text
-        return self.make_ready(made.json()["id"], url)
+        return self.make_ready(made.json()["id"], url, served)
 
-    def make_ready(self, run_id: str, url: str) -> RunRef:
+    def make_ready(self, run_id: str, url: str, served: Endpoint | None = None) -> RunRef:
         ref = self.place(run_id)
         assert self.tend(ref).action == protocol.RunAction.START
-        endpoint = Endpoint(url=url, served_name="served-echo", slots=4, context=4096)
+        endpoint = served or Endpoint(url=url, served_name="served-echo", slots=4, context=4096)
         assert self.report(ref, "ready", endpoint=endpoint.model_dump(), pid=4711, load_seconds=0.5, memory=2048)
         return ref
 
