@@ -7,6 +7,7 @@ import sys
 from openai import BadRequestError, NotFoundError, OpenAI
 from openai.types import CreateEmbeddingResponse
 from openai.types.chat import ChatCompletion
+from pydantic import BaseModel
 
 client = OpenAI(base_url=f"{sys.argv[1]}/v1", api_key="none", timeout=120)
 HELLO = [{"role": "user", "content": "Say hello."}]
@@ -50,6 +51,41 @@ assert "".join(
     c.choices[0].text for c in client.completions.create(model="smollm2", prompt="a", max_tokens=5, stream=True)
 )
 
+several = list(
+    client.completions.create(
+        model="smollm2", prompt="a", max_tokens=3, n=2, stream=True, logprobs=1, stream_options=usage
+    )
+)
+assert several[-1].choices == []
+assert several[-1].usage.completion_tokens == 6
+told = client.completions.create(model="smollm2", prompt="a", max_tokens=3, logprobs=1).choices[0].logprobs
+assert len(told.tokens) == len(told.token_logprobs) == len(told.top_logprobs) == len(told.text_offset) == 3
+assert client.completions.create(model="smollm2", prompt=[1, 2, 3], max_tokens=2).usage.prompt_tokens == 3
+
+# What clients may say and no engine here needs; the newer name of the limit.
+said = client.chat.completions.create(
+    model="smollm2", messages=HELLO, max_completion_tokens=3, logit_bias={"11": -100}, service_tier="auto", store=True,
+    metadata={"a": "b"}, user="u", stop=None, seed=None, presence_penalty=0.1, frequency_penalty=0.1, top_p=0.9,
+)  # fmt: skip
+assert said.usage.completion_tokens <= 3
+
+
+# Parsed into a type of the caller's.
+class Said(BaseModel):
+    age: int
+
+
+parsed = client.chat.completions.parse(model="smollm2", messages=HELLO, max_tokens=60, response_format=Said)
+assert parsed.choices[0].message.parsed is not None
+
+answered = client.responses.create(model="smollm2", input="Say hello.", max_output_tokens=8)
+assert answered.output_text
+with client.responses.stream(model="smollm2", input="Say hello.", max_output_tokens=8) as events:
+    kinds = [event.type for event in events]
+assert (kinds[0], kinds[-1]) in [
+    ("response.created", "response.completed"),
+    ("response.created", "response.incomplete"),
+]
 for form in ("float", "base64"):
     vectors = client.embeddings.create(model="echo", input=["a", "b"], encoding_format=form)
     assert len(vectors.data) == 2
