@@ -134,7 +134,6 @@ class PatientProtocol(HttpToolsProtocol):
             return
         path = getattr(self, "url", b"").partition(b"?")[0].decode("latin-1")
         answer = errors.answer(path, error)
-        reason = responses.get(answer.status_code, "")
         lines = [f"HTTP/1.1 {answer.status_code} {responses.get(answer.status_code, '')}", "connection: close"]
         lines += [f"{name}: {value}" for name, value in answer.headers.items()]
         self.transport.write("\r\n".join([*lines, "", ""]).encode("latin-1") + bytes(answer.body))
