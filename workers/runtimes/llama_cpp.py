@@ -60,7 +60,9 @@ class LlamaParams(EngineParams):
 
     threads: int | None = Field(default=None, ge=1, le=512)
     threads_batch: int | None = Field(default=None, ge=1, le=512)
-    batch_size: int = Field(default=2048, ge=32)
+    #: Tokens of prompts that are read in one step: a client that leaves, and others' tokens, wait for its end. None:
+    #: `ubatch_size`, which costs no speed, as more is worked through in such parts anyway.
+    batch_size: int | None = Field(default=None, ge=32)
     ubatch_size: int = Field(default=512, ge=32)
     flash_attention: Literal["auto", "on", "off"] = "auto"
     cache_type_k: _CacheType = "f16"
@@ -139,9 +141,9 @@ def _threads(params: LlamaParams) -> dict[str, int]:
 def _embedding(model: InstalledModel, params: LlamaParams, context: int) -> dict[str, Any]:
     """A model that only embeds takes each input whole, so that a batch must hold a full context."""
     if Capability.EMBED not in model.capabilities or Capability.GENERATE in model.capabilities:
-        return {"embedding": False}
+        return {"embedding": False, "batch_size": params.batch_size or params.ubatch_size}
     whole = max(params.ubatch_size, context)
-    return {"embedding": True, "batch_size": max(params.batch_size, whole), "ubatch_size": whole}
+    return {"embedding": True, "batch_size": max(params.batch_size or 0, whole), "ubatch_size": whole}
 
 
 @cache

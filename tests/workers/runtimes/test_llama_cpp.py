@@ -1,0 +1,31 @@
+"""How a run of llama.cpp is started."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from shared.runtimes import InstalledModel, RunSpec
+from shared.vocabulary import Capability
+from tests.models import smollm2
+from workers.runtimes.llama_cpp import LlamaCpp
+
+
+def options(model: InstalledModel, params: dict[str, Any], context: int = 4096) -> dict[str, Any]:
+    plan = LlamaCpp().plan(RunSpec(slots=1, context=context, params=params), model, 4096)
+    said: dict[str, Any] = json.loads(plan.command[-1])
+    return said
+
+
+@pytest.mark.parametrize(
+    ("params", "batch"), [({}, 512), ({"ubatch_size": 1024}, 1024), ({"ubatch_size": 64, "batch_size": 256}, 256)]
+)
+def test_a_step_is_no_longer_than_what_is_computed_at_once_unless_asked(params: dict[str, Any], batch: int) -> None:
+    assert options(smollm2(), params)["batch_size"] == batch
+
+
+def test_a_model_that_only_embeds_reads_its_whole_context_in_one_step() -> None:
+    said = options(smollm2().model_copy(update={"capabilities": (Capability.EMBED,)}), {}, context=2048)
+    assert (said["batch_size"], said["ubatch_size"]) == (2048, 2048)
