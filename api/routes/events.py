@@ -100,9 +100,13 @@ async def _until_final(door: FrontDoor, topic: Topic, after: int = 0, idle: floa
     over: Callable[[], bool] = _end_of(door, topic)
     async for page in door.feed.follow(topic, after, idle):
         yield page
+        after = page[-1].seq if page else after
         ended = any(event.type in _ENDS for event in page)
         if (ended or not page) and await run_in_threadpool(over):
-            return
+            break
+    # It may have ended while nothing was heard, and the feed may wait for what others write.
+    async for page in _kept(door, topic, after):
+        yield page
 
 
 _ENDS = frozenset({"job.succeeded", "job.failed", "job.cancelled", "run.stopped", "run.failed"})

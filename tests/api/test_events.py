@@ -37,6 +37,17 @@ def test_what_happened_to_a_job_is_told_from_the_beginning_and_ends_with_it(door
         assert [event for event in stream if event.name != "job.progress"] == []
 
 
+def test_a_job_that_ends_while_others_write_ends_with_its_last_event(door: Served, fleet: Fleet) -> None:
+    if door.database.sqlite:
+        pytest.skip("SQLite has one writer at a time")
+    ref = fleet.running_job()
+    with following(door, f"/v1/jobs/{ref.job_id}/events") as stream, door.database.write() as other:
+        until(stream, "job.running")
+        events.record(other, [{"type": "test.slow", "data": {}}])
+        fleet.finish(ref, result={})
+        until(stream, "job.succeeded")
+
+
 def test_a_client_comes_back_where_it_left(door: Served, fleet: Fleet) -> None:
     ref = fleet.running_job()
     path = f"/v1/jobs/{ref.job_id}/events"

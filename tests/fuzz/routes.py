@@ -92,7 +92,7 @@ _OLLAMA = {
     },
     "/api/generate": {
         "model": "echo", "prompt": "hi", "system": "s", "stream": False, "options": _OPTIONS, "keep_alive": 60,
-        "raw": False, "suffix": "", "images": [], "format": _TOOL, "context": [1], "template": "",
+        "raw": False, "suffix": "", "images": [], "format": _TOOL, "context": [], "template": "",
     },
     "/api/embed": {"model": "echo", "input": ["a"], "truncate": True, "dimensions": 4, "options": _OPTIONS},
     "/api/embeddings": {"model": "echo", "prompt": "a", "keep_alive": -1},
