@@ -142,7 +142,7 @@ def release(said: protocol.Release, door: Door, host: WorkerHost) -> Response:
 
 @router.get("/files/{file_id}", response_class=Response)
 def download(file_id: str, request: Request, door: Door, host: WorkerHost) -> Response:
-    """The bytes of a file that a job running on this host names or made."""
+    """The bytes of a file that a job running on this host reads or made."""
     with door.read() as session:
         row = work.readable_file(session, host, file_id)
     return send_file(request, door.store, row)

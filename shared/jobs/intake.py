@@ -18,6 +18,7 @@ from shared.errors import CidermillError, InvalidParameters
 from shared.fit import Fleet, check_capability
 from shared.grants import capped, check_model, check_source
 from shared.identifiers import new_id
+from shared.jobs import inputs
 from shared.jobs.where import Where, as_row, check_selector
 from shared.keys import ANYONE, Caller
 from shared.kinds import kinds
@@ -114,6 +115,8 @@ class Intake:
         kind = read_params(submission.kind, self._located(submission)).settle(self._shelf)
         if kind.internal and not self._internal:
             raise _not_by_hand(kind)
+        for file_id in inputs.read_by(kind):
+            files.find(self._session, file_id, self._caller.sees)
         demand = kind.demand(self._shelf)
         model = self._shelf.model(demand.model) if demand.model is not None else None
         for name in (model.name if model is not None else None, *(name for name, _ in demand.acquires)):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,7 +11,7 @@ from sqlalchemy.orm import Session
 from shared import catalog, events
 from shared.errors import NotFound, StaleTransition
 from shared.events import NewEvent
-from shared.jobs import state
+from shared.jobs import inputs, state
 from shared.protocol import Assignment, AttemptRef, Claim, ClaimedRun, FinishedAttempt, Output, Verdict
 from shared.runtimes import Endpoint, InstalledModel
 from shared.store import speeds
@@ -148,17 +147,12 @@ def check_running(session: Session, ref: AttemptRef, worker: str, host: str) -> 
 
 
 def readable_file(session: Session, host: str, file_id: str) -> File:
-    """A file that something running on this host names or made. Raises NotFound for all others."""
+    """A file that something running on this host reads or made. Raises NotFound for all others."""
     row = session.get(File, file_id)
-    jobs = session.execute(
-        select(Job.id, Job.params)
-        .join(Attempt, Attempt.job_id == Job.id)
-        .where(Attempt.host == host, Attempt.state == AttemptState.RUNNING)
-    )
-    if row is None or not any(row.job_id == job_id or file_id in json.dumps(params) for job_id, params in jobs):
+    if row is None or not inputs.is_for(session, host, row):
         raise NotFound(
             f"There is no file {file_id} for this host",
-            "it was deleted, or no job that runs here names it",
+            "it was deleted, or no job that runs here reads it",
             "check the job's parameters",
         )
     return row

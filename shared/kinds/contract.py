@@ -217,6 +217,8 @@ class Kind(BaseModel, ABC):
     max_failures: ClassVar[int] = 3
     #: Cidermill itself submits it, as a part of something else, and nobody else may.
     internal: ClassVar[bool] = False
+    #: Parameters that name the files it reads: each an id, a list of ids, or `None`. Its worker is given no others.
+    reads: ClassVar[tuple[str, ...]] = ()
 
     def settle(self, catalog: Catalog) -> Self:
         """Fill in what depends on the fleet; asked once, before `demand`, and what it returns is stored.

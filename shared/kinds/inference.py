@@ -34,6 +34,7 @@ class Inference(Kind):
 
     name: ClassVar[str] = "inference"
     about: ClassVar[str] = "Chat, completion or embedding requests, one or many, on a model."
+    reads: ClassVar[tuple[str, ...]] = ("file",)
 
     model: str = Field(min_length=1, description="Name or reference of an installed model.")
     prompt: str | None = Field(None, description="One chat with this user message.")

@@ -35,6 +35,7 @@ class Transcription(Kind):
 
     name: ClassVar[str] = "transcription"
     about: ClassVar[str] = "Speech in an audio or video file to text, subtitles and word times."
+    reads: ClassVar[tuple[str, ...]] = ("file",)
 
     model: str = Field(min_length=1, description="Name or reference of an installed speech model.")
     file: str = Field(min_length=1, description="Id of an uploaded audio or video file.")

@@ -219,11 +219,15 @@ def test_output_of_an_attempt_is_kept_while_it_runs(door: Served, fleet: Fleet) 
     assert fleet.call("/output", said).json() == {"accepted": False}
 
 
-def test_a_worker_stores_a_file_for_its_attempt_and_reads_what_its_jobs_name(door: Served, fleet: Fleet) -> None:
+def test_a_worker_stores_a_file_for_its_attempt_and_reads_what_its_jobs_read(door: Served, fleet: Fleet) -> None:
     content = b"line\n" * 400_000
     uploaded = door.client.post("/v1/files", files={"file": ("in.jsonl", content)}).json()["id"]
-    assert fleet.get(f"/files/{uploaded}").status_code == 404, "no job names it yet"
-    ref = fleet.running_job(prompt=f"about {uploaded}")
+    assert fleet.get(f"/files/{uploaded}").status_code == 404, "no job reads it yet"
+    params = {"model": "echo", "file": uploaded}
+    job = door.post("/v1/jobs", {"kind": "inference", "params": params}).json()["id"]
+    ref = fleet.assign(job, fleet.ready_run().run_id)
+    assert fleet.get(f"/files/{uploaded}").status_code == 404, "its job does not run yet"
+    assert len(fleet.claim(ref)) == 1
     assert fleet.get(f"/files/{uploaded}").content == content
     query = f"job_id={ref.job_id}&attempt=1&worker={fleet.worker}&name=../out.json"
     headers = {"Authorization": f"Bearer {fleet.token}", protocol.HEADER: "1", "Content-Type": "application/json"}
@@ -237,6 +241,7 @@ def test_a_worker_stores_a_file_for_its_attempt_and_reads_what_its_jobs_name(doo
     assert late.status_code == 409
     redirect = door.get(f"/v1/jobs/{ref.job_id}/result?download=true", follow_redirects=True)
     assert redirect.content == content
+    assert fleet.get(f"/files/{uploaded}").status_code == 404, "its job is over"
 
 
 def test_another_version_of_the_protocol_is_refused(fleet: Fleet) -> None:
@@ -264,3 +269,25 @@ def test_one_host_cannot_touch_the_attempts_of_another(door: Served, fleet: Flee
     assert other.claim(ref) == []
     assert other.finish(ref, result={}) == protocol.Verdict.STALE
     assert other.sync(attempts=[{**ref.model_dump(), "worker": fleet.worker}]).drop == [ref]
+
+
+def test_one_host_reads_no_file_of_the_jobs_of_another(door: Served, fleet: Fleet) -> None:
+    uploaded = door.client.post("/v1/files", files={"file": ("in.jsonl", b"{}")}).json()["id"]
+    job = door.post("/v1/jobs", {"kind": "inference", "params": {"model": "echo", "file": uploaded}}).json()["id"]
+    ref = fleet.assign(job, fleet.ready_run().run_id)
+    fleet.claim(ref)
+    query = f"job_id={ref.job_id}&attempt=1&worker={fleet.worker}&name=out.json"
+    headers = {"Authorization": f"Bearer {fleet.token}", protocol.HEADER: "1"}
+    made = door.client.post(f"/worker/v1/files?{query}", content=b"x", headers=headers).json()["id"]
+    other = Fleet(door, "mini")
+    other.register()
+    for file in (uploaded, made):
+        assert (fleet.get(f"/files/{file}").status_code, other.get(f"/files/{file}").status_code) == (200, 404)
+    headers["Authorization"] = f"Bearer {other.token}"
+    assert door.client.post(f"/worker/v1/files?{query}", content=b"x", headers=headers).status_code == 409
+
+
+def test_to_write_a_files_id_somewhere_gives_nobody_the_file(door: Served, fleet: Fleet) -> None:
+    uploaded = door.client.post("/v1/files", files={"file": ("secret.wav", b"RIFF")}).json()["id"]
+    fleet.running_job(prompt=f"about {uploaded}", labels={"file": uploaded})
+    assert fleet.get(f"/files/{uploaded}").status_code == 404
