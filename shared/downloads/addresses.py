@@ -9,28 +9,22 @@ from urllib.parse import urlsplit
 from shared.errors import InvalidInput, Unavailable
 
 
-def guard_web(url: str, *, loopback: bool) -> None:
-    """Allow https to public addresses, and anything on this machine when `loopback`.
+def allowed(url: str, *, loopback: bool) -> list[IPv4Address | IPv6Address]:
+    """What the name in `url` means now: public addresses and https, or this machine's when `loopback`; at least one.
 
-    Raises InvalidInput when the address is not allowed, Unavailable when its name is unknown.
+    Raises InvalidInput when any of them may not be asked, Unavailable when the name is unknown.
     """
     parts = urlsplit(url)
     if parts.scheme not in {"http", "https"} or not parts.hostname:
         raise _refused(parts.hostname or parts.scheme, "It is no web address.")
     found = _resolve(parts.hostname)
     if loopback and all(address.is_loopback for address in found):
-        return
+        return found
     if parts.scheme != "https":
         raise _refused(parts.hostname, "Only https is allowed, and http on this machine itself.")
     if not all(_is_public(address) for address in found):
         raise _refused(parts.hostname, "It is not a public address.")
-
-
-def guard_peer(host: str, *, loopback: bool) -> None:
-    """The same for the address a connection really reached: a name may have changed its meaning since."""
-    address = _plain(ip_address(host.partition("%")[0]))
-    if not (_is_public(address) or (loopback and address.is_loopback)):
-        raise _refused(host, "Its name led to an address that is not public.")
+    return found
 
 
 def is_loopback(url: str) -> bool:
@@ -47,7 +41,7 @@ def _resolve(host: str) -> list[IPv4Address | IPv6Address]:
         answers = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError) as error:
         raise Unavailable(f"{host} is not known", str(error), "correct the address, or check the network") from error
-    return [_plain(ip_address(str(answer[4][0]).partition("%")[0])) for answer in answers]
+    return list(dict.fromkeys(_plain(ip_address(str(answer[4][0]).partition("%")[0])) for answer in answers))
 
 
 def _plain(address: IPv4Address | IPv6Address) -> IPv4Address | IPv6Address:

@@ -12,7 +12,7 @@ from urllib.parse import unquote, urlsplit
 import httpx2
 
 from shared.downloads import from_fleet
-from shared.downloads.addresses import guard_peer, guard_web, is_loopback
+from shared.downloads.addresses import is_loopback
 from shared.downloads.digest import sha256
 from shared.downloads.meter import Meter
 from shared.downloads.partial import Partial, opened
@@ -20,8 +20,9 @@ from shared.downloads.patience import Patience, persist
 from shared.downloads.phases import CHECKING, DOWNLOADING
 from shared.downloads.record import described, install
 from shared.downloads.room import Claim, check_room
-from shared.downloads.transfer import TIMEOUT, Remote, receive
+from shared.downloads.transfer import Remote, receive
 from shared.downloads.watch import Watch
+from shared.downloads.web import web_client
 from shared.errors import DiskFull, DownloadFailed, Forbidden, InvalidInput
 from shared.gguf import MAGIC
 from shared.protocol import InstallRecord
@@ -86,8 +87,7 @@ class _WebFile:
 
     def fetch(self) -> None:
         self._target.unlink(missing_ok=True)
-        # No proxy: it would be asked to reach what the guard may not let us reach.
-        client = httpx2.Client(timeout=TIMEOUT, trust_env=False)
+        client = web_client(loopback=is_loopback(self._url))
         with client, self._store.room.claimed(self._store.models_disk, {}) as claim:
             self._watch.one(lambda: self._bring(client, claim), self._meter)
 
@@ -112,13 +112,10 @@ class _WebFile:
         receive(client, self._remote(validator, claim, growing), growing, self._meter, self._watch.interrupt)
 
     def _remote(self, validator: str | None, claim: Claim, growing: Partial) -> Remote:
-        loopback = is_loopback(self._url)
         return Remote(
             url=self._url,
             name=self._target.name,
             validator=validator,
-            guard=bind(guard_web, loopback=loopback),
-            guard_peer=bind(guard_peer, loopback=loopback),
             accept=bind(self._accept, claim, growing),
             grown=self._look,
             forbidden=self._forbidden,

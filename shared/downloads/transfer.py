@@ -55,8 +55,6 @@ class Remote:
     paced: bool = True
     #: May this address be asked? Raises InvalidInput.
     guard: Callable[[str], None] = lambda url: None
-    #: May this peer, by IP address, be listened to? Raises InvalidInput.
-    guard_peer: Callable[[str], None] = lambda host: None
     #: Sees the headers of the final answer before any byte is kept. May raise.
     accept: Callable[[httpx2.Response], None] = lambda response: None
     #: Sees the file after each piece. May raise.
@@ -75,7 +73,6 @@ def receive(client: httpx2.Client, remote: Remote, partial: Partial, meter: Mete
         end = min(remote.size, partial.position + remote.part) if remote.size is not None else None
         try:
             with _asked(client, remote, partial.position, end) as response, interrupt.guarding(response):
-                remote.guard_peer(peer_address(response))
                 _judge(response, remote)
                 if _is_whole(response, partial):
                     return
@@ -210,12 +207,6 @@ def append(piece: bytes, remote: Remote, partial: Partial, meter: Meter) -> None
     partial.write(piece)
     meter.received(len(piece))
     remote.grown(partial)
-
-
-def peer_address(response: httpx2.Response) -> str:
-    """The IP address that really answered."""
-    address = response.extensions["network_stream"].get_extra_info("server_addr")
-    return str(address[0])
 
 
 def _same_origin(one: str, other: str) -> bool:

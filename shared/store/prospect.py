@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import httpx2
 
 from shared import gguf_model, transformers_config
-from shared.downloads.addresses import guard_peer, guard_web, is_loopback
-from shared.downloads.transfer import TIMEOUT, peer_address
+from shared.downloads.addresses import is_loopback
+from shared.downloads.transfer import TIMEOUT
+from shared.downloads.web import web_client
 from shared.errors import GatedModel, InvalidParameters, Unavailable
 from shared.gguf import read_header
 from shared.gguf_remote import RemoteFile, read_remote
@@ -50,13 +51,8 @@ def prospect(reference: ModelRef, hub: Hub, *, loopback: bool = False) -> Instal
 
 
 def _web(reference: ModelRef, *, loopback: bool) -> InstalledModel:
-    """Of a GGUF file on a web server. Every address on the way is held against what downloads may ask."""
-    allowed = loopback and is_loopback(reference.repo)
-    hooks: dict[str, list[Callable[..., None]]] = {
-        "request": [lambda request: guard_web(str(request.url), loopback=allowed)],
-        "response": [lambda response: guard_peer(peer_address(response), loopback=allowed)],
-    }
-    with httpx2.Client(timeout=TIMEOUT, trust_env=False, event_hooks=hooks) as client:
+    """Of a GGUF file on a web server, of which no other addresses are asked than downloads may ask."""
+    with web_client(loopback=loopback and is_loopback(reference.repo)) as client:
         file = RemoteFile(reference.repo, {}, client, reference.name)
         header = read_header(file, reference.name)
         shape, able = gguf_model.shape(header), gguf_model.capabilities(header)
