@@ -9,7 +9,7 @@ import typer
 from cli import options
 from cli.app import group
 from cli.client import connect
-from cli.output import Column, show_list
+from cli.output import Column, emit, show_list
 from cli.phrases import ago
 
 app = group("Models barred from a host that they brought down, or crashed on again and again.")
@@ -34,8 +34,9 @@ def list_quarantines(as_json: options.AsJson = False) -> None:
 def lift(
     model: Annotated[str, typer.Argument(metavar="MODEL", help="The model's name or reference.")],
     host: Annotated[str, typer.Argument(metavar="HOST", help="The host that may load it again.")],
+    as_json: options.AsJson = False,
 ) -> None:
     """Let a host load a model again."""
     with connect() as client:
         lifted = client.delete(f"/v1/quarantines/{model}/{host}")
-    typer.echo(f"{lifted['id']} released")
+    emit(lifted) if as_json else typer.echo(f"{lifted['id']} released")

@@ -12,7 +12,7 @@ from pydantic import SecretStr
 
 from cli import options
 from cli.app import group
-from cli.output import Column, Json, show_list
+from cli.output import Column, Json, emit, show_list
 from shared.errors import NotFound
 from shared.nearest import did_you_mean
 from shared.settings import Settings, config_files, load_settings
@@ -43,13 +43,16 @@ def show(
 
 
 @app.command()
-def path() -> None:
+def path(as_json: options.AsJson = False) -> None:
     """Print the files and folders in use; a file that is not there is marked."""
     settings = load_settings()
     places: list[tuple[str, Path]] = [("settings", file) for file in reversed(config_files())]
     places += [("state", settings.state_dir), ("data", settings.data_dir)]
     for what, place in places:
-        typer.echo(f"{what:9}{place.absolute()}{'' if place.exists() else '  (not there)'}")
+        if as_json:
+            emit({"what": what, "path": str(place.absolute()), "exists": place.exists()})
+        else:
+            typer.echo(f"{what:9}{place.absolute()}{'' if place.exists() else '  (not there)'}")
 
 
 def _row(settings: Settings, name: str) -> Json:

@@ -99,12 +99,15 @@ def set_(
 
 
 @app.command()
-def revoke(key_ids: Annotated[list[str], typer.Argument(metavar="ID", help="Keys by id or prefix.")]) -> None:
+def revoke(
+    key_ids: Annotated[list[str], typer.Argument(metavar="ID", help="Keys by id or prefix.")],
+    as_json: options.AsJson = False,
+) -> None:
     """Revoke keys: they stop working at once."""
     with connect() as client:
         for key_id in key_ids:
-            client.delete(f"/v1/keys/{quote(key_id, safe='')}")
-            typer.echo(f"{key_id} revoked")
+            revoked = client.delete(f"/v1/keys/{quote(key_id, safe='')}")
+            emit(revoked) if as_json else typer.echo(f"{key_id} revoked")
 
 
 def _create_here(name: str, role: Role, fields: dict[str, Any]) -> Json:

@@ -98,12 +98,15 @@ def info(name: Name, as_json: options.AsJson = False) -> None:
 
 
 @app.command()
-def rm(names: Annotated[list[str], typer.Argument(metavar="MODEL", help="Their names or references.")]) -> None:
+def rm(
+    names: Annotated[list[str], typer.Argument(metavar="MODEL", help="Their names or references.")],
+    as_json: options.AsJson = False,
+) -> None:
     """Remove models and delete the files that only they use; refused while runs or jobs use them."""
     with connect() as client:
         for name in names:
-            client.delete(f"/v1/models/{quote(name)}")
-            remark(f"{name} removed")
+            removed = client.delete(f"/v1/models/{quote(name)}")
+            emit(removed) if as_json else remark(f"{name} removed")
 
 
 def _file(artifact: Json) -> str:

@@ -88,12 +88,14 @@ def show(name: Name, as_json: options.AsJson = False) -> None:
 
 
 @app.command()
-def rm(names: Annotated[list[str], typer.Argument(metavar="NAME", help="The schedules.")]) -> None:
+def rm(
+    names: Annotated[list[str], typer.Argument(metavar="NAME", help="The schedules.")], as_json: options.AsJson = False
+) -> None:
     """Forget schedules; jobs that they have submitted go on."""
     with connect() as client:
         for name in names:
-            client.delete(f"/v1/schedules/{quote(name)}")
-            remark(f"{name} removed")
+            removed = client.delete(f"/v1/schedules/{quote(name)}")
+            emit(removed) if as_json else remark(f"{name} removed")
 
 
 @app.command()

@@ -55,12 +55,15 @@ def add(
 
 
 @app.command()
-def rm(names: Annotated[list[str], typer.Argument(metavar="ALIAS", help="Which to forget; models stay.")]) -> None:
+def rm(
+    names: Annotated[list[str], typer.Argument(metavar="ALIAS", help="Which to forget; models stay.")],
+    as_json: options.AsJson = False,
+) -> None:
     """Forget aliases."""
     with connect() as client:
         for name in names:
-            client.delete(f"/v1/models/aliases/{quote(name)}")
-            remark(f"{name} forgotten")
+            forgotten = client.delete(f"/v1/models/aliases/{quote(name)}")
+            emit(forgotten) if as_json else remark(f"{name} forgotten")
 
 
 def _pair(text: str) -> tuple[str, Any]:

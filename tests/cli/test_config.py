@@ -51,3 +51,8 @@ def test_paths_are_in_the_home(tmp_path: Path) -> None:
     said = cidermill(tmp_path, "config", "path").stdout
     assert str(tmp_path / "state") in said
     assert str(tmp_path / "data") in said
+
+
+def test_paths_are_told_as_json(tmp_path: Path) -> None:
+    told = [json.loads(line) for line in cidermill(tmp_path, "config", "path", "--json").stdout.splitlines()]
+    assert {"what": "state", "path": str(tmp_path / "state"), "exists": False} in told

@@ -13,6 +13,8 @@ def test_the_database_is_made_and_found_well(tmp_path: Path) -> None:
     assert cidermill(tmp_path, "db", "upgrade").returncode == Exit.OK
     done = cidermill(tmp_path, "db", "check")
     assert (done.returncode, done.stdout) == (Exit.OK, "All migrations made, no invariant broken.\n")
+    told = cidermill(tmp_path, "db", "check", "--json")
+    assert (told.returncode, told.stdout) == (Exit.OK, '{"broken":[]}\n')
 
 
 def test_a_database_without_migrations_is_said_with_the_command_that_makes_them(tmp_path: Path) -> None:

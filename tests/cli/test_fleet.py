@@ -55,6 +55,19 @@ def test_keys_are_created_listed_and_revoked(mill: Mill) -> None:
     assert "revoked" in mill("keys", "ls").stdout
 
 
+def test_what_is_removed_is_told_as_json(mill: Mill) -> None:
+    key = mill("keys", "create", "gone", "--json").stdout
+    [revoked] = mill.lines("keys", "revoke", json.loads(key)["id"])
+    assert revoked["revoked_at"] is not None
+    mill("models", "alias", "add", "parrot", "echo")
+    assert mill.lines("models", "alias", "rm", "parrot") == [{"id": "parrot", "object": "model_alias", "deleted": True}]
+    mill("schedules", "add", "nightly", "0 3 * * *", "inference", "-p", "model=echo", "-p", "prompt=hi")
+    [forgotten] = mill.lines("schedules", "rm", "nightly")
+    assert (forgotten["object"], forgotten["deleted"]) == ("schedule", True)
+    assert mill("models", "rm", "nobody", "--json").returncode == Exit.NOT_FOUND
+    assert mill("hosts", "quarantine", "lift", "echo", "alpha", "--json").returncode == Exit.NOT_FOUND
+
+
 def test_chatting_with_a_model_that_is_not_there_is_exit_code_5(mill: Mill) -> None:
     assert mill("chat", "--model", "ekho", "hi").returncode == Exit.NOT_FOUND
 
