@@ -127,7 +127,7 @@ def _unable(host: HostView, wish: Wish) -> HostFact | None:
         wanted = wish.runtime or f"a runtime that loads {model.format} to {wish.capability}"
         return HostFact(name, Code.NO_RUNTIME, f"{name} does not run {wanted}")
     if not model.on(name):
-        elsewhere = f", it can be fetched from {min(model.hosts)}" if model.hosts else ""
+        elsewhere = f", it can be fetched from {min(model.hosts)}" if model.hosts and model.reference else ""
         return HostFact(name, Code.NOT_INSTALLED, f"{model.name} is not installed on {name}{elsewhere}")
     return _too_large(host, wish, able) or no_new_runs(host, model)
 

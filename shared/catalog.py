@@ -16,7 +16,9 @@ from shared.nearest import did_you_mean, nearest
 from shared.protocol import InstallRecord
 from shared.references import ModelRef
 from shared.runtimes import InstalledModel, ModelShape
+from shared.store import at_path
 from shared.store.manifest import content_digest, manifest
+from shared.store.naming import free_name
 from shared.tables import Alias, Install, Model, Run
 from shared.units import Bytes
 from shared.upsert import insert_for
@@ -137,17 +139,19 @@ def register(session: Session, host: str, records: Sequence[InstallRecord]) -> l
 
 
 def _register(session: Session, host: str, record: InstallRecord) -> str:
-    model_id = _known(session, record)
+    model_id = _known(session, host, record)
     if model_id is not None:
         record = _with_known_checksums(session, model_id, host, record)
-        session.execute(update(Model).where(Model.id == model_id).values(_facts(record)))
+        session.execute(update(Model).where(Model.id == model_id).values(_news(session, model_id, record)))
     else:
         model_id = _same_content(session, host, record) or _enter(session, record)
     _upsert_install(session, model_id, host, record)
     return model_id
 
 
-def _known(session: Session, record: InstallRecord) -> str | None:
+def _known(session: Session, host: str, record: InstallRecord) -> str | None:
+    if record.provider == Provider.LOCAL:
+        return at_path.settle(session, host, record)
     same_file = Model.file.is_(None) if record.file is None else Model.file == record.file
     return session.scalar(
         select(Model.id)
@@ -182,7 +186,7 @@ def _same_content(session: Session, host: str, record: InstallRecord) -> str | N
 def _enter(session: Session, record: InstallRecord) -> str:
     model_id = new_id("model")
     values = {
-        "id": model_id, "name": _free_name(session, record.name), "provider": record.provider, "repo": record.repo,
+        "id": model_id, "name": free_name(session, record.name), "provider": record.provider, "repo": record.repo,
         "file": record.file, "created_at": now(session), **_facts(record),
     }  # fmt: skip
     session.execute(insert_for(session, Model).values(values))
@@ -201,6 +205,15 @@ def _facts(record: InstallRecord) -> dict[str, Any]:
     }
 
 
+def _news(session: Session, model_id: str, record: InstallRecord) -> dict[str, Any]:
+    """Files that nobody has read yet take nothing from what is known of the same content."""
+    facts = _facts(record)
+    known = session.get_one(Model, model_id)
+    if facts["digest"] is None and known.digest is not None and at_path.may_be(known.artifacts, record.files):
+        return {key: fact for key, fact in facts.items() if key not in ("artifacts", "digest")}
+    return facts
+
+
 def _contents(record: InstallRecord) -> dict[str, Any]:
     artifacts = manifest(record.files)
     return {"artifacts": [one.model_dump(mode="json") for one in artifacts], "digest": content_digest(artifacts)}
@@ -214,17 +227,6 @@ def _upsert_install(session: Session, model_id: str, host: str, record: InstallR
         .values({"model_id": model_id, "host": host, "source": record.source, **found})
         .on_conflict_do_update(index_elements=[Install.model_id, Install.host], set_=found)
     )
-
-
-def _free_name(session: Session, name: str) -> str:
-    """`name`, or `name-2`, … when another model has it, or is called so."""
-    taken = {
-        other
-        for column in (Model.name, Alias.name)
-        for other in session.scalars(select(column).where(column.startswith(name, autoescape=True)))
-    }
-    candidates = (name if number == 1 else f"{name}-{number}" for number in range(1, len(taken) + 2))
-    return next(candidate for candidate in candidates if candidate not in taken)
 
 
 def note_use(session: Session, model_id: str, host: str, moment: float) -> None:

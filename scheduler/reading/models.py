@@ -14,17 +14,24 @@ from shared.references import ModelRef
 from shared.runs.learning import learned_mark, read_peaks
 from shared.runs.quarantine import quarantine_mark, read_barred
 from shared.runtimes import ModelShape
-from shared.tables import Install, Model
+from shared.tables import Host, Install, Model
 from shared.units import Bytes
 from shared.vocabulary import Format, Provider
 
-_model, _install = Model.__table__.c, Install.__table__.c
+_model, _install, _host = Model.__table__.c, Install.__table__.c, Host.__table__.c
 
 _MODELS = select(
     _model.id, _model.name, _model.format, _model.size, _model.context, cast(_model.shape, Text).label("shape_text"),
-    _model.provider, _model.repo, _model.file, _model.revision,
+    _model.provider, _model.repo, _model.file, _model.revision, _model.digest,
 ).where(_model.id.in_(bindparam("ids", expanding=True)))  # fmt: skip
-_INSTALLS = select(_install.model_id, _install.host).where(_install.model_id.in_(bindparam("ids", expanding=True)))
+_INSTALLS = (
+    select(
+        _install.model_id, _install.host,
+        (_host.peer_url.is_not(None) & (_host.seen_until > bindparam("moment"))).label("serves"),
+    )
+    .join(_host.name.table, _host.name == _install.host)
+    .where(_install.model_id.in_(bindparam("ids", expanding=True)))
+)  # fmt: skip
 
 _NOWHERE: frozenset[str] = frozenset()
 
@@ -51,15 +58,18 @@ class Models:
         missing = [model_id for model_id in ids if model_id not in self._known]
         if missing:
             fetches = read_fetches(connection, moment) if self._fetch else None
-            self._known.update(_read(connection, missing, fetches))
+            self._known.update(_read(connection, missing, fetches, moment))
         return {model_id: self._known[model_id] for model_id in ids if model_id in self._known}
 
 
-def _read(connection: Connection, ids: list[str], fetches: Fetches | None) -> dict[str, ModelView]:
+def _read(connection: Connection, ids: list[str], fetches: Fetches | None, moment: float) -> dict[str, ModelView]:
     """`fetches`: `None` when models are to stay where they are."""
     installed: dict[str, set[str]] = {}
-    for model_id, host in connection.execute(_INSTALLS, {"ids": ids}):
+    served: set[str] = set()
+    for model_id, host, serves in connection.execute(_INSTALLS, {"ids": ids, "moment": moment}):
         installed.setdefault(model_id, set()).add(host)
+        if serves:
+            served.add(model_id)
     peaks, barred = read_peaks(connection, ids), read_barred(connection, ids)
     views: dict[str, ModelView] = {}
     for row in connection.execute(_MODELS, {"ids": ids}):
@@ -73,7 +83,7 @@ def _read(connection: Connection, ids: list[str], fetches: Fetches | None) -> di
             hosts=frozenset(installed.get(row.id, ())),
             quarantined=barred.get(row.id, {}),
             learned=peaks.get(row.id, ()),
-            reference=_reference(row) if fetches is not None else None,
+            reference=_reference(row, served=row.id in served) if fetches is not None else None,
             coming=fetches.coming.get(row.id, _NOWHERE) if fetches is not None else _NOWHERE,
             queued=fetches.queued.get(row.id, _NOWHERE) if fetches is not None else _NOWHERE,
             tried=fetches.tried.get(row.id, _NOWHERE) if fetches is not None else _NOWHERE,
@@ -81,10 +91,10 @@ def _read(connection: Connection, ids: list[str], fetches: Fetches | None) -> di
     return views
 
 
-def _reference(row: Row[*tuple[Any, ...]]) -> str | None:
-    """The very same files; what was a path on a host is nowhere else."""
+def _reference(row: Row[*tuple[Any, ...]], *, served: bool) -> str | None:
+    """The very same files. What was a path on a host comes from hosts alone: from one that is up, by its checksums."""
     if row.provider == Provider.HF:
         return str(ModelRef(provider=Provider.HF, repo=row.repo, file=row.file, revision=row.revision))
     if row.provider == Provider.URL:
         return str(ModelRef(provider=Provider.URL, repo=row.repo))
-    return None
+    return str(row.id) if served and row.digest is not None else None

@@ -9,19 +9,38 @@ from shared.downloads.meter import Meter
 from shared.downloads.phases import CHECKING
 from shared.downloads.record import described, install
 from shared.downloads.watch import Watch
+from shared.errors import InvalidInput
 from shared.protocol import InstallRecord
 from shared.references import ModelRef
+from shared.store.manifest import content_digest, manifest
 from shared.weights import Weights, inspect
 
 
-def register(reference: ModelRef, name: str | None, watch: Watch) -> list[InstallRecord]:
-    """Read the model's headers and checksums. Raises InvalidInput."""
+def register(reference: ModelRef, name: str | None, digest: str | None, watch: Watch) -> InstallRecord | None:
+    """Read the model's headers and checksums; `None` when a content is wanted and this is another.
+
+    Raises InvalidInput when any content would do and there is no model.
+    """
     watch.context.phase(CHECKING)
-    weights = watch.one(lambda: inspect(Path(reference.repo)))
+    weights = watch.one(lambda: _inspected(Path(reference.repo), wanted=digest is None))
+    if weights is None:
+        return None
     root = weights.path if weights.path.is_dir() else weights.path.parent
     meter = Meter(sum(file.stat().st_size for file in weights.files))
     files = watch.one(lambda: _checksums(weights, root, meter, watch), meter)
-    return [install(reference, name or weights.name, weights, files)]
+    if digest not in (None, content_digest(manifest(files))):
+        return None
+    return install(reference, name or weights.name, weights, files)
+
+
+def _inspected(path: Path, *, wanted: bool) -> Weights | None:
+    """That nothing usable lies there is an answer where something else may be had: a failure would end the watch."""
+    try:
+        return inspect(path)
+    except InvalidInput:
+        if wanted:
+            raise
+        return None
 
 
 def _checksums(weights: Weights, root: Path, meter: Meter, watch: Watch) -> list[dict[str, Any]]:

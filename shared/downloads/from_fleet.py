@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial as bind
 from pathlib import Path
+from typing import Any
 
 from shared.downloads.digest import sha256
 from shared.downloads.from_peer import Peers
@@ -19,6 +20,7 @@ from shared.hub import HubFile
 from shared.protocol import InstallRecord
 from shared.references import ModelRef
 from shared.store import copies
+from shared.store.manifest import content_digest, manifest
 from shared.store.wire import KnownModel, Sources
 from shared.weights import inspect
 
@@ -29,6 +31,12 @@ def known(reference: ModelRef, watch: Watch) -> list[KnownModel]:
     return watch.context.fleet.sources(ask).models
 
 
+def of_content(digest: str | None, models: Sequence[KnownModel]) -> KnownModel | None:
+    """The one of that content, by the checksums of its files; any content: the first."""
+    wanted = (model for model in models if digest in (None, content_digest(manifest(_entries(model)))))
+    return next(wanted, None)
+
+
 def described(model: KnownModel) -> tuple[HubFile, ...]:
     """Its files as wanted. Raises ValidationError when one lies outside of the model."""
     return tuple(HubFile.model_validate(file.model_dump()) for file in model.files)
@@ -36,12 +44,16 @@ def described(model: KnownModel) -> tuple[HubFile, ...]:
 
 def copy(reference: ModelRef, name: str | None, model: KnownModel, watch: Watch) -> list[InstallRecord]:
     """A `local:` model of another host, in a folder of our own. Raises DownloadFailed, DiskFull, InvalidInput."""
-    files = [file.model_dump() for file in model.files]
+    files = _entries(model)
     folder = copies.place(Path(watch.context.store().models_dir), copies.key(files))
     FleetCopy(reference, described(model), folder, watch).fetch()
     watch.context.phase(CHECKING)
     weights = watch.one(lambda: inspect(folder / model.loaded if model.loaded else folder))
     return [install(reference, name or model.name, weights, files)]
+
+
+def _entries(model: KnownModel) -> list[dict[str, Any]]:
+    return [file.model_dump() for file in model.files]
 
 
 def unknown(reference: ModelRef) -> InvalidInput:

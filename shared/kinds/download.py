@@ -43,6 +43,11 @@ class Download(Kind):
     exclude: tuple[str, ...] = Field(default=(), description="Files to leave out, by name or pattern.")
     revision: str | None = Field(default=None, description="Branch, tag or commit of the repository.")
     sha256: str | None = Field(default=None, description="Checksum of a url: file.", pattern=r"^[0-9a-fA-F]{64}$")
+    digest: str | None = Field(
+        default=None,
+        description="Digest of a local: model's content; other hosts give it when what lies at the path is another.",
+        pattern=r"^[0-9a-f]{64}$",
+    )
     host: str | None = Field(default=None, description="Only on this host.")
 
     @field_validator("sha256")
@@ -60,6 +65,8 @@ class Download(Kind):
             raise ValueError("include, exclude and revision are for repositories of the hub")
         if reference.provider is not Provider.URL and self.sha256:
             raise ValueError("sha256 is for url: models; the hub has checksums of its own")
+        if reference.provider is not Provider.LOCAL and self.digest:
+            raise ValueError("digest is for local: models; others are known by their revision or checksum")
         return self
 
     def reference(self) -> ModelRef:
@@ -95,16 +102,19 @@ class Download(Kind):
     def _local(self, reference: ModelRef, watch: Watch) -> list[InstallRecord]:
         """Registered where it lies when it is on this host; else copied from one that has it."""
         if os.path.lexists(reference.repo):
-            return from_disk.register(reference, self.display_name, watch)
-        models = from_fleet.known(reference, watch)
-        if not models:
+            here = from_disk.register(reference, self.display_name, self.digest, watch)
+            if here is not None:
+                return [here]
+            watch.note(f"what lies at {reference.repo} on this host is another model")
+        model = from_fleet.of_content(self.digest, from_fleet.known(reference, watch))
+        if model is None:
             raise from_fleet.unknown(reference)
-        return from_fleet.copy(reference, self.display_name, models[0], watch)
+        return from_fleet.copy(reference, self.display_name, model, watch)
 
     def _known(self, catalog: Catalog) -> Bytes:
-        """The size of a model that is known from there; 0 for a path, which is mostly registered where it lies."""
+        """The size of a model that is known from there; 0 for a path of whatever content: it is registered there."""
         reference = self.reference()
-        if reference.provider is Provider.LOCAL:
+        if reference.provider is Provider.LOCAL and self.digest is None:
             return Bytes(0)
         try:
             return catalog.model(str(reference)).size

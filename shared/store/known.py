@@ -37,6 +37,9 @@ def by_reference(session: Session, params: Mapping[str, Any]) -> dict[str, Any]:
     if model is None or (model.provider == Provider.HF and _is_reference(str(params["model"]))):
         return dict(params)
     located = {**params, "model": catalog.reference_of(model)}
+    if model.provider == Provider.LOCAL and model.digest is not None:
+        # Its path may be another model's on the host that is to have it.
+        located["digest"] = model.digest
     if model.provider == Provider.HF and model.file is None and not params.get("include"):
         located["include"] = [str(artifact["name"]) for artifact in model.artifacts]
     return located

@@ -11,6 +11,7 @@ from shared import aliases, catalog
 from shared.db import Database
 from shared.protocol import InstallRecord
 from shared.store.known import by_reference, known
+from shared.store.manifest import content_digest, manifest
 from shared.store.wire import KnownModel, Sources
 from shared.tables import Model
 from shared.vocabulary import Format, Provider
@@ -97,12 +98,12 @@ def test_of_a_local_model_it_is_told_what_a_runtime_loads(
     assert (told.loaded, [each.name for each in told.files], told.revision) == (loaded, names, None)
 
 
-def test_of_a_local_model_that_differs_between_hosts_the_known_content_is_told(database: Database) -> None:
+def test_of_a_path_that_holds_two_models_on_two_hosts_both_are_told(database: Database) -> None:
     local = {"provider": Provider.LOCAL, "repo": "/m.gguf", "revision": None, "path": "/m.gguf"}
     enter(database, record("mine", **local, files=[file("m.gguf", ONE)]))
     enter(database, record("mine", **local, files=[file("m.gguf", TWO)]), host="studio")
-    [told] = asked(database, repo="/m.gguf", provider="local")
-    assert [each.sha256 for each in told.files] == [TWO]
+    told = asked(database, repo="/m.gguf", provider="local")
+    assert {one.name: [each.sha256 for each in one.files] for one in told} == {"mine": [ONE], "mine-2": [TWO]}
 
 
 def test_a_local_model_that_no_host_has_any_more_is_not_told(database: Database) -> None:
@@ -133,15 +134,16 @@ def meant(database: Database, **params: Any) -> dict[str, Any]:
 
 
 MINE = record("mine", provider=Provider.LOCAL, repo="/m.gguf", revision=None, path="/m.gguf")
+TINY_DIGEST = content_digest(manifest([file("tiny.gguf")]))
 ODD = record("org/name", provider=Provider.URL, repo="https://example.org/m.gguf", revision=None)
 
 
 @pytest.mark.parametrize(
     ("model", "found"),
     [
-        ("mine", {"model": "local:/m.gguf"}),
-        ("MINE", {"model": "local:/m.gguf"}),
-        ("mine-by-alias", {"model": "local:/m.gguf"}),
+        ("mine", {"model": "local:/m.gguf", "digest": TINY_DIGEST}),
+        ("MINE", {"model": "local:/m.gguf", "digest": TINY_DIGEST}),
+        ("mine-by-alias", {"model": "local:/m.gguf", "digest": TINY_DIGEST}),
         ("tiny", {"model": f"hf:org/tiny@{NEW}", "include": ["tiny.gguf"]}),
         ("quant", {"model": f"hf:org/tiny:q4.gguf@{NEW}"}),
         # A model from elsewhere that is called like a repository.
