@@ -8,7 +8,9 @@ from collections.abc import Iterator
 
 import pytest
 
+from shared import protocol
 from tests.api.conftest import Opener
+from tests.api.fleet import Fleet
 from tests.api.served import Served
 from tests.waiting import eventually
 
@@ -73,13 +75,25 @@ def test_tricks_in_ids_find_nothing(door: Served, path: str) -> None:
     assert "set-cookie" not in answer.headers
 
 
-def test_names_that_break_lines_break_no_header(door: Served) -> None:
-    name = "a\r\nSet-Cookie: a=b\r\n.txt"
-    sent = door.client.post("/v1/files", files={"file": (name, b"x")}, data={"purpose": "input"})
-    if sent.status_code < 300:
-        answer = door.get(f"/v1/files/{sent.json()['id']}/content")
-        assert answer.status_code == 200
+def test_names_that_break_lines_break_no_header(door: Served, fleet: Fleet) -> None:
+    form = (
+        b'--b\r\nContent-Disposition: form-data; name="file"; filename="a\nSet-Cookie: a=b\n.txt"\r\n\r\nx\r\n--b--\r\n'
+    )
+    headers = {"Content-Type": "multipart/form-data; boundary=b"}
+    sent = door.client.post("/v1/files", content=form, headers=headers)
+    ref = fleet.running_job()
+    made = door.client.post(
+        "/worker/v1/files",
+        params={**ref.model_dump(), "worker": fleet.worker, "name": "a\r\nSet-Cookie: a=b\r\n.txt"},
+        content=b"x",
+        headers={"Authorization": f"Bearer {fleet.token}", protocol.HEADER: str(protocol.VERSION)},
+    )
+    for stored in (sent, made):
+        assert stored.status_code == 200, stored.text
+        answer = door.get(f"/v1/files/{stored.json()['id']}/content")
+        assert (answer.status_code, answer.content) == (200, b"x")
         assert "set-cookie" not in answer.headers
+        assert door.get(f"/v1/files/{stored.json()['id']}").json()["filename"] == "aSet-Cookie: a=b.txt"
 
 
 @pytest.mark.parametrize(
