@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from fastapi import APIRouter, Request
@@ -18,6 +18,7 @@ from api.gateway.ollama.loading import Loader
 from api.gateway.ollama.request import model_of, seconds_of, spec_of
 from api.gateway.proxy import Proxy
 from api.gateway.reading import read_object, want
+from api.gateway.vectors import dimensions_of, shortened
 from shared.errors import InvalidParameters
 from shared.vocabulary import Capability
 
@@ -30,7 +31,7 @@ async def embed(request: Request, caller: Submitter) -> Response:
     """Vectors for one text or several; none for none, with the model loaded."""
     asked = await read_object(request)
     texts = _texts(asked)
-    exchange = _exchange(asked, {"input": texts} | _dimensions(asked), _Embedded(asked))
+    exchange = _exchange(asked, {"input": texts}, _Embedded(asked))
     if not texts:
         return await Loader(request).carry(exchange, {"embeddings": []})
     return await _carry(request, exchange)
@@ -69,13 +70,14 @@ class _Embedded:
 
     def __init__(self, asked: Mapping[str, Any]) -> None:
         self._model = model_of(asked)
+        self._dimensions = dimensions_of(asked)
         self._began = time.monotonic()
 
     def __call__(self, said: Mapping[str, Any]) -> dict[str, Any]:
         usage = said.get("usage") or {}
         return {
             "model": self._model,
-            "embeddings": _vectors(said),
+            "embeddings": [shortened(vector, self._dimensions) for vector in _vectors(said)],
             "total_duration": nanoseconds(time.monotonic() - self._began),
             "load_duration": 0,
             "prompt_eval_count": usage.get("prompt_tokens") or usage.get("total_tokens") or 0,
@@ -92,12 +94,7 @@ def _texts(asked: Mapping[str, Any]) -> list[str]:
     return [text for text in texts if text] if isinstance(given, str) else texts
 
 
-def _dimensions(asked: Mapping[str, Any]) -> dict[str, Any]:
-    wanted = want(asked, "dimensions", int)
-    return {"dimensions": wanted} if wanted else {}
-
-
-def _vectors(said: Mapping[str, Any]) -> list[list[float]]:
+def _vectors(said: Mapping[str, Any]) -> list[Sequence[float]]:
     """In the order of the texts."""
     data = sorted(said.get("data") or (), key=lambda item: item.get("index") or 0)
     return [item["embedding"] for item in data]

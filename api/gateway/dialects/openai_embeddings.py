@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from fastapi import APIRouter, Request
@@ -16,6 +16,7 @@ from api.gateway.exchange import EMBEDDING, Exchange
 from api.gateway.model_names import asked_for
 from api.gateway.openai_carrying import carried
 from api.gateway.reading import read_object, want
+from api.gateway.vectors import dimensions_of, shortened
 from shared.errors import InvalidParameters
 from shared.vocabulary import Capability
 
@@ -42,15 +43,22 @@ def read(asked: dict[str, Any]) -> Exchange:
         raise InvalidParameters(
             "encoding_format is wrong", f"it is {form!r}", "give float or base64", field="encoding_format"
         )
-    body = {name: value for name, value in asked.items() if name not in ("model", "encoding_format")}
+    body = {name: value for name, value in asked.items() if name not in ("model", "encoding_format", "dimensions")}
     # Engines are always asked for numbers: not all of them know the other form.
-    return Exchange(model, Capability.EMBED, EMBEDDING, body | {"encoding_format": "float"}, _answer(_FORMS[form]))
+    whole = _answer(_FORMS[form], dimensions_of(asked))
+    return Exchange(model, Capability.EMBED, EMBEDDING, body | {"encoding_format": "float"}, whole)
 
 
-def _answer(form: Callable[[list[float]], Any]) -> Callable[[dict[str, Any]], dict[str, Any]]:
+def _answer(
+    form: Callable[[Sequence[float]], Any], dimensions: int | None
+) -> Callable[[dict[str, Any]], dict[str, Any]]:
     def whole(said: dict[str, Any]) -> dict[str, Any]:
         data = [
-            {"object": "embedding", "index": item.get("index", index), "embedding": form(item["embedding"])}
+            {
+                "object": "embedding",
+                "index": item.get("index", index),
+                "embedding": form(shortened(item["embedding"], dimensions)),
+            }
             for index, item in enumerate(said.get("data") or ())
         ]
         counted = said.get("usage") or {}
@@ -61,9 +69,9 @@ def _answer(form: Callable[[list[float]], Any]) -> Callable[[dict[str, Any]], di
     return whole
 
 
-def _base64(numbers: list[float]) -> str:
+def _base64(numbers: Sequence[float]) -> str:
     """Little-endian 32-bit floats, which is what OpenAI's own clients ask for by default."""
     return base64.b64encode(struct.pack(f"<{len(numbers)}f", *numbers)).decode()
 
 
-_FORMS: dict[str, Callable[[list[float]], Any]] = {"float": lambda numbers: numbers, "base64": _base64}
+_FORMS: dict[str, Callable[[Sequence[float]], Any]] = {"float": lambda numbers: numbers, "base64": _base64}
