@@ -1,4 +1,4 @@
-"""Second copies, for people first: of models that more of them ask at once than their runs have slots."""
+"""Second copies for people: of models that more of them ask at once than their runs have slots."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from dataclasses import replace
 
 from scheduler.decisions import NewRun
 from scheduler.draft import Draft
-from scheduler.replicas import copy_longest
 from scheduler.seat import Seat
 from scheduler.wants import Want
 from scheduler.wishes import Wish
@@ -14,7 +13,7 @@ from shared.vocabulary import Priority, RunState
 
 
 def relieve(draft: Draft) -> None:
-    """Load a copy of each crowded model where memory is free and no copy is yet, one at a time; then those for jobs.
+    """Load a copy of each crowded model where memory is free and no copy is yet, one at a time.
 
     People have been sent to their runs already, so a copy takes memory from nobody: it helps those who come next. One
     whose load failed lately is not tried again.
@@ -27,7 +26,6 @@ def relieve(draft: Draft) -> None:
     ]
     for seats in sorted(crowds, key=lambda seats: _wait(draft, seats), reverse=True):
         _copy(draft, seats)
-    copy_longest(draft)
 
 
 def _wait(draft: Draft, seats: list[Seat]) -> float:

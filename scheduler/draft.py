@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
 
 from scheduler.arrivals import Arrivals
 from scheduler.budget import Budget
@@ -21,9 +20,6 @@ from scheduler.views import AttemptView, HostView, JobView, RunView, Shape, Snap
 from shared.errors import Problem
 from shared.runs.need import RunSize
 from shared.vocabulary import Capability, RunState
-
-if TYPE_CHECKING:
-    from scheduler.replicas import Backlog
 
 #: States of runs that jobs sit on, or will.
 SERVING = frozenset({RunState.PENDING, RunState.STARTING, RunState.READY})
@@ -64,9 +60,6 @@ class Draft:
     promises: dict[Shape, str] = field(default_factory=dict)
     #: Hosts where it is known when promised memory comes free.
     due_hosts: set[str] = field(default_factory=set)
-
-    #: Those who would be helped by another copy of what is loaded.
-    backlogs: list[Backlog] = field(default_factory=list)
 
     assigns: list[Assign] = field(default_factory=list)
     starts: list[Start] = field(default_factory=list)

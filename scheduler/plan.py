@@ -12,6 +12,7 @@ from scheduler.lanes import Lanes
 from scheduler.lines import Waiting, line_up
 from scheduler.pending import place_pending
 from scheduler.reasons import Code
+from scheduler.replicas import copy_longest
 from scheduler.seat import Seat
 from scheduler.seating import seat_job
 from scheduler.turns import Turn, Turns
@@ -29,9 +30,7 @@ def plan(snapshot: Snapshot) -> Plan:
 
     Who comes first in the order takes what is free; nobody behind takes what it waits for.
     """
-    draft = decide(snapshot, line_up(snapshot))
-    relieve(draft)
-    return draft.plan()
+    return decide(snapshot, line_up(snapshot)).plan()
 
 
 def decide(snapshot: Snapshot, waiting: Waiting) -> Draft:
@@ -39,14 +38,18 @@ def decide(snapshot: Snapshot, waiting: Waiting) -> Draft:
     draft = Draft(snapshot, waiting)
     stop_orphans(draft)
     shed(draft)
-    look(draft)
+    wants = look(draft)
     stop_idle(draft)
+    relieve(draft)
+    copy_longest(draft, wants)
     return draft
 
 
-def look(draft: Draft) -> None:
-    """Decide about each that waits, in order."""
-    _Looking(draft).at_all()
+def look(draft: Draft) -> Wants:
+    """Decide about each that waits, in order; what they want of models."""
+    looking = _Looking(draft)
+    looking.at_all()
+    return looking.wants
 
 
 class _Looking:
@@ -56,7 +59,7 @@ class _Looking:
         waiting = draft.waiting
         self._draft = draft
         self._turns = Turns(waiting.lines, draft.shares, draft.snapshot.now, mixed=waiting.mixed)
-        self._wants, self._lanes = Wants(draft), Lanes(draft)
+        self.wants, self._lanes = Wants(draft), Lanes(draft)
 
     def at_all(self) -> None:
         while (turn := self._turns.next()) is not None:
@@ -90,7 +93,7 @@ class _Looking:
         elif job.shape.model_id is None:
             lane = self._lanes.place(job)
         else:
-            seat = seat_job(draft, self._wants, job)
+            seat = seat_job(draft, self.wants, job)
             lane = (seat.run.host or "", seat.run.runtime or "") if seat else None
         if lane is None:
             return False

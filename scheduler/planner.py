@@ -12,7 +12,6 @@ from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 
 from scheduler.changes import Changes, find_changes
-from scheduler.crowds import relieve
 from scheduler.decisions import Plan
 from scheduler.draft import Draft
 from scheduler.lines import Waiting, line_up
@@ -61,7 +60,6 @@ class Planner:
         """The whole plan, as `scheduler.plan.plan` makes it."""
         waiting = line_up(seen)
         draft = decide(seen, waiting)
-        relieve(draft)
         self._memory = _Memory(seen, waiting, draft.promises)
         return draft.plan()
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable
 from heapq import heapify, heappop, heappush
 
+from scheduler.backlog import Backlog
 from scheduler.draft import Draft
 from scheduler.evict import eviction_cost, victims
 from scheduler.loading import load_for
@@ -20,54 +20,42 @@ from scheduler.wants import Want
 UNKNOWN_PATIENCE = 5.0
 
 
-@dataclass(frozen=True, slots=True)
-class Backlog:
-    """Jobs that wait for slots of runs which are all taken."""
-
-    want: Want
-    #: The first of them.
-    job: JobView
-    #: Runtimes that have failed to load it.
-    skip: Collection[str]
-
-
-def copy_longest(draft: Draft) -> None:
+def copy_longest(draft: Draft, wants: Iterable[Want]) -> None:
     """Load copies where memory is left, or idle runs can make room: within a class, the longest wait comes first.
 
     Everybody has asked by then, so that who asked first does not take what another has more use for.
     """
-    asking = [(_urgency(draft, backlog), backlog) for backlog in draft.backlogs if backlog.want.seats()]
+    asking = [
+        (_urgency(draft, want, want.backlog, seats), want, want.backlog)
+        for want in wants
+        if want.backlog is not None and (seats := want.seats())
+    ]
     heapify(asking)
-    absorbed: Counter[str] = Counter()
+    #: Jobs by what they are told, which is one object for all who wait for slots of the same runs.
+    waiting = Counter(map(id, draft.blocked_jobs.values()))
     while asking:
-        _, backlog = heappop(asking)
-        slots = _copy(draft, backlog)
-        absorbed[backlog.job.id] += slots
-        if slots and _told(draft, backlog.want) > absorbed[backlog.job.id] - 1:
-            heappush(asking, (_urgency(draft, backlog), backlog))
+        _, want, backlog = heappop(asking)
+        slots = _copy(draft, want, backlog)
+        waiting[id(want.answer)] -= slots
+        if slots and waiting[id(want.answer)] > 0:
+            heappush(asking, (_urgency(draft, want, backlog, want.seats()), want, backlog))
 
 
-def _copy(draft: Draft, backlog: Backlog) -> int:
+def _copy(draft: Draft, want: Want, backlog: Backlog) -> int:
     """The slots of the copy that is loaded for it; 0 when none is."""
-    want, job = backlog.want, backlog.job
-    if draft.limits.hindrance(job.shape, coming=True) is not None:
+    if draft.limits.hindrance(backlog.job.shape, coming=True) is not None:
         return 0
-    place = _worth_another(draft, want, job, want.seats())
+    place = _worth_another(draft, want, backlog.job, want.seats())
     if place is None or place.runtime in backlog.skip:
         return 0
-    load_for(draft, want.wish.model, job, place)
+    load_for(draft, want.wish.model, backlog.job, place)
     return place.size.slots
 
 
-def _told(draft: Draft, want: Want) -> int:
-    """Jobs that were told to wait for a slot of these runs."""
-    return sum(reason is want.answer for reason in draft.blocked_jobs.values())
-
-
-def _urgency(draft: Draft, backlog: Backlog) -> tuple[int, float, float, str]:
+def _urgency(draft: Draft, want: Want, backlog: Backlog, seats: list[Seat]) -> tuple[int, float, float, str]:
     """The lowest is first: by class, then by the wait for a slot, then by age where that is not known."""
-    job, want = backlog.job, backlog.want
-    wait = wait_for_slot(draft, want, want.seats()) or 0.0
+    job = backlog.job
+    wait = wait_for_slot(draft, want, seats) or 0.0
     return effective_class(job.shape.rank, job.queued_at, draft.snapshot.now), -wait, job.queued_at, job.id
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
+from scheduler.backlog import Backlog
 from scheduler.draft import Draft
 from scheduler.fetching import fetch_copy, fetch_instead
 from scheduler.loading import load_for, starting
@@ -13,7 +14,6 @@ from scheduler.options import Option, find_refusals
 from scheduler.placing import Asker, find_place
 from scheduler.preempt import ASKING, give_way
 from scheduler.reasons import Code, Reason, refused
-from scheduler.replicas import Backlog
 from scheduler.seat import Seat
 from scheduler.views import JobView, Shape
 from scheduler.wants import Want, Wants
@@ -77,7 +77,7 @@ def _another(draft: Draft, want: Want, job: JobView) -> None:
 def _replicate(draft: Draft, want: Want, job: JobView, seats: list[Seat]) -> None:
     """Ask for a copy, which is decided on once everybody has asked; fetch the model where only that would help."""
     verdicts = _verdicts(draft, want, job)
-    draft.backlogs.append(Backlog(want, job, verdicts.keys()))
+    want.backlog = Backlog(job, verdicts.keys())
     full = _full(draft, want, seats)
     fetched = fetch_copy(draft, want, _asker(draft, want, job, verdicts), seats)
     _tell(draft, want, job, replace(full, sentence=f"{full.sentence}; {fetched.sentence}") if fetched else full)

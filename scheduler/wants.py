@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from heapq import heapify, heappop, heappush
 
+from scheduler.backlog import Backlog
 from scheduler.draft import Draft
 from scheduler.options import Offers
 from scheduler.places import Places
@@ -27,6 +29,8 @@ class Want:
         self.draft, self.wish = draft, wish
         #: What everybody who wants it is told, once nothing more can be done in this plan.
         self.answer: Reason | None = None
+        #: Those who would be helped by another copy.
+        self.backlog: Backlog | None = None
         self._places: Places | None = None
         self._seen = 0
         self._granting: list[Seat] = []
@@ -131,6 +135,9 @@ class Wants:
                 known = self._by_content[content] = Want(self._draft, wish)
             self._by_shape[shape] = known
         return known
+
+    def __iter__(self) -> Iterator[Want]:
+        return iter(self._by_content.values())
 
 
 def _content(spec: RunSpec) -> tuple[object, ...]:
