@@ -13,6 +13,7 @@ from api.gateway.mending import Mend, MendedWriter
 from api.gateway.reading import want
 from api.gateway.thoughts_apart import ThoughtsApart
 from api.gateway.tool_choice import decided
+from api.gateway.well_formed import well_formed
 
 
 def engine_body(body: dict[str, Any]) -> dict[str, Any]:
@@ -36,7 +37,7 @@ def chat(exchange: Exchange, *, thoughts: bool = True) -> Exchange:
 
 
 def _prepared(body: dict[str, Any]) -> tuple[dict[str, Any], bool]:
-    body, forced = decided(body)
+    body, forced = decided(well_formed(body))
     return body | {"messages": without_old_thoughts(body.get("messages") or [])}, forced
 
 

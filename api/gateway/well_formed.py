@@ -1,0 +1,100 @@
+"""What a chat has to be before an engine sees it: engines answer 500 to some mistakes and pass over others in silence.
+
+Source: OpenAI's API reference, "Create chat completion", and what llama.cpp's server does with what is not in it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from api.gateway.reading import want
+from shared.errors import InvalidParameters
+
+_FORMATS = ("text", "json_object", "json_schema")
+#: Parts of a message that engines know; those with an address are checked elsewhere.
+_PARTS = ("text", "image_url", "input_audio", "audio_url", "video_url")
+_LIMITS = ("max_tokens", "max_completion_tokens")
+
+
+def well_formed(body: Mapping[str, Any]) -> dict[str, Any]:
+    """The request with what engines take otherwise than it is meant put right. Raises InvalidParameters."""
+    _check_format(body.get("response_format"))
+    made = {**body, "messages": [_message(one, place) for place, one in enumerate(body.get("messages") or [])]}
+    for name, value in (("tools", list(_tools(body))), ("stop", _stops(body))):
+        made.pop(name, None)
+        if value:
+            made[name] = value
+    for name in _LIMITS:
+        if _endless(body, name):
+            del made[name]
+    return made
+
+
+def _endless(body: Mapping[str, Any], name: str) -> bool:
+    """Some clients write a negative limit for none, which engines understand in as many ways."""
+    limit = want(body, name, int)
+    if limit == 0:
+        raise InvalidParameters(f"{name} is too small", "it is 0", "give at least 1, or leave it out", field=name)
+    return limit is not None and limit < 0
+
+
+def _message(message: Any, place: int) -> dict[str, Any]:
+    if not isinstance(message, dict) or not isinstance(message.get("role"), str):
+        raise _wrong(f"messages.{place}", "it has no role", "give role and content")
+    for position, call in enumerate(want(message, "tool_calls", list) or ()):
+        if not _name(call):
+            raise _wrong(f"messages.{place}.tool_calls.{position}", "it names no function", "give function.name")
+    content = message.get("content")
+    if not isinstance(content, list):
+        return message
+    return message | {"content": [_part(part, f"messages.{place}.content.{at}") for at, part in enumerate(content)]}
+
+
+def _part(part: Any, place: str) -> dict[str, Any]:
+    kind = part.get("type") if isinstance(part, dict) else None
+    if kind == "refusal":
+        return {"type": "text", "text": part.get("refusal") or ""}
+    if kind not in _PARTS:
+        raise _wrong(place, f"nothing here reads a part of type {kind or 'none'}", "send its text, or an image_url")
+    return dict(part)
+
+
+def _tools(body: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    for place, tool in enumerate(want(body, "tools", list) or ()):
+        kind = (tool.get("type") or "function") if isinstance(tool, dict) else None
+        if kind != "function":
+            raise _wrong(f"tools.{place}", f"its type is {kind or 'missing'}", "give tools of the type function")
+        if not _name(tool):
+            raise _wrong(f"tools.{place}.function.name", "it is missing", "give it: calls name their function")
+        yield tool | {"type": "function"}
+
+
+def _name(named: Any) -> str:
+    """Of the function of a tool, or of a call."""
+    function = named.get("function") if isinstance(named, dict) else None
+    name = function.get("name") if isinstance(function, dict) else None
+    return name if isinstance(name, str) else ""
+
+
+def _stops(body: Mapping[str, Any]) -> list[str]:
+    """An empty one would end every answer before it begins."""
+    given = body.get("stop")
+    stops = given if isinstance(given, list) else [] if given is None else [given]
+    if not all(isinstance(stop, str) for stop in stops):
+        raise _wrong("stop", "it is neither a text nor a list of texts", "give where answers shall end")
+    return [stop for stop in stops if stop]
+
+
+def _check_format(wanted: Any) -> None:
+    if wanted is None:
+        return
+    kind = wanted.get("type") if isinstance(wanted, dict) else None
+    if kind not in _FORMATS:
+        raise _wrong("response_format", f"its type is {kind or 'missing'}", f"give one of {', '.join(_FORMATS)}")
+    if kind == "json_schema" and not isinstance(wanted.get("json_schema"), dict):
+        raise _wrong("response_format.json_schema", "it is missing", "give it, with name and schema")
+
+
+def _wrong(place: str, why: str, fix: str) -> InvalidParameters:
+    return InvalidParameters(f"{place} is wrong", why, fix, field=place)

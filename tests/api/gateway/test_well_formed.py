@@ -1,0 +1,95 @@
+"""Chats that engines would fail at, or take otherwise than they are meant."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from api.gateway.dialects import anthropic, ollama_chat, openai_chat, openai_responses
+from api.gateway.exchange import CHAT
+from api.gateway.ollama.request import chat_of
+from api.gateway.well_formed import well_formed
+from shared.errors import InvalidParameters
+
+_HELLO = {"role": "user", "content": "hello"}
+_LOOK = {"type": "function", "function": {"name": "look"}}
+
+
+def asked(**fields: Any) -> dict[str, Any]:
+    return {"messages": [_HELLO]} | fields
+
+
+@pytest.mark.parametrize(
+    ("given", "field"),
+    [
+        ({"messages": ["hello"]}, "messages.0"),
+        ({"messages": [_HELLO, {"content": "x"}]}, "messages.1"),
+        ({"messages": [{"role": "assistant", "tool_calls": [{"id": "a"}]}]}, "messages.0.tool_calls.0"),
+        ({"messages": [{"role": "user", "content": [{"type": "file", "file": {}}]}]}, "messages.0.content.0"),
+        ({"messages": [{"role": "user", "content": ["x"]}]}, "messages.0.content.0"),
+        ({"tools": "look"}, "tools"),
+        ({"tools": [{}]}, "tools.0.function.name"),
+        ({"tools": ["look"]}, "tools.0"),
+        ({"tools": [_LOOK, {"type": "custom", "custom": {"name": "x"}}]}, "tools.1"),
+        ({"tools": [{"type": "function", "function": {"name": 3}}]}, "tools.0.function.name"),
+        ({"response_format": "json"}, "response_format"),
+        ({"response_format": {"type": "xml"}}, "response_format"),
+        ({"response_format": {"type": "json_schema"}}, "response_format.json_schema"),
+        ({"stop": 5}, "stop"),
+        ({"stop": ["a", 5]}, "stop"),
+        ({"max_tokens": 0}, "max_tokens"),
+        ({"max_completion_tokens": "many"}, "max_completion_tokens"),
+    ],
+)
+def test_mistakes_are_told_with_their_place(given: dict[str, Any], field: str) -> None:
+    with pytest.raises(InvalidParameters) as refused:
+        well_formed(asked(**given))
+    assert refused.value.problem.details["field"] == field
+
+
+def test_what_is_right_stays_as_it_is() -> None:
+    parts = [{"type": "text", "text": "x"}, {"type": "image_url", "image_url": {"url": "data:image/png;base64,x"}}]
+    body = asked(
+        messages=[{"role": "developer", "content": "x"}, {"role": "user", "content": parts}],
+        tools=[_LOOK], stop=["a"], max_tokens=3, response_format={"type": "json_object"}, unheard_of=1,
+    )  # fmt: skip
+    assert well_formed(body) == body
+
+
+def test_an_empty_stop_ends_nothing() -> None:
+    assert "stop" not in well_formed(asked(stop=""))
+    assert well_formed(asked(stop=["", "a"]))["stop"] == ["a"]
+    assert well_formed(asked(stop="a"))["stop"] == ["a"]
+
+
+def test_a_negative_limit_is_none() -> None:
+    assert well_formed(asked(max_tokens=-1, max_completion_tokens=-2)) == asked()
+
+
+def test_no_tools_are_no_tools() -> None:
+    assert well_formed(asked(tools=[])) == asked()
+    assert well_formed(asked(tools=[{"function": {"name": "look"}}]))["tools"] == [_LOOK]
+
+
+def test_a_refusal_of_an_earlier_turn_is_text() -> None:
+    said = {"role": "assistant", "content": [{"type": "refusal", "refusal": "no"}]}
+    [message] = well_formed({"messages": [said]})["messages"]
+    assert message["content"] == [{"type": "text", "text": "no"}]
+
+
+def test_every_dialect_that_hands_tools_on_is_checked() -> None:
+    broken = {"model": "m", "messages": [_HELLO], "tools": [{"type": "function", "function": {}}]}
+    with pytest.raises(InvalidParameters):
+        openai_chat.read(broken)
+    with pytest.raises(InvalidParameters):
+        ollama_chat.exchange_of(broken, CHAT, chat_of(broken), "message")
+
+
+def test_what_other_dialects_write_is_right() -> None:
+    tool = {"name": "look", "input_schema": {"type": "object"}}
+    message = anthropic.read({"model": "m", "messages": [_HELLO], "max_tokens": 3, "tools": [tool]})
+    function = {"type": "function", "name": "look", "parameters": {"type": "object"}}
+    response = openai_responses.read({"model": "m", "input": "hello", "tools": [function]})
+    for exchange in (message, response):
+        assert exchange.body["tools"][0]["function"]["name"] == "look"
