@@ -15,6 +15,7 @@ from api.deps import Submitter
 from api.gateway import old_logprobs
 from api.gateway.exchange import COMPLETION, Exchange
 from api.gateway.model_names import asked_for
+from api.gateway.old_echo import NONE, Echo, echo_of
 from api.gateway.openai_carrying import carried
 from api.gateway.pieces import together
 from api.gateway.reading import read_object, want
@@ -37,32 +38,47 @@ def read(asked: dict[str, Any]) -> Exchange:
     model = asked_for(asked)
     if not isinstance(asked.get("prompt"), str | list):
         raise InvalidParameters("prompt is missing", "it is what to go on with", "give a text", field="prompt")
+    choices = want(asked, "n", int) or 1
+    _check_possible(asked, choices)
+    echo = echo_of(asked)
+    body = dict(asked)
+    usage = bool((want(body, "stream_options", dict) or {}).get("include_usage"))
+    stream = bool(want(body, "stream", bool))
+    for ours in ("model", "stream", "stream_options", "echo", "best_of"):
+        body.pop(ours, None)
+    writer = (lambda: TextWriter(usage, choices, echo)) if stream else None
+    return Exchange(model, Capability.GENERATE, COMPLETION, body, lambda said: _complete(said, echo), writer)
+
+
+def _check_possible(asked: Mapping[str, Any], choices: int) -> None:
+    """What would change the answer and no engine here does is better refused than left out in silence."""
     if asked.get("suffix"):
         raise InvalidParameters(
             "suffix is not possible here", "engines here write on, and do not fill in",
             "leave it out, and put all into prompt", field="suffix",
         )  # fmt: skip
-    body = dict(asked)
-    usage = bool((want(body, "stream_options", dict) or {}).get("include_usage"))
-    stream = bool(want(body, "stream", bool))
-    for ours in ("model", "stream", "stream_options"):
-        body.pop(ours, None)
-    choices = want(body, "n", int) or 1
-    writer = (lambda: TextWriter(usage, choices)) if stream else None
-    return Exchange(model, Capability.GENERATE, COMPLETION, body, _complete, writer)
+    if (want(asked, "best_of", int) or 1) > choices:
+        raise InvalidParameters(
+            "best_of is not possible here", "engines here write no answers to throw away",
+            "leave it out, and choose among n answers", field="best_of",
+        )  # fmt: skip
 
 
-def _complete(said: dict[str, Any], before: Mapping[int, int] = MappingProxyType({})) -> dict[str, Any]:
+def _complete(said: dict[str, Any], echo: Echo, before: Mapping[int, int] = MappingProxyType({})) -> dict[str, Any]:
     """Engines differ in what they leave out; strict clients want it there.
 
     `before`: characters that each choice has said already.
     """
     said["object"] = "text_completion"
+    if "id" in said:
+        # llama.cpp names all answers after chats.
+        said["id"] = f"cmpl-{str(said['id']).removeprefix('chatcmpl-').removeprefix('cmpl-')}"
     if said.get("system_fingerprint", "") is None:
         del said["system_fingerprint"]
     for index, choice in enumerate(said.get("choices") or ()):
         choice.setdefault("index", index)
-        choice.setdefault("text", "")
+        begun = choice["index"] in before
+        choice["text"] = ("" if begun else echo.before(choice["index"])) + (choice.get("text") or "")
         choice.setdefault("logprobs", None)
         choice.setdefault("finish_reason", None)
         if "content" in (choice["logprobs"] or ()):
@@ -75,9 +91,10 @@ class TextWriter:
 
     media_type = MEDIA_TYPE
 
-    def __init__(self, usage: bool, choices: int = 1) -> None:
+    def __init__(self, usage: bool, choices: int = 1, echo: Echo = NONE) -> None:
         self._usage = usage
         self._choices = choices
+        self._echo = echo
         self._totals: dict[str, Any] | None = None
         #: Characters that each choice has said so far.
         self._said: dict[int, int] = {}
@@ -100,10 +117,10 @@ class TextWriter:
             return frame(chunk)
         if (counted := chunk.pop("usage", None)) and self._usage:
             before = self._totals["usage"] if self._totals is not None and self._choices > 1 else None
-            self._totals = _complete(chunk | {"choices": [], "usage": together(before, counted)})
+            self._totals = _complete(chunk | {"choices": [], "usage": together(before, counted)}, self._echo)
         if not chunk.get("choices"):
             return b""
-        mended = _complete(chunk, self._said)
+        mended = _complete(chunk, self._echo, self._said)
         for choice in mended["choices"]:
             self._said[choice["index"]] = self._said.get(choice["index"], 0) + len(choice["text"])
         return frame(mended)

@@ -69,3 +69,31 @@ def test_filling_in_is_refused() -> None:
     with pytest.raises(InvalidParameters, match="suffix"):
         read({"prompt": "a", "suffix": "b"})
     assert read({"prompt": "a", "suffix": None}).body["prompt"] == "a"
+
+
+def test_only_the_best_of_many_is_refused() -> None:
+    with pytest.raises(InvalidParameters, match="best_of"):
+        read({"prompt": "a", "best_of": 3, "n": 2})
+    assert "best_of" not in read({"prompt": "a", "best_of": 2, "n": 2}).body
+
+
+def test_an_answer_repeats_the_prompt_for_who_wants_it() -> None:
+    said = {"id": "chatcmpl-1", "choices": [{"text": f" {number}", "index": number} for number in range(4)]}
+    whole = read({"prompt": ["one", "two"], "n": 2, "echo": True}).whole(said)
+    assert isinstance(whole, dict)
+    assert [choice["text"] for choice in whole["choices"]] == ["one 0", "one 1", "two 2", "two 3"]
+    assert whole["id"] == "cmpl-1"
+
+
+def test_a_stream_repeats_the_prompt_once_for_each_choice() -> None:
+    exchange = read({"prompt": "x", "n": 2, "echo": True, "stream": True})
+    assert exchange.writer is not None
+    writer = exchange.writer()
+    said = heard(writer.feed([chunk("a"), chunk("b", 1), chunk("c"), chunk("d", 1)]) + writer.end())
+    assert [one["choices"][0]["text"] for one in said] == ["xa", "xb", "c", "d"]
+
+
+@pytest.mark.parametrize("more", [{"logprobs": 1}, {"prompt": [1, 2]}, {"prompt": [[1], [2]]}])
+def test_what_is_not_known_of_a_prompt_is_not_repeated(more: dict[str, Any]) -> None:
+    with pytest.raises(InvalidParameters, match="echo"):
+        read({"prompt": "a", "echo": True} | more)

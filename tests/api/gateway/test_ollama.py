@@ -61,7 +61,7 @@ def test_a_generation_is_a_chat_of_one_message() -> None:
 def test_what_would_change_a_generation_and_is_not_possible_is_refused(field: str) -> None:
     with pytest.raises(InvalidParameters, match=field):
         generate_of({"prompt": "hi", field: [1] if field == "context" else "x"})
-    empty = {"suffix": "", "template": "", "context": None, "system": "", "images": []}
+    empty: dict[str, Any] = {"suffix": "", "template": "", "context": None, "system": "", "images": []}
     assert generate_of({"prompt": "hi"} | empty) == generate_of({"prompt": "hi"})
     assert raw_of({"prompt": "hi"} | empty) == {"prompt": "hi"}
 
