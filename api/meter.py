@@ -131,6 +131,7 @@ def _spent(result: dict[str, object]) -> Spent:
         value = result.get(name)
         return value if isinstance(value, int | float) else 0
 
+    joules = result.get("joules")
     return Spent(
         requests=int(number("items")) or 1,
         prompt=int(number("prompt_tokens")),
@@ -138,5 +139,5 @@ def _spent(result: dict[str, object]) -> Spent:
         completion=int(number("completion_tokens")),
         audio=float(number("duration")),
         seconds=float(number("seconds")),
-        joules=float(number("joules")) or None,
+        joules=float(joules) if isinstance(joules, int | float) else None,
     )

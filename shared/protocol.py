@@ -142,7 +142,15 @@ class Telemetry(_Message):
     thermal: str | None = None
     pressure: str | None = None
     gpu_percent: float | None = None
+    #: Power by the machine's own counters, since the last sample, and of the idle machine; which counters.
     power_watts: float | None = None
+    idle_watts: float | None = None
+    power_source: str | None = None
+    #: Energy since the agent began.
+    joules: float | None = None
+    #: Slots in use: by jobs, and by requests as the front door last told.
+    job_slots: int | None = None
+    request_slots: int | None = None
     #: Bytes that runs may use together, what keeps that from being more, and what they use, measured.
     ceiling: int | None = None
     ceiling_bound: str | None = None

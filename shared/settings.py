@@ -99,6 +99,9 @@ class Settings(BaseSettings):
     find_models: bool = Field(default=True, description="Look for models of other programs when the agent starts.")
     whisper_threads: int | None = Field(default=None, ge=1, description="CPU threads of a Whisper run.")
     llama_threads: int | None = Field(default=None, ge=1, description="CPU threads of a llama.cpp run.")
+    powercap: Path = Field(
+        default=Path("/sys/class/powercap"), description="Where Linux keeps this host's energy counters (RAPL)."
+    )
     wired_memory: Literal["safe", "off", "weights", "full"] = Field(
         default="safe",
         description="What MLX runs may keep from being paged out: `safe`: weights over half of the memory; `full`: one "

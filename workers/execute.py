@@ -32,6 +32,7 @@ from shared.protocol import (
 from workers.context import AttemptContext
 from workers.frontdoor import FrontDoor
 from workers.outbox import Outbox
+from workers.power.share import Share
 from workers.store import host_store
 
 log = structlog.get_logger()
@@ -53,10 +54,11 @@ class Executor:
         scratch: Path,
         models: Path,
         on_crash: Callable[[RunRef], None],
+        share: Share,
         rate: int | None = None,
     ) -> None:
         self._front_door, self._outbox, self._worker, self._scratch = front_door, outbox, worker, scratch
-        self._on_crash = on_crash
+        self._on_crash, self._share = on_crash, share
         self._store = host_store(models, rate=rate)
         self._live: dict[Key, AttemptContext] = {}
         self._changed = threading.Condition()
@@ -110,7 +112,7 @@ class Executor:
     # --- run ---
 
     def _run(self, assignment: Assignment, context: AttemptContext) -> None:
-        finished = perform(assignment, context)
+        finished = measured(assignment, context, self._share)
         if finished is not None and finished.error is not None and finished.error.crash and assignment.run is not None:
             self._on_crash(RunRef(run_id=assignment.run.run_id, generation=assignment.run.generation))
         if finished is not None:
@@ -161,6 +163,16 @@ class Executor:
                 context.handed_back.set()
             self._changed.wait_for(lambda: not self._live, patience + 5.0)
         self._pool.shutdown(wait=False)
+
+
+def measured(assignment: Assignment, context: AttemptContext, share: Share) -> FinishedAttempt | None:
+    """`perform`, and in its result the joules that the attempt used, where they are known."""
+    with share.using(assignment.slots) as stay:
+        finished = perform(assignment, context)
+        joules = stay.joules()
+    if finished is None or finished.result is None or joules is None:
+        return finished
+    return finished.model_copy(update={"result": finished.result | {"joules": round(joules, 3)}})
 
 
 def perform(assignment: Assignment, context: AttemptContext) -> FinishedAttempt | None:

@@ -22,6 +22,8 @@ from workers.frontdoor import FrontDoor
 from workers.keeper import Keeper
 from workers.outbox import Outbox
 from workers.pipe import Line, Start, Status, Stop, Synced, Wired, orders
+from workers.power import find_counter
+from workers.power.share import Share
 from workers.runtimes import discover
 
 log = structlog.get_logger()
@@ -29,6 +31,7 @@ log = structlog.get_logger()
 _BEAT = 0.5
 _LANE_THREADS = 32
 _PREFETCH = 64
+_STORE = "store"
 
 
 class Worker:
@@ -42,6 +45,8 @@ class Worker:
         self._stopping = threading.Event()
         self._outbox = Outbox(self._front_door, start.worker, Path(start.spool), lambda ref: self._executor.drop(ref))
         self._keeper = Keeper(runtime, self._front_door, self._outbox, start.worker, self._news.set)
+        # Downloads use next to nothing, and must not be charged for what engines use beside them.
+        self._share = Share(find_counter(Path(start.powercap)) if start.runtime != _STORE else None)
         self._executor = Executor(
             self._front_door,
             self._outbox,
@@ -49,6 +54,7 @@ class Worker:
             Path(start.scratch),
             Path(start.models),
             on_crash=self._keeper.await_end,
+            share=self._share,
             rate=start.download_rate,
         )
         self._lane = LaneWorker(
@@ -91,6 +97,7 @@ class Worker:
     def _hear(self, news: Synced) -> None:
         self._executor.pace(news.download_rate)
         self._executor.attend(news.attended)
+        self._share.tell(news.idle_watts, news.other_slots)
         for ref in news.cancel:
             self._executor.cancel(ref)
         for ref in news.preempt:
@@ -115,6 +122,7 @@ class Worker:
             processes=self._keeper.processes(),
             wiring=self._keeper.wiring.wishes(),
             logs=self._keeper.take_logs(),
+            slots=self._share.slots,
         )
         try:
             self._line.send(status)

@@ -34,6 +34,8 @@ class Start(BaseModel):
     models: str
     #: Bytes per second that downloads of this host may take together.
     download_rate: int | None = None
+    #: Linux's folder of energy counters.
+    powercap: str = "/sys/class/powercap"
 
     @field_serializer("token", "redis_url")
     def _reveal(self, value: SecretStr) -> str:
@@ -54,6 +56,9 @@ class Synced(BaseModel):
     attended: dict[str, int] = {}
     #: What the fleet leaves to this host's downloads, in bytes per second.
     download_rate: int | None = None
+    #: Watts of this host when nothing works on it, and slots in use on it by others than this worker.
+    idle_watts: float | None = None
+    other_slots: int = 0
 
 
 class Stop(BaseModel):
@@ -96,6 +101,8 @@ class Status(BaseModel):
     processes: list[RunProcessRecord] = []
     wiring: list[WiringWish] = []
     logs: list[LogLine] = []
+    #: Slots of runs that its attempts have in use.
+    slots: int = 0
 
 
 ToWorker = Annotated[Start | Synced | Wired | Stop, Field(discriminator="type")]

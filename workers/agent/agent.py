@@ -123,4 +123,5 @@ class Agent:
             scratch=str(self._scratch),
             models=str(self._settings.data_dir / "models"),
             download_rate=self._settings.download_rate,
+            powercap=str(self._settings.powercap),
         )

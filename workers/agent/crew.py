@@ -87,10 +87,14 @@ class Crew:
                 return process.url
         return None
 
-    def hand_out(self, answer: Synced, heard: Sequence[tuple[Supervised, Status]]) -> None:
+    def hand_out(
+        self, answer: Synced, heard: Sequence[tuple[Supervised, Status]], idle_watts: float | None = None
+    ) -> None:
         """Tell each worker its part of the front door's answer; a load to drop that none has is dead already."""
+        slots = sum(status.slots for _, status in heard) + request_slots(answer)
         for worker, status in heard:
-            worker.tell(_concerning(worker.runtime, status, answer))
+            news = {"idle_watts": idle_watts, "other_slots": slots - status.slots}
+            worker.tell(_concerning(worker.runtime, status, answer).model_copy(update=news))
         here = {
             (run.run_id, run.generation)
             for worker in self.workers
@@ -101,6 +105,11 @@ class Crew:
 
     def _processes(self) -> list[RunProcessRecord]:
         return [p for w in self.workers if (life := w.life) is not None for p in life.status.processes]
+
+
+def request_slots(answer: Synced) -> int:
+    """Slots that requests of people have; of each run that people use one more is left free for the next."""
+    return sum(max(0, slots - 1) for slots in answer.attended.values())
 
 
 def _concerning(runtime: str, status: Status, answer: Synced) -> Heard:

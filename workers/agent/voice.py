@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -19,13 +19,17 @@ from shared.store.discovery import look
 from shared.store.wire import Found
 from shared.vocabulary import Guard
 from workers.agent import disk, machine
-from workers.agent.crew import Crew
+from workers.agent.crew import Crew, request_slots
 from workers.agent.host_memory import HostMemory
 from workers.agent.last_boot import BootMark, panic_reports
+from workers.agent.power import PowerWatch
 from workers.agent.share import Shared
+from workers.agent.supervisor import Supervised
 from workers.agent.telemetry import collect
 from workers.frontdoor import FrontDoor
 from workers.outbox import deliver
+from workers.pipe import Status
+from workers.power import find_counter
 from workers.spool import left_behind
 
 log = structlog.get_logger()
@@ -48,6 +52,9 @@ class Voice:
         self._spool, self._stopping = spool, stopping
         self._agent = new_id("agent")
         self._store = disk.model_store(settings)
+        self._power = PowerWatch(find_counter(settings.powercap))
+        #: Slots of requests, as the front door last told.
+        self._requests = 0
 
     def introduce(
         self, runtimes: list[RuntimeInfo], memory: HostMemory, mark: BootMark, open_shared: Callable[[], Shared]
@@ -110,7 +117,9 @@ class Voice:
                 budget=memory.state.budget,
                 capacity=memory.state.capacity,
                 guard=memory.state.verdict.guard,
-                telemetry=collect().model_copy(update={**memory.told(), **disk.told(self._store)}),
+                telemetry=collect().model_copy(
+                    update={**memory.told(), **disk.told(self._store), **self._energy(heard)}
+                ),
                 workers=[s for w in workers if (s := w.status(retiring=self._stopping.is_set())) is not None],
                 attempts=[a for _, status in heard for a in status.attempts],
                 runs=[r for _, status in heard for r in status.runs],
@@ -120,7 +129,15 @@ class Voice:
             )
         )
         self._crew.forget(dead)
-        self._crew.hand_out(answer, heard)
+        self._requests = request_slots(answer)
+        self._crew.hand_out(answer, heard, self._power.idle)
+
+    def _energy(self, heard: Sequence[tuple[Supervised, Status]]) -> dict[str, object]:
+        """Fields of `Telemetry`: what was used, and by how many slots; none without a counter."""
+        slots = sum(status.slots for _, status in heard)
+        self._power.look(slots + self._requests)
+        told = self._power.told()
+        return told | {"job_slots": slots, "request_slots": self._requests} if told else {}
 
     def _deliver_spooled(self) -> None:
         """Reports of workers that are gone. Raises Unavailable when the front door is away."""

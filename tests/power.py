@@ -1,0 +1,49 @@
+"""A machine whose power is scripted: Linux's folder of energy counters, filled by hand."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+class Powercap:
+    """Zones by number, as in `/sys/class/powercap`; values in microjoules."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        root.mkdir(parents=True, exist_ok=True)
+
+    def zone(self, number: str, name: str, *, start: int = 0, most: int = 262_143_328_850) -> None:
+        folder = self.root / f"intel-rapl:{number}"
+        folder.mkdir()
+        (folder / "name").write_text(f"{name}\n")
+        (folder / "max_energy_range_uj").write_text(f"{most}\n")
+        self.set(number, start)
+
+    def set(self, number: str, microjoules: int) -> None:
+        """Written whole, since an agent may be reading it."""
+        file = self.root / f"intel-rapl:{number}" / "energy_uj"
+        fresh = file.with_suffix(".new")
+        fresh.write_text(f"{microjoules}\n")
+        fresh.replace(file)
+
+
+class Draw:
+    """A counter of its own clock: it draws `watts` while `pass_` lets time go by."""
+
+    source = "scripted"
+
+    def __init__(self, watts: float = 0.0) -> None:
+        self.watts, self.now = watts, 1000.0
+        self.broken = False
+        self._joules = 50.0
+
+    def pass_(self, seconds: float, watts: float | None = None) -> None:
+        self.watts = self.watts if watts is None else watts
+        self.now += seconds
+        self._joules += self.watts * seconds
+
+    def clock(self) -> float:
+        return self.now
+
+    def joules(self) -> float | None:
+        return None if self.broken else self._joules
