@@ -8,19 +8,21 @@ from itertools import islice
 
 from scheduler.room import Room, Tier
 
+_TIERS = tuple(Tier)
+
 
 class Rooms:
     """Hosts by the largest need they could meet, in each tier."""
 
     def __init__(self, rooms: Mapping[str, Room]) -> None:
         self._reaches = {name: room.reach for name, room in rooms.items()}
-        self._sorted = {tier: sorted((reach[tier], name) for name, reach in self._reaches.items()) for tier in Tier}
+        self._sorted = {tier: sorted((reach[tier], name) for name, reach in self._reaches.items()) for tier in _TIERS}
 
     def change(self, host: str, room: Room) -> None:
         """The room of a host is another now."""
         old, new = self._reaches[host], room.reach
         self._reaches[host] = new
-        for tier in Tier:
+        for tier in _TIERS:
             if old[tier] != new[tier]:
                 entries = self._sorted[tier]
                 del entries[bisect_left(entries, (old[tier], host))]

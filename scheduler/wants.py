@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator
 from heapq import heapify, heappop, heappush
 
@@ -35,7 +36,7 @@ class Want:
         self._seen = 0
         self._granting: list[Seat] = []
         self._ready: list[tuple[_Key, Seat]] = []
-        self._coming: list[Seat] = []
+        self._coming: deque[Seat] = deque()
 
     @property
     def key(self) -> tuple[str, Capability]:
@@ -75,7 +76,8 @@ class Want:
     def coming_seat(self) -> Seat | None:
         """The next run that is being loaded and has a slot nobody counts on yet."""
         self._look()
-        self._coming = [seat for seat in self._coming if seat.free > 0 and self._takes(seat)]
+        while self._coming and (self._coming[0].free <= 0 or not self._takes(self._coming[0])):
+            self._coming.popleft()
         return self._coming[0] if self._coming else None
 
     def _look(self) -> None:
@@ -83,7 +85,7 @@ class Want:
         serving = self.draft.serving.get(self.key, [])
         if self._seen == len(serving):
             return
-        granting = [seat for seat in serving[self._seen :] if serves(seat.run, self.wish)]
+        granting = [seat for seat in serving[self._seen :] if serves(seat.run, self.wish) and self._admits(seat)]
         self._granting += granting
         new = [seat for seat in granting if seat.free > 0 and self._takes(seat)]
         first, self._seen = self._seen == 0, len(serving)
@@ -101,8 +103,13 @@ class Want:
         return round(strain(host.load, 0, host.thermal), 1), -seat.free, seat.run.id
 
     def _takes(self, seat: Seat) -> bool:
+        """A run that granted it still does; what a host refused once it refuses for as long as a plan is made."""
+        return not (seat.stopped or seat.yielding) and (not self.draft.closing or self._admits(seat))
+
+    def _admits(self, seat: Seat) -> bool:
+        """Its host lets it serve whoever wishes this."""
         host = self.draft.snapshot.hosts[seat.run.host or ""]
-        if seat.stopped or seat.yielding or host.guard == "shedding" or seat.run.runtime not in host.runtimes:
+        if host.guard == "shedding" or seat.run.runtime not in host.runtimes:
             return False
         return refusal(self.draft, host, self.wish.terms) is None
 
