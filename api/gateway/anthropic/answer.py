@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from api.gateway.anthropic.signature import Signature
 from api.gateway.pieces import Call, Usage, answer_of
 from shared.identifiers import new_id
 
@@ -17,7 +18,7 @@ def whole(said: Mapping[str, Any], model: str) -> dict[str, Any]:
     answer = answer_of(said)
     content: list[dict[str, Any]] = []
     if answer.thought:
-        content.append({"type": "thinking", "thinking": answer.thought, "signature": ""})
+        content.append({"type": "thinking", "thinking": answer.thought, "signature": str(Signature(answer.thought))})
     if answer.text or not (answer.thought or answer.calls):
         content.append({"type": "text", "text": answer.text, "citations": None})
     content += [_tool_use(call) for call in answer.calls]

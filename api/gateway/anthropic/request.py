@@ -6,12 +6,14 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from api.gateway.anthropic.blocks import blocks, parts, plain
 from api.gateway.reading import need, want
 from api.gateway.thinking import told_to_think
 from api.gateway.thoughts_apart import FIELD
 from shared.errors import InvalidParameters
 
 _SAME = ("temperature", "top_p", "top_k")
+_CHOICES = {"auto": "auto", "any": "required", "none": "none"}
 
 
 def chat_of(asked: Mapping[str, Any]) -> dict[str, Any]:
@@ -32,56 +34,34 @@ def chat_of(asked: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _messages(asked: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    system = _text(asked.get("system") or "", "system")
-    if system:
+    if system := plain(list(parts(blocks(asked.get("system") or "", "system"), "system"))):
         yield {"role": "system", "content": system}
     for position, message in enumerate(need(asked, "messages", list, "a chat has at least one message")):
         place = f"messages.{position}"
         if not isinstance(message, dict) or message.get("role") not in ("user", "assistant", "system"):
             raise InvalidParameters(f"{place} is wrong", "it has no role", "give role and content", field=place)
-        blocks = _blocks(message.get("content"), place)
-        yield from _assistant(blocks) if message["role"] == "assistant" else _user(blocks, message["role"], place)
+        said = blocks(message.get("content"), place)
+        yield from _assistant(said) if message["role"] == "assistant" else _user(said, message["role"], place)
 
 
-def _blocks(content: object, place: str) -> list[dict[str, Any]]:
-    """Content as a list of blocks: a text is one block."""
-    if isinstance(content, str):
-        return [{"type": "text", "text": content}]
-    if isinstance(content, list) and all(isinstance(block, dict) and "type" in block for block in content):
-        return content
-    raise InvalidParameters(
-        f"{place}.content is wrong", "it is neither a text nor a list of blocks", "give blocks with a type", field=place
-    )
-
-
-def _user(blocks: list[dict[str, Any]], role: str, place: str) -> Iterator[dict[str, Any]]:
+def _user(said: list[dict[str, Any]], role: str, place: str) -> Iterator[dict[str, Any]]:
     """Results of tools come first, each a message of its own, as the calls they answer came last."""
-    parts: list[dict[str, Any]] = []
-    for block in blocks:
-        if block["type"] == "tool_result":
-            said = _text(block.get("content") or "", place)
-            content = f"Error: {said}" if block.get("is_error") else said
-            yield {"role": "tool", "tool_call_id": block.get("tool_use_id") or "", "content": content}
-            # What a tool shows, the next message shows: results of tools are text to engines.
-            parts += _images(_blocks(block.get("content") or "", place), place)
-        elif block["type"] == "text":
-            parts.append({"type": "text", "text": block.get("text") or ""})
-        else:
-            parts += _images([block], place)
-    if parts:
-        plain = all(part["type"] == "text" for part in parts)
-        yield {"role": role, "content": "\n".join(part["text"] for part in parts) if plain else parts}
+    rest: list[dict[str, Any]] = []
+    for block in said:
+        if block["type"] != "tool_result":
+            rest += parts([block], place)
+            continue
+        shown = list(parts(blocks(block.get("content") or "", place), place))
+        content = f"Error: {plain(shown)}" if block.get("is_error") else plain(shown)
+        yield {"role": "tool", "tool_call_id": block.get("tool_use_id") or "", "content": content}
+        # What a tool shows, the next message shows: results of tools are text to engines.
+        rest += [part for part in shown if part["type"] != "text"]
+    if rest:
+        only_text = all(part["type"] == "text" for part in rest)
+        yield {"role": role, "content": plain(rest) if only_text else rest}
 
 
-def _images(blocks: list[dict[str, Any]], place: str) -> list[dict[str, Any]]:
-    return [
-        {"type": "image_url", "image_url": {"url": _image(block, place)}}
-        for block in blocks
-        if block["type"] == "image"
-    ]
-
-
-def _assistant(blocks: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+def _assistant(said: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
     """Thoughts go along in a field of their own; which of them the model reads again is decided for all dialects."""
     calls = [
         {
@@ -89,31 +69,13 @@ def _assistant(blocks: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
             "type": "function",
             "function": {"name": block.get("name") or "", "arguments": json.dumps(block.get("input") or {})},
         }
-        for block in blocks
+        for block in said
         if block["type"] == "tool_use"
     ]
-    text = "\n".join(block.get("text") or "" for block in blocks if block["type"] == "text")
-    thought = "\n".join(block.get("thinking") or "" for block in blocks if block["type"] == "thinking")
-    said = {"role": "assistant", "content": text} | ({FIELD: thought} if thought else {})
-    yield said | ({"tool_calls": calls} if calls else {})
-
-
-def _image(block: Mapping[str, Any], place: str) -> str:
-    """As a data URL; addresses are refused, for the engine would fetch whatever they name."""
-    source = block.get("source") or {}
-    if source.get("type") == "base64" and source.get("data"):
-        return f"data:{source.get('media_type') or 'image/png'};base64,{source['data']}"
-    raise InvalidParameters(
-        f"{place} has an image that cannot be used",
-        f"its source is {source.get('type') or 'missing'}",
-        "send the image itself: source.type base64",
-        field=place,
-    )
-
-
-def _text(content: object, place: str) -> str:
-    """All text of a content, one block a line."""
-    return "\n".join(block.get("text") or "" for block in _blocks(content, place) if block["type"] == "text")
+    text = "\n".join(block.get("text") or "" for block in said if block["type"] == "text")
+    thought = "\n".join(block.get("thinking") or "" for block in said if block["type"] == "thinking")
+    turn = {"role": "assistant", "content": text} | ({FIELD: thought} if thought else {})
+    yield turn | ({"tool_calls": calls} if calls else {})
 
 
 def _tools(asked: Mapping[str, Any]) -> dict[str, Any]:
@@ -133,19 +95,30 @@ def _tools(asked: Mapping[str, Any]) -> dict[str, Any]:
     if not tools:
         return {}
     choice = want(asked, "tool_choice", dict) or {"type": "auto"}
-    chosen: Any = {"any": "required", "none": "none"}.get(str(choice.get("type")), "auto")
-    if choice.get("type") == "tool":
-        chosen = {"type": "function", "function": {"name": choice.get("name") or ""}}
     parallel = {"parallel_tool_calls": False} if choice.get("disable_parallel_tool_use") else {}
-    return {"tools": tools, "tool_choice": chosen, **parallel}
+    return {"tools": tools, "tool_choice": _choice(choice), **parallel}
+
+
+def _choice(choice: Mapping[str, Any]) -> Any:
+    kind = choice.get("type")
+    if kind == "tool":
+        return {"type": "function", "function": {"name": choice.get("name") or ""}}
+    if kind not in _CHOICES:
+        raise InvalidParameters(
+            "tool_choice is wrong", f"its type is {kind or 'missing'}", "give auto, any, tool or none as type",
+            field="tool_choice",
+        )  # fmt: skip
+    return _CHOICES[kind]
 
 
 def _thinking(asked: Mapping[str, Any]) -> dict[str, Any]:
-    """Models whose template can think or not are told which."""
+    """Models whose template can think or not are told which; llama.cpp ends a thought that is longer than it may be."""
     thinking = want(asked, "thinking", dict)
     if thinking is None:
         return {}
-    return told_to_think(thinking.get("type") != "disabled")
+    budget = want(thinking, "budget_tokens", int) if thinking.get("type") == "enabled" else None
+    limit = {"thinking_budget_tokens": budget} if budget else {}
+    return told_to_think(thinking.get("type") != "disabled") | limit
 
 
 def _format(asked: Mapping[str, Any]) -> dict[str, Any]:

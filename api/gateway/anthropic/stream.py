@@ -8,6 +8,7 @@ from typing import Any
 
 from api.gateway.anthropic import errors
 from api.gateway.anthropic.answer import message, stop_reason, tool_use, usage
+from api.gateway.anthropic.signature import Signature
 from api.gateway.pieces import Call, End, Piece, Text, Thought, Usage, pieces_of
 from api.sse import MEDIA_TYPE, frame
 from shared.errors import Problem
@@ -26,6 +27,8 @@ class MessageWriter:
         self._block = -1
         #: What the open block holds: a kind, and for tools which call.
         self._open: tuple[str, int] | None = None
+        #: Of the thought that is open.
+        self._signature: Signature | None = None
         #: Until the engine says how long the prompt is, what was counted before it was asked.
         self._reason, self._used = "stop", Usage(prompt=prompt_tokens)
 
@@ -54,7 +57,7 @@ class MessageWriter:
             case Text(text):
                 return self._say("text", {"type": "text_delta", "text": text})
             case Thought(text):
-                return self._say("thinking", {"type": "thinking_delta", "thinking": text})
+                return self._think(text)
             case Call():
                 return self._call(piece)
             case End(word):
@@ -62,6 +65,13 @@ class MessageWriter:
             case Usage():
                 self._used = piece
         return b""
+
+    def _think(self, text: str) -> bytes:
+        told = self._say("thinking", {"type": "thinking_delta", "thinking": text})
+        if self._signature is None:
+            self._signature = Signature()
+        self._signature.add(text)
+        return told
 
     def _call(self, call: Call) -> bytes:
         opened = b""
@@ -90,8 +100,11 @@ class MessageWriter:
     def _close(self) -> bytes:
         if self._open is None:
             return b""
-        self._open = None
-        return _event({"type": "content_block_stop", "index": self._block})
+        signed = b""
+        if self._signature is not None:
+            signed = self._delta({"type": "signature_delta", "signature": str(self._signature)})
+        self._open = self._signature = None
+        return signed + _event({"type": "content_block_stop", "index": self._block})
 
     def _begin(self) -> bytes:
         if self._began:

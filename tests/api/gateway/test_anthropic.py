@@ -14,6 +14,8 @@ from api.gateway.dialects.anthropic import read
 from shared.errors import InvalidParameters, Unavailable
 
 _HELLO = {"role": "user", "content": "hello"}
+#: Of the thought "hm": clients send back only thoughts that have one.
+_SIGNATURE = "uC4heOz00MWFncLhadf+2Gc/n27rnzWRvtXyU7d0JAg="
 
 
 def asked(**fields: Any) -> dict[str, Any]:
@@ -108,6 +110,10 @@ def test_tools_become_functions(choice: object, sent: object) -> None:
         {"messages": [{"role": "user", "content": 5}]},
         {"messages": [{"role": "user", "content": [{"type": "image", "source": {"type": "url", "url": "http://x"}}]}]},
         {"temperature": "hot"},
+        {"messages": [{"role": "user", "content": [{"type": "container_upload", "file_id": "x"}]}]},
+        {"messages": [{"role": "user", "content": [{"type": "document", "source": {"type": "base64"}}]}]},
+        {"messages": [{"role": "user", "content": [{"type": "document", "source": "x"}]}]},
+        {"tools": [{"name": "look", "input_schema": {}}], "tool_choice": {"type": "some"}},
     ],
 )
 def test_what_makes_no_sense_is_explained(wrong: dict[str, Any]) -> None:
@@ -137,7 +143,7 @@ def test_a_stream_opens_and_closes_a_block_for_each_kind_of_thing_said() -> None
     read = events(written + writer.end())
     assert [event["type"].removeprefix("content_") for event in read] == [
         "ping", "message_start",
-        "block_start", "block_delta", "block_stop",
+        "block_start", "block_delta", "block_delta", "block_stop",
         "block_start", "block_delta", "block_delta", "block_stop",
         "block_start", "block_delta", "block_stop",
         "block_start", "block_delta", "block_stop",
@@ -175,7 +181,7 @@ def test_thoughts_between_tags_are_blocks_of_their_own() -> None:
     message = read(asked(model="m")).whole(said)
     assert isinstance(message, dict)
     assert message["content"] == [
-        {"type": "thinking", "thinking": "hm", "signature": ""},
+        {"type": "thinking", "thinking": "hm", "signature": _SIGNATURE},
         {"type": "text", "text": "yes", "citations": None},
     ]
     make = read(asked(model="m", stream=True)).writer
@@ -184,7 +190,11 @@ def test_thoughts_between_tags_are_blocks_of_their_own() -> None:
     said_in_pieces = [chunk({"content": text}) for text in ("<th", "ink>hm</", "think>\n", "yes")]
     told = events(writer.feed(said_in_pieces) + writer.end())
     deltas = [event["delta"] for event in told if event["type"] == "content_block_delta"]
-    assert deltas == [{"type": "thinking_delta", "thinking": "hm"}, {"type": "text_delta", "text": "yes"}]
+    assert deltas == [
+        {"type": "thinking_delta", "thinking": "hm"},
+        {"type": "signature_delta", "signature": _SIGNATURE},
+        {"type": "text_delta", "text": "yes"},
+    ]
 
 
 def test_a_stream_of_half_a_tag_is_text() -> None:
@@ -210,3 +220,24 @@ def test_images_of_a_tool_are_shown_after_its_text() -> None:
     tool, shown = chat_of(asked(messages=[{"role": "user", "content": [result]}]))["messages"]
     assert (tool["role"], tool["content"]) == ("tool", "seen")
     assert shown["content"] == [{"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}]
+
+
+def test_documents_and_search_results_are_read_as_text() -> None:
+    content = [
+        {"type": "document", "title": "Sky", "context": "A note.", "source": {"type": "text", "data": "It is green."}},
+        {"type": "document", "source": {"type": "content", "content": [{"type": "text", "text": "So is grass."}]}},
+        {"type": "search_result", "title": "Sea", "source": "x", "content": [{"type": "text", "text": "It is blue."}]},
+        {"type": "text", "text": "What is green?"},
+    ]
+    [message] = chat_of(asked(messages=[{"role": "user", "content": content}]))["messages"]
+    assert message["content"] == "Sky\nA note.\nIt is green.\nSo is grass.\nSea\nx\nIt is blue.\nWhat is green?"
+    result = {"type": "tool_result", "tool_use_id": "t", "content": content[:1]}
+    [tool] = chat_of(asked(messages=[{"role": "user", "content": [result]}]))["messages"]
+    assert tool["content"] == "Sky\nA note.\nIt is green."
+
+
+def test_a_thought_is_no_longer_than_its_budget() -> None:
+    body = chat_of(asked(thinking={"type": "enabled", "budget_tokens": 2000}))
+    assert body["thinking_budget_tokens"] == 2000
+    for other in ({"type": "disabled", "budget_tokens": 2000}, {"type": "adaptive"}):
+        assert "thinking_budget_tokens" not in chat_of(asked(thinking=other))
