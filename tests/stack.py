@@ -114,6 +114,12 @@ class Stack:
         """The pid of the worker of one runtime."""
         return next(w.pid for w in self.workers(host) if w.cmdline()[-1] == runtime)
 
+    def kill_worker(self, runtime: str, host: str = "alpha") -> None:
+        """SIGKILL, and wait until it does nothing any more; its agent starts another."""
+        worker = psutil.Process(self.worker(runtime, host))
+        worker.kill()
+        eventually(lambda: not worker.is_running() or worker.status() == psutil.STATUS_ZOMBIE)
+
     def await_hosts(self, hosts: tuple[str, ...]) -> None:
         def all_up() -> bool:
             listed = {h["name"]: h for h in self.get("/v1/hosts")["data"]}

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import random
-import signal
 import time
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
-import psutil
 import pytest
 from huggingface_hub import snapshot_download
 
@@ -61,12 +58,6 @@ def content(stack: Stack, repo: str) -> bytes:
     return (Path(snapshot_download(repo, cache_dir=cache, local_files_only=True)) / "model.gguf").read_bytes()
 
 
-def kill_worker(stack: Stack) -> None:
-    worker = psutil.Process(stack.worker("store"))
-    os.kill(worker.pid, signal.SIGKILL)
-    eventually(lambda: not worker.is_running() or worker.status() == psutil.STATUS_ZOMBIE)
-
-
 def starts(hub: HubServer, name: str) -> list[int]:
     """Where the answers for a repository's content had to begin, in order."""
     ranges = [seen.range or "bytes=0-" for seen in hub.content_requests() if f"/cdn/{name}/" in seen.path]
@@ -80,7 +71,7 @@ def test_a_worker_killed_at_any_byte_goes_on_from_there(stack: Stack, hub: HubSe
     for number in (1, 2):
         point = random.Random(number).randrange(len(MODEL) * number // 4, len(MODEL) * (number + 1) // 4)
         eventually(partial(reached, stack, "org/killed", point), 60)
-        kill_worker(stack)
+        stack.kill_worker("store")
         kept.append(size(stack, "org/killed"))
     assert stack.wait(job)["state"] == "succeeded"
     assert content(stack, "org/killed") == MODEL

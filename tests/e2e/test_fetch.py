@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.handmade import gguf
 from tests.hub import HubServer, running_hub
+from tests.local_models import only_on
 from tests.models import smollm2
 from tests.stack import Stack, running
 from tests.waiting import eventually
@@ -36,20 +39,27 @@ def hub() -> Iterator[HubServer]:
 
 @pytest.fixture
 def stack(tmp_path: Path, hub: HubServer) -> Iterator[Stack]:
-    own = {host: {"HF_HUB_CACHE": str(tmp_path / host / "hub")} for host in _HOSTS}
+    own = {
+        host: {"HF_HUB_CACHE": str(tmp_path / host / "hub"), "CIDERMILL_HOME": str(tmp_path / host)} for host in _HOSTS
+    }
     environment = {"HF_ENDPOINT": hub.url, "CIDERMILL_DRAIN_SECONDS": "1", "CIDERMILL_MEMORY": "1200MiB"}
     options: dict[str, Any] = {"runtimes": '["llama-cpp","echo","store"]', "environment": environment}
     with running(tmp_path / "mill", hosts=_HOSTS, own_environment=own, **options) as stack:
         yield stack
 
 
+def fill(stack: Stack, host: str) -> None:
+    """Leave no room on the host."""
+    spec = {"pinned": True, "params": {"memory": "1GiB"}}
+    run = stack.post("/v1/runs", {"model": "echo", "host": host, "spec": spec})
+    eventually(lambda: stack.get(f"/v1/runs/{run['id']}")["state"] == "ready", 30)
+
+
 def test_a_model_comes_to_the_host_that_has_room(stack: Stack, hub: HubServer) -> None:
     install = stack.post("/v1/models/install", {"model": "org/smol", "name": "org/smol", "host": "alpha"})
     assert stack.wait(install["id"])["state"] == "succeeded"
     sent = hub.sent
-    spec = {"pinned": True, "params": {"memory": "1GiB"}}
-    full = stack.post("/v1/runs", {"model": "echo", "host": "alpha", "spec": spec})
-    eventually(lambda: stack.get(f"/v1/runs/{full['id']}")["state"] == "ready", 30)
+    fill(stack, "alpha")
     messages = [{"role": "user", "content": "Say hi."}]
     job_id = stack.submit("inference", model="org/smol", requests=[{"messages": messages, "max_tokens": 4}])
     eventually(lambda: (stack.job(job_id)["blocked_by"] or {}).get("code") == "fetching", 30)
@@ -60,6 +70,27 @@ def test_a_model_comes_to_the_host_that_has_room(stack: Stack, hub: HubServer) -
     assert stack.get("/v1/models/org/smol")["hosts"] == ["alpha", "beta"]
     hosts = {run["host"] for run in stack.get("/v1/runs")["data"] if run["model"] == "org/smol"}
     assert hosts == {"beta"}
+
+
+def test_a_model_of_a_hosts_own_disk_comes_to_the_host_that_has_room(stack: Stack, tmp_path: Path) -> None:
+    original = tmp_path / "disk" / "mine.gguf"
+    original.parent.mkdir()
+    shutil.copy(smollm2().path, original)
+    install = stack.post("/v1/models/install", {"model": f"local:{original}", "name": "mine", "host": "alpha"})
+    assert stack.wait(install["id"])["state"] == "succeeded"
+    only_on(stack, "alpha", original)
+    # What lies at that path of the other host is a model, too, and another one.
+    original.parent.mkdir()
+    original.write_bytes(gguf())
+    fill(stack, "alpha")
+    messages = [{"role": "user", "content": "Say hi."}]
+    job_id = stack.submit("inference", model="mine", requests=[{"messages": messages, "max_tokens": 4}])
+    job = stack.wait(job_id, 120)
+    assert job["state"] == "succeeded", job
+    installs = {install["host"]: Path(install["path"]) for install in stack.get("/v1/models/mine")["installs"]}
+    assert installs["beta"].is_relative_to(tmp_path / "beta" / "data" / "models" / "copies")
+    assert installs["beta"].read_bytes() == Path(smollm2().path).read_bytes()
+    assert {run["host"] for run in stack.get("/v1/runs")["data"] if run["model"] == "mine"} == {"beta"}
 
 
 def test_a_benchmark_has_its_models_brought_together(stack: Stack, hub: HubServer) -> None:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import random
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import update
 
-from shared.tables import Install
+from shared.units import format_bytes
+from tests.handmade import gguf
 from tests.hub import Fault, HubServer, running_hub
+from tests.local_models import only_on
 from tests.models import random_llama, smollm2, whisper_tiny
 from tests.stack import Stack, running
 from tests.waiting import eventually
@@ -69,21 +71,36 @@ def _safetensors_folder(folder: Path) -> Path:
     return Path(random_llama(folder / "babble").path)
 
 
+def _gguf_parts(folder: Path) -> Path:
+    folder.mkdir()
+    for number in (3, 2, 1):
+        part = folder / f"mine-{number:05}-of-00003.gguf"
+        part.write_bytes(gguf(data=1 << 20) + random.Random(number).randbytes(1 << 20))
+    return part
+
+
+def _embedding_folder(folder: Path) -> Path:
+    """With files in a folder of their own."""
+    made = Path(random_llama(folder / "meaning").path)
+    (made / "modules.json").write_text("[]")
+    (made / "1_Pooling").mkdir()
+    (made / "1_Pooling" / "config.json").write_text('{"pooling_mode_mean_tokens": true}')
+    return made
+
+
 def _ctranslate2_folder(folder: Path) -> Path:
     return Path(shutil.copytree(whisper_tiny().path, folder / "ears"))
 
 
-def _only_on_alpha(stack: Stack, original: Path) -> None:
-    """Hosts of a test share a disk: the original moves to where only alpha's row says that it is."""
-    folder = original.parent.rename(original.parent.with_name("disk-of-alpha"))
-    moved = folder / original.name
-    with stack.database.write() as session:
-        session.execute(update(Install).where(Install.host == "alpha").values(path=str(moved)))
-
-
 def _contents(path: Path) -> dict[str, bytes]:
-    files = [path] if path.is_file() else [file for file in path.iterdir() if file.is_file()]
-    return {file.name: file.read_bytes() for file in files}
+    """Of a folder, or of the folder that a file lies in."""
+    folder = path.parent if path.is_file() else path
+    return {str(file.relative_to(folder)): file.read_bytes() for file in folder.rglob("*") if file.is_file()}
+
+
+def _coming(folder: Path) -> int:
+    """Bytes of what is on its way there."""
+    return sum(path.stat().st_size for path in folder.rglob("*.partial"))
 
 
 def _log(stack: Stack, job_id: str) -> str:
@@ -152,14 +169,14 @@ def test_the_web_gives_what_no_host_can(stack: Stack, hub: HubServer) -> None:
     assert "fetching it from the web" in _log(stack, job["id"])
 
 
-@pytest.mark.parametrize("make", [_gguf_file, _safetensors_folder, _ctranslate2_folder])
+@pytest.mark.parametrize("make", [_gguf_file, _gguf_parts, _safetensors_folder, _embedding_folder, _ctranslate2_folder])
 def test_a_local_model_is_copied_checked_and_deleted(
     make: Callable[[Path], Path], stack: Stack, tmp_path: Path
 ) -> None:
     original = make(tmp_path / "disk")
     stack.wait(_install(stack, f"local:{original}", "alpha"))
     [name] = [model["id"] for model in stack.get("/v1/models")["data"] if model["id"] != "echo"]
-    _only_on_alpha(stack, original)
+    only_on(stack, "alpha", original)
     job = stack.wait(stack.submit("download", model=name, host="beta"))
     assert job["state"] == "succeeded", job
     there = {host: Path(path) for host, path in _there(stack, name).items()}
@@ -172,6 +189,37 @@ def test_a_local_model_is_copied_checked_and_deleted(
     stack.http.delete(f"/v1/models/{name}").raise_for_status()
     eventually(lambda: not (tmp_path / "beta" / "data" / "models" / "copies").exists(), 30)
     assert _contents(there["alpha"]) == held
+
+
+def test_a_copy_goes_on_where_a_killed_worker_left_it(stack: Stack, tmp_path: Path) -> None:
+    original = tmp_path / "disk" / "large.gguf"
+    original.parent.mkdir()
+    original.write_bytes(gguf() + random.Random(1).randbytes(1_000_003) * 300)
+    assert stack.wait(_install(stack, f"local:{original}", "alpha"))["state"] == "succeeded"
+    held = only_on(stack, "alpha", original)
+    copies = tmp_path / "beta" / "data" / "models" / "copies"
+    job_id = stack.submit("download", model="large", host="beta")
+    eventually(lambda: _coming(copies) > 10_000_000, 30)
+    stack.kill_worker("store", "beta")
+    kept = _coming(copies)
+    job = stack.wait(job_id, 90)
+    assert job["state"] == "succeeded", job
+    assert (job["attempt"], Path(_there(stack, "large")["beta"]).read_bytes() == held.read_bytes()) == (2, True)
+    assert 0 < kept < held.stat().st_size
+    assert f"{format_bytes(held.stat().st_size - kept)} came from alpha" in _log(stack, job_id)
+
+
+def test_what_changed_on_a_hosts_disk_is_never_taken_for_what_it_was(stack: Stack, tmp_path: Path) -> None:
+    original = _gguf_file(tmp_path / "disk")
+    assert stack.wait(_install(stack, f"local:{original}", "alpha"))["state"] == "succeeded"
+    held = only_on(stack, "alpha", original)
+    changed = bytearray(held.read_bytes())
+    changed[-1] ^= 1
+    held.write_bytes(changed)
+    job = stack.wait(stack.submit("download", model="mine", host="beta"))
+    assert (job["state"], job["error"]["code"]) == ("failed", "checksum_mismatch"), job
+    assert _there(stack, "mine").keys() == {"alpha"}
+    assert not list((tmp_path / "beta" / "data" / "models").rglob("mine.gguf"))
 
 
 def test_a_local_model_without_a_host_that_has_it_fails_and_says_why(stack: Stack, tmp_path: Path) -> None:
