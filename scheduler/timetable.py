@@ -11,7 +11,7 @@ import structlog
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from shared import leader, schedules
+from shared import keys, leader, quota_book, schedules
 from shared.db import Database, clock_time
 from shared.errors import CidermillError, StaleTransition
 from shared.jobs import service
@@ -76,11 +76,14 @@ class Timetable:
     def _queue(self, fence: Fence, row: Schedule, at: float, wanted: Submission) -> str:
         with self._database.read() as session:
             prepared = service.prepare(session, [wanted], row.owner)
+            owner = keys.holder(session, row.owner)
         with self._database.write() as session:
             leader.check(session, fence)
-            job_id = service.queue(session, prepared)[0].id
-            schedules.note(session, row, at, job_id, None)
-        return job_id
+            submitted = service.queue(session, prepared)[0]
+            if submitted.fresh:
+                quota_book.admit_jobs(session, owner.id, owner.limits, 1)
+            schedules.note(session, row, at, submitted.id, None)
+        return submitted.id
 
     def _failed(self, fence: Fence, row: Schedule, at: float, error: CidermillError, moment: float) -> bool:
         """What may work later is tried again; anything else is told, and the next time is waited for."""

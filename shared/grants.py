@@ -25,6 +25,16 @@ def check_model(caller: Caller, model: str, called: str | None = None) -> None:
     )
 
 
+def check_owner(caller: Caller, owner: str, what: str) -> None:
+    """Raises Forbidden when who is no admin would change what another key made; `what` names it for people."""
+    if caller.sees not in (None, owner):
+        raise Forbidden(
+            f"This {what} is another key's",
+            "it was not made with the key you sent",
+            "use the key it was made with, or an admin's",
+        )
+
+
 def check_source(caller: Caller, model: str) -> None:
     """Raises Forbidden when who is no admin would have a host look at its own disk, or ask servers only it reaches."""
     if caller.rank == Rank.admin:

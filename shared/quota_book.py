@@ -12,6 +12,7 @@ from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
 from shared import usage
+from shared.db import clock_time
 from shared.quotas import WINDOWS, Account, Limits
 from shared.tables import Key, QuotaCount, QuotaFlight
 from shared.upsert import insert_for
@@ -32,6 +33,15 @@ def opened(session: Session, key: str, door: str, limits: Limits, moment: float)
     account = Account(int(elsewhere or 0), {name: (window, used) for name, window, used in counts})
     _recall(session, key, account, limits, moment)
     return account
+
+
+def admit_jobs(session: Session, key: str, limits: Limits, count: int) -> None:
+    """Count so many jobs as requests, where no front door does. Raises QuotaExceeded."""
+    if limits:
+        moment = clock_time(session)
+        account = opened(session, key, "", limits, moment)
+        account.admit_many(count, limits, moment)
+        keep(session, key, account, limits)
 
 
 def keep(session: Session, key: str, account: Account, limits: Limits) -> None:

@@ -16,8 +16,9 @@ from api.deps import After, Door, FrontDoor, Limit, Reader, Submitter
 from api.job_names import resolved
 from api.schemas.base import Page
 from api.schemas.jobs import BulkIn, BulkOut, JobDetail, JobIn, JobOut, SubmittedOut
-from shared.errors import Conflict, Forbidden, InvalidParameters
+from shared.errors import Conflict, InvalidParameters
 from shared.explanation import Explanation
+from shared.grants import check_owner
 from shared.jobs import queries, service, state
 from shared.jobs.explain import explain as explain_job
 from shared.jobs.intake import Submission
@@ -155,12 +156,7 @@ def retry(job_id: str, door: Door, caller: Submitter) -> JobOut:
 
 def _changes(session: Session, job_id: str, caller: Caller) -> None:
     """Everybody may look at the queue; only who submitted a job, or an admin, ends it. Raises NotFound, Forbidden."""
-    if caller.sees not in (None, queries.find(session, job_id).owner):
-        raise Forbidden(
-            "This job is another key's",
-            f"{job_id} was not submitted with the key you sent",
-            "use the key it was submitted with, or an admin's",
-        )
+    check_owner(caller, queries.find(session, job_id).owner, "job")
 
 
 def _shown(door: FrontDoor, job_id: str) -> JobOut:

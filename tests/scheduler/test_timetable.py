@@ -130,3 +130,15 @@ def test_a_schedule_of_a_revoked_key_submits_nothing_and_says_why(
     assert timetable.fire(fence) == 0
     assert (kept(database).error or {})["code"] == "forbidden"
     assert jobs(database) == []
+
+
+def test_a_schedules_jobs_count_among_the_requests_of_its_key(
+    database: Database, timetable: Timetable, fence: Fence
+) -> None:
+    for name in ("first", "second", "third"):
+        add(database, name=name)
+    with database.write() as session:
+        session.execute(update(Key).values(limits={"requests/day": 2}))
+    assert timetable.fire(fence) == 2
+    assert len(jobs(database)) == 2
+    assert timetable.fire(fence) == 0, "the third waits for what is left of another day"

@@ -145,3 +145,25 @@ def test_a_key_ends_and_retries_its_own_jobs_only(door: Served, change: str) -> 
             door.post(f"{path}/cancel", headers=mine)
         assert door.post(f"{path}/{change}", headers=headers).status_code == code
         assert door.get(path, headers=theirs).status_code == 200
+
+
+_SCHEDULE = {"cron": "0 0 * * *", "job": {"kind": "inference", "params": {"model": "echo", "prompt": "x"}}}
+
+
+@pytest.mark.parametrize("change", ["run", "pause", "resume", "delete"])
+def test_a_key_changes_its_own_schedules_only(door: Served, fleet: Fleet, change: str) -> None:
+    mine, theirs, admin = key(door), key(door), key(door, role="admin")
+    for number, (headers, allowed) in enumerate(((theirs, False), (mine, True), (admin, True))):
+        path = f"/v1/schedules/nightly-{number}"
+        assert door.post("/v1/schedules", _SCHEDULE | {"name": f"nightly-{number}"}, headers=mine).status_code == 201
+        method, path = ("DELETE", path) if change == "delete" else ("POST", f"{path}/{change}")
+        code = door.client.request(method, path, headers=headers).status_code
+        assert code in ((200, 201) if allowed else (403,))
+    assert len(door.get("/v1/schedules", headers=theirs).json()["data"]) == (1 if change == "delete" else 3)
+
+
+def test_to_run_a_schedule_out_of_turn_counts_as_a_request(door: Served, fleet: Fleet) -> None:
+    few = key(door, limits={"requests/day": 1})
+    assert door.post("/v1/schedules", _SCHEDULE | {"name": "nightly"}, headers=few).status_code == 201
+    codes = [door.post("/v1/schedules/nightly/run", headers=few).status_code for _ in range(2)]
+    assert codes == [201, 429]
