@@ -70,7 +70,7 @@ def create_app(settings: Settings, database: Database) -> FastAPI:
         feed=Feed(database),
         metrics=Metrics(database),
         pulse=Pulse(database, redis_url),
-        meter=Meter(database),
+        meter=Meter(database, settings),
     )
     app = FastAPI(
         title="Cidermill",

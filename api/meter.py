@@ -17,12 +17,14 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 from starlette.concurrency import run_in_threadpool
 
+from api.energy import Energy
 from api.gateway.model_names import find
 from api.quota_desk import Desk
 from shared import calls, usage
 from shared.calls import Called
 from shared.db import Database
 from shared.errors import CidermillError
+from shared.settings import Settings
 from shared.tables import Job
 from shared.usage import Part, Spent
 
@@ -36,8 +38,10 @@ _MOST_CALLS = 10_000
 class Meter:
     """Counts for all keys; each process of the front door has one."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, settings: Settings) -> None:
         self._database = database
+        #: What requests use of it is known a moment after they are counted.
+        self.energy = Energy(settings.lease_seconds, settings.sync_seconds)
         self._spent: dict[Part, Spent] = {}
         #: Jobs that ended well and whose usage is still to be read.
         self._jobs: list[str] = []
@@ -68,6 +72,7 @@ class Meter:
 
     def write(self) -> None:
         """Write it down now; what cannot be written is kept for the next time."""
+        self._charge_energy()
         with self._lock:
             spent, self._spent = self._spent, {}
             jobs, self._jobs = self._jobs, []
@@ -92,6 +97,14 @@ class Meter:
             self.desk.write()
         except SQLAlchemyError as error:
             _log.warning("quotas cannot be written down yet", reason=str(error).splitlines()[0])
+
+    def _charge_energy(self) -> None:
+        """Count what requests used that are over; hosts are asked again when the database is back."""
+        if self.energy.curious:
+            with suppress(SQLAlchemyError), self._database.read() as session:
+                self.energy.read(session)
+        for part, spent in self.energy.settled().items():
+            self.count(part, spent)
 
     def close(self) -> None:
         """Write the last of it."""

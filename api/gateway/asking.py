@@ -6,13 +6,14 @@ import json
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing, asynccontextmanager
 from http import HTTPStatus
+from typing import Any
 
 from sqlalchemy.exc import SQLAlchemyError
 
 from api.gateway.defaults import filled
 from api.gateway.engine_client import EngineClient, EngineReply
-from api.gateway.engine_events import EngineEvents
-from api.gateway.exchange import Exchange, Writer
+from api.gateway.exchange import ASK_PROGRESS, Exchange, Writer
+from api.gateway.hearing import assembled, heard
 from api.gateway.names import Names
 from api.gateway.refusal import Lost, refusal, refused_by_agent, went_away
 from api.gateway.seats import Seat, Seats
@@ -32,14 +33,18 @@ class Asking:
     def close(self) -> None:
         self._engines.close()
 
-    async def whole(self, exchange: Exchange) -> bytes:
+    async def whole(self, exchange: Exchange) -> dict[str, Any]:
         """The engine's answer, in which the model is called as the client did. Raises CidermillError."""
         tries = Tries(exchange)
         while True:
             seat = await self._seat(tries)
             try:
                 async with self._asked(seat, exchange) as reply:
-                    return Names(seat.served_name, exchange.model).restore(await reply.read())
+                    names = Names(seat.served_name, exchange.model)
+                    if exchange.assembled:
+                        return await assembled(reply, names, exchange)
+                    said: dict[str, Any] = json.loads(names.restore(await reply.read()))
+                    return said
             except (Lost, ContextExceeded) as error:
                 tries.again(seat, error)
 
@@ -51,7 +56,7 @@ class Asking:
             try:
                 async with (
                     self._asked(seat, exchange) as reply,
-                    aclosing(_written(reply, seat, exchange, writer)) as said,
+                    aclosing(_written(reply, Names(seat.served_name, exchange.model), exchange, writer)) as said,
                 ):
                     async for piece in said:
                         told = True
@@ -80,7 +85,8 @@ class Asking:
         asked = _request(seat, exchange)
         media_type = asked.media_type if isinstance(asked, Form) else "application/json"
         headers = {"Content-Type": media_type, **seat.headers()}
-        with self._seats.taken(seat):
+        with self._seats.taken(seat) as stay:
+            exchange.stayed(stay)
             try:
                 async with self._engines.post(seat.reach.url + exchange.path, asked, headers) as reply:
                     if REFUSED.lower() in reply.headers:
@@ -94,19 +100,20 @@ class Asking:
 
 def _request(seat: Seat, exchange: Exchange) -> bytes | Form:
     asked = filled(exchange.body, seat.defaults) | {"model": seat.served_name}
-    if exchange.writer is not None:
+    if exchange.writer is not None or exchange.assembled:
         # How many tokens it took is asked for always: who pays attention to it is the writer's business.
         asked |= {"stream": True, "stream_options": {"include_usage": True}}
     if exchange.upload is not None:
         return Form(asked, exchange.upload)
+    if asked.get("stream"):
+        # llama.cpp reads long prompts in steps and says so after each: that is when it sees that nobody listens.
+        asked |= {ASK_PROGRESS: True}
     return json.dumps(asked, ensure_ascii=False).encode(errors="replace")
 
 
-async def _written(reply: EngineReply, seat: Seat, exchange: Exchange, writer: Writer) -> AsyncGenerator[bytes, None]:
-    names, events = Names(seat.served_name, exchange.model), EngineEvents()
-    async with aclosing(reply.pieces()) as pieces:
-        async for data in pieces:
-            if piece := writer.feed([names.restore(event) for event in events.feed(data)]):
+async def _written(reply: EngineReply, names: Names, exchange: Exchange, writer: Writer) -> AsyncGenerator[bytes, None]:
+    async with aclosing(heard(reply, names, exchange)) as chunks:
+        async for payloads in chunks:
+            if piece := writer.feed(payloads):
                 yield piece
-    rest = writer.feed([names.restore(event) for event in events.flush()])
-    yield rest + writer.end()
+    yield writer.end()

@@ -15,9 +15,10 @@ from starlette.responses import Response
 
 from api import request_id
 from api.deps import FrontDoor
+from api.energy import Stay
 from api.errors import answer
 from api.gateway.exchange import Exchange, Said, Writer
-from api.gateway.pieces import Usage, together, usage_of
+from api.gateway.pieces import Usage, usage_of
 from api.grants import check_model
 from api.quota_desk import Ticket
 from api.sse import LiveResponse
@@ -26,6 +27,7 @@ from shared.errors import CidermillError, Problem, QuotaExceeded
 from shared.grants import capped
 from shared.keys import Caller
 from shared.quotas import Account, Standing
+from shared.token_totals import TokenTotals
 from shared.usage import Part, Spent
 
 Carry = Callable[[Request, Exchange], Awaitable[Response]]
@@ -77,6 +79,8 @@ class _Bill:
     began: float = field(default_factory=time.monotonic)
     #: What the engine said at the end.
     told: Usage | None = None
+    #: At engines.
+    stays: list[Stay] = field(default_factory=list)
     #: Events that came: about as many as tokens, for a client that leaves before the end.
     events: int = 0
 
@@ -90,7 +94,7 @@ class _Bill:
             return exchange.whole(said)
 
         watched = (lambda: _Watched(writer(), self)) if writer else None
-        return replace(exchange, whole=whole, writer=watched, priority=priority)
+        return replace(exchange, whole=whole, writer=watched, priority=priority, stayed=self.stays.append)
 
     def close(self, outcome: str | None = None) -> None:
         """Count it, once it is over; an exchange that no engine answered costs a request and no usage."""
@@ -101,6 +105,7 @@ class _Bill:
         if self.told is not None or self.events:
             spent = Spent(1, used.prompt, used.cached, used.completion, used.audio, seconds)
             self.door.meter.count(Part(self.caller.id, model), spent)
+            self.door.meter.energy.charge(Part(self.caller.id, model), self.stays)
         content = content_of(self.exchange.body) if self.door.settings.log_content else None
         self.door.meter.called(
             Called(
@@ -119,7 +124,7 @@ class _Watched:
         self._bill = bill
         self.waiting = writer.waiting
         #: What the engine counted after each choice that ended.
-        self._totals: dict[str, Any] | None = None
+        self._totals = TokenTotals(bill.exchange.choices)
 
     def feed(self, events: Sequence[bytes]) -> bytes:
         self._bill.events += len(events)
@@ -139,15 +144,10 @@ class _Watched:
 
     def _told(self, event: bytes) -> Usage | None:
         try:
-            chunk = json.loads(event)
-            said = chunk.get("usage")
+            said = self._totals.add(json.loads(event))
         except (ValueError, AttributeError):
             return None
-        if not isinstance(said, dict):
-            return None
-        if self._bill.exchange.body.get("n", 1) != 1 and not chunk.get("choices"):
-            said = self._totals = together(self._totals, said)
-        return usage_of(said)
+        return usage_of(said) if said is not None else None
 
 
 def _check_model(door: FrontDoor, caller: Caller, name: str) -> None:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from api.energy import Stay
 from api.gateway.upload import Upload
 from shared.errors import Problem
 from shared.runtimes import RunSpec
@@ -22,6 +23,9 @@ COMPLETION = "/v1/completions"
 EMBEDDING = "/v1/embeddings"
 TRANSCRIPTION = "/v1/audio/transcriptions"
 TRANSLATION = "/v1/audio/translations"
+
+#: Of a streamed request: llama.cpp then tells how much of the prompt it has read, after each step.
+ASK_PROGRESS = "return_progress"
 
 #: A JSON object of an engine.
 Said = Mapping[str, Any]
@@ -73,5 +77,20 @@ class Exchange:
     keep_alive: float | None = None
     #: How urgent a run is that must be started for it.
     priority: Priority = Priority.INTERACTIVE
+    #: Told of each stay at an engine, when it begins.
+    stayed: Callable[[Stay], None] = lambda _: None
     #: Of a whole answer.
     media_type: str = "application/json"
+
+    @property
+    def choices(self) -> int:
+        """Answers to each prompt; what is no number is the engine's to refuse."""
+        wanted = self.body.get("n")
+        return wanted if isinstance(wanted, int) else 1
+
+    @property
+    def assembled(self) -> bool:
+        """The client waits for the whole, and the engine streams: it stops at its next piece when nobody listens any
+        more, where one that works in silence does not for seconds; and it counts each of several answers.
+        """
+        return self.writer is None and self.path in (CHAT, COMPLETION)

@@ -12,6 +12,7 @@ from typing import Any
 from starlette.concurrency import run_in_threadpool
 
 from api.deps import FrontDoor
+from api.energy import Stay
 from api.gateway import arrival, room
 from api.gateway.affinity import Affinity, session_of
 from api.gateway.bell import Bell
@@ -35,6 +36,7 @@ class Seat:
 
     run_id: str
     generation: int
+    host: str
     #: The catalog's name of the model, and the engine's.
     model: str
     served_name: str
@@ -105,13 +107,13 @@ class Seats:
         return self._outlook.glance(wanted) or await self._outlook.look(wanted)
 
     @contextmanager
-    def taken(self, seat: Seat) -> Iterator[None]:
+    def taken(self, seat: Seat) -> Iterator[Stay]:
         """One more request is in flight on this run."""
         gauge = self._door.metrics.gateway.labels(seat.model)
         gauge.inc()
         try:
-            with self._tenancy.taken(seat.run_id):
-                yield
+            with self._tenancy.taken(seat.run_id), self._door.meter.energy.staying(seat.host) as stay:
+                yield stay
         finally:
             gauge.dec()
 
@@ -136,8 +138,9 @@ class Seats:
             return None
         self._affinity.went(session, run.id)
         return Seat(
-            run.id, run.generation, run.model, run.endpoint.served_name, run.context, run.reach, view.found.defaults
-        )
+            run.id, run.generation, run.host or "", run.model, run.endpoint.served_name, run.context, run.reach,
+            view.found.defaults,
+        )  # fmt: skip
 
     async def _coming(
         self, view: View, exchange: Exchange, avoid: Collection[str], last: str | None, waited: float
