@@ -11,8 +11,10 @@ from pathlib import Path
 import pytest
 from huggingface_hub import snapshot_download
 
+from shared.store.speeds import read_speeds
+from shared.vocabulary import Source
 from tests.handmade import gguf
-from tests.hub import SIGNATURE, TOKEN, HubServer, running_hub
+from tests.hub import SIGNATURE, TOKEN, Fault, HubServer, running_hub
 from tests.stack import Stack, running
 from tests.waiting import eventually
 
@@ -103,6 +105,19 @@ def test_downloads_of_the_fleet_keep_its_rate(stack: Stack, hub: HubServer) -> N
     began, here = time.monotonic(), sum(size(stack, repo) for repo in repos)
     assert [stack.wait(job)["state"] for job in jobs] == ["succeeded"] * 2
     assert (2 * len(MODEL) - here) / (time.monotonic() - began) < RATE * 1.1
+
+
+def test_a_download_that_failed_teaches_how_fast_bytes_come(stack: Stack, hub: HubServer) -> None:
+    hub.add("org/damaged", {"model.gguf": MODEL * 3}, private=True)
+    hub.always = Fault(corrupt=True)
+    body = {"kind": "download", "params": {"model": "org/damaged"}, "max_failures": 1}
+    job = stack.wait(stack.post("/v1/jobs", body)["id"])
+    hub.always = Fault()
+    assert (job["state"], job["error"]["code"]) == ("failed", "checksum_mismatch")
+    with stack.database.read() as session:
+        known = read_speeds(session.connection())
+    assert known.keys() == {("alpha", Source.HUB)}
+    assert 0.1 * RATE < known["alpha", Source.HUB] < 1.1 * RATE
 
 
 def test_a_gated_model_says_what_to_do_and_nothing_tells_the_token(stack: Stack, hub: HubServer) -> None:
