@@ -7,12 +7,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from api.gateway import model_names
+from api.gateway.defaults import MESSAGES
 from api.gateway.ollama.modelfile import defaults_of
+from api.gateway.ollama.request import messages_of
 from api.gateway.reading import need, want
 from shared.errors import InvalidParameters
 
 #: What engines here take from the model's own file, or not at all.
-_UNKNOWN = ("adapters", "quantize", "template", "messages", "modelfile", "path")
+_UNKNOWN = ("adapters", "quantize", "template", "modelfile", "path")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +45,7 @@ def read(asked: Mapping[str, Any]) -> Creation:
         if asked.get(unknown):
             raise InvalidParameters(
                 f"{unknown} is not possible here", "a model is made from another one, or of one GGUF file",
-                "leave it out; give from or files, system and parameters", field=unknown,
+                "leave it out; give from or files, system, messages and parameters", field=unknown,
             )  # fmt: skip
     source, files = want(asked, "from", str), want(asked, "files", dict)
     if not source and not files:
@@ -52,9 +54,15 @@ def read(asked: Mapping[str, Any]) -> Creation:
         name=model_names.plain(name),
         source=source or "",
         blob=None if source else _only(files or {}),
-        defaults=defaults_of(want(asked, "parameters", dict) or {}, want(asked, "system", str)),
+        defaults=defaults_of(want(asked, "parameters", dict) or {}, want(asked, "system", str)) | _talk(asked),
         streamed=want(asked, "stream", bool) is not False,
     )
+
+
+def _talk(asked: Mapping[str, Any]) -> dict[str, Any]:
+    """What was said before: `/save` of Ollama's command line sends the whole talk."""
+    messages = list(messages_of(want(asked, "messages", list) or []))
+    return {MESSAGES: messages} if messages else {}
 
 
 def _only(files: Mapping[str, Any]) -> str:

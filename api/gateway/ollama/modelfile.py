@@ -9,8 +9,9 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from api.gateway.defaults import MESSAGES, OPENING
 from api.gateway.model_names import Found
-from api.gateway.ollama.request import LEAST_CONTEXT, OPTIONS
+from api.gateway.ollama.options import LEAST_CONTEXT, OPTIONS, context_of, engine_options
 from shared.errors import InvalidParameters
 
 _NAMES = {ours: theirs for theirs, ours in OPTIONS.items()} | {"max_tokens": "num_predict", "context": "num_ctx"}
@@ -22,6 +23,7 @@ def modelfile(found: Found) -> str:
     lines = [f"FROM {found.model.name}"]
     lines += [f"PARAMETER {name} {value}" for name, value in _lines(found.defaults)]
     lines += [f'SYSTEM """{system}"""'] if system else []
+    lines += [f'MESSAGE {said["role"]} """{said["content"]}"""' for said in talk(found.defaults)]
     return "\n".join(lines) + "\n"
 
 
@@ -30,24 +32,34 @@ def parameters(defaults: Mapping[str, Any]) -> str:
     return "\n".join(f"{name:<30} {value}" for name, value in _lines(defaults))
 
 
+def talk(defaults: Mapping[str, Any]) -> list[dict[str, str]]:
+    """What chats go on from, as Ollama tells it: who said which text."""
+    said = defaults.get(MESSAGES, ())
+    return [{"role": message["role"], "content": _text(message.get("content"))} for message in said]
+
+
 def defaults_of(options: Mapping[str, Any], system: str | None) -> dict[str, Any]:
     """Defaults of an alias from Ollama's options; those that engines do not know are left out.
 
     Raises InvalidParameters.
     """
-    defaults = {ours: options[theirs] for theirs, ours in OPTIONS.items() if options.get(theirs) is not None}
-    limit, context = options.get("num_predict"), options.get("num_ctx")
-    if isinstance(limit, int) and limit >= 0:
-        defaults["max_tokens"] = limit
-    if context is not None:
-        if not isinstance(context, int) or context < LEAST_CONTEXT:
-            raise InvalidParameters("num_ctx is wrong", f"it is {context!r}", "give 16 or more", field="parameters")
-        defaults["context"] = context
+    defaults, context = engine_options(options), context_of(options)
+    if options.get("num_ctx") is not None and context is None:
+        why = f"it is {options['num_ctx']}"
+        raise InvalidParameters("num_ctx is wrong", why, f"give {LEAST_CONTEXT} or more", field="parameters")
+    defaults |= {"context": context} if context is not None else {}
     return defaults | ({"system": system} if system else {})
 
 
 def _lines(defaults: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     for name, value in defaults.items():
         for one in value if isinstance(value, list) else [value]:
-            if name != "system":
+            if name not in OPENING:
                 yield _NAMES.get(name, name), json.dumps(one, ensure_ascii=False)
+
+
+def _text(content: object) -> str:
+    """Of a message's content, which has parts when it shows images."""
+    if isinstance(content, list):
+        return "".join(part.get("text") or "" for part in content)
+    return str(content or "")

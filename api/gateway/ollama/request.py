@@ -1,6 +1,6 @@
 """Requests of Ollama's clients, as the chat completions that engines understand.
 
-Source: Ollama's `docs/api.md`. Options that are null are as good as missing: some clients send all of them.
+Source: Ollama's `docs/api.md`.
 """
 
 from __future__ import annotations
@@ -11,26 +11,15 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from api.gateway.model_names import DEFAULT, asked_for
+from api.gateway.ollama.options import context_of, engine_options, options_of
 from api.gateway.reading import want
 from api.gateway.thinking import told_to_think
 from api.gateway.thoughts_apart import FIELD
 from shared.errors import InvalidParameters
 from shared.runtimes import RunSpec
 
-#: Ollama's options and what OpenAI, or llama.cpp where OpenAI has none, calls them.
-OPTIONS = {
-    "temperature": "temperature",
-    "top_p": "top_p",
-    "top_k": "top_k",
-    "min_p": "min_p",
-    "typical_p": "typical_p",
-    "seed": "seed",
-    "stop": "stop",
-    "repeat_penalty": "repeat_penalty",
-    "repeat_last_n": "repeat_last_n",
-    "presence_penalty": "presence_penalty",
-    "frequency_penalty": "frequency_penalty",
-}
+#: How hard to think; `think` is otherwise true or false.
+_EFFORTS = ("low", "medium", "high", "max")
 #: Of a generation, what would change the answer and no engine here does: better refused than left out in silence.
 _IMPOSSIBLE = {
     "suffix": ("engines here write on, and do not fill in", "leave it out, and put all into prompt"),
@@ -39,8 +28,6 @@ _IMPOSSIBLE = {
 }
 #: How images of a type begin in base64.
 _IMAGES = {"/9j/": "jpeg", "iVBOR": "png", "R0lG": "gif", "UklGR": "webp", "Qk": "bmp"}
-#: Smaller contexts hold no chat.
-LEAST_CONTEXT = 16
 _UNITS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
 _DURATION = re.compile(r"([0-9]+(?:\.[0-9]*)?|\.[0-9]+)(ns|us|µs|ms|s|m|h)", re.ASCII)
 #: Seconds of ten years: nobody means more, and clocks can still count it.
@@ -49,8 +36,8 @@ _LONGEST_STAY = 315_360_000.0
 
 def chat_of(asked: Mapping[str, Any]) -> dict[str, Any]:
     """`POST /api/chat` as the engine's request, without its model. Raises InvalidParameters."""
-    messages = list(_messages(want(asked, "messages", list) or []))
-    return {"messages": messages} | _options(asked) | _format(asked) | _think(asked) | _tools(asked)
+    messages = list(messages_of(want(asked, "messages", list) or []))
+    return {"messages": messages} | engine_options(options_of(asked)) | _format(asked) | _think(asked) | _tools(asked)
 
 
 def generate_of(asked: Mapping[str, Any]) -> dict[str, Any]:
@@ -59,15 +46,15 @@ def generate_of(asked: Mapping[str, Any]) -> dict[str, Any]:
     system = want(asked, "system", str)
     first = [{"role": "system", "content": system}] if system else []
     asking = {"role": "user", "content": want(asked, "prompt", str) or "", "images": want(asked, "images", list)}
-    messages = list(_messages([*first, asking]))
-    return {"messages": messages} | _options(asked) | _format(asked) | _think(asked)
+    messages = list(messages_of([*first, asking]))
+    return {"messages": messages} | engine_options(options_of(asked)) | _format(asked) | _think(asked)
 
 
 def raw_of(asked: Mapping[str, Any]) -> dict[str, Any]:
     """`POST /api/generate` with `raw`: the prompt goes to the model as it is. Raises InvalidParameters."""
     beside = ("raw sends the prompt as it is", "leave it out, or leave out raw")
     _refuse(asked, _IMPOSSIBLE | {"system": beside, "template": beside, "images": beside})
-    return {"prompt": want(asked, "prompt", str) or ""} | _options(asked) | _format(asked)
+    return {"prompt": want(asked, "prompt", str) or ""} | engine_options(options_of(asked)) | _format(asked)
 
 
 def model_of(asked: Mapping[str, Any]) -> str:
@@ -78,8 +65,7 @@ def model_of(asked: Mapping[str, Any]) -> str:
 
 def spec_of(asked: Mapping[str, Any]) -> RunSpec:
     """How to load the model, should it have to be loaded. Raises InvalidParameters."""
-    context = (want(asked, "options", dict) or {}).get("num_ctx")
-    return RunSpec(context=context if isinstance(context, int) and context >= LEAST_CONTEXT else None)
+    return RunSpec(context=context_of(options_of(asked)))
 
 
 def seconds_of(keep_alive: object) -> float | None:
@@ -110,9 +96,12 @@ def _refuse(asked: Mapping[str, Any], impossible: Mapping[str, tuple[str, str]])
             raise InvalidParameters(f"{name} is not possible here", why, fix, field=name)
 
 
-def _messages(messages: list[Any]) -> Iterator[dict[str, Any]]:
-    """Calls have no ids in Ollama; their results follow in order, so they are numbered here."""
-    waiting: list[str] = []
+def messages_of(messages: list[Any]) -> Iterator[dict[str, Any]]:
+    """Ollama's messages as engines read them. Raises InvalidParameters.
+
+    Calls have no ids in Ollama; their results follow in order, so they are numbered here.
+    """
+    waiting: list[dict[str, Any]] = []
     for position, message in enumerate(messages):
         place = f"messages.{position}"
         if not isinstance(message, dict) or not isinstance(message.get("role"), str):
@@ -122,10 +111,20 @@ def _messages(messages: list[Any]) -> Iterator[dict[str, Any]]:
             said[FIELD] = thought
         if calls := want(message, "tool_calls", list):
             said["tool_calls"] = [_call(call, f"call_{position}_{index}") for index, call in enumerate(calls)]
-            waiting = [call["id"] for call in said["tool_calls"]]
+            waiting = list(said["tool_calls"])
         if message["role"] == "tool":
-            said["tool_call_id"] = message.get("tool_call_id") or (waiting.pop(0) if waiting else "call")
+            said["tool_call_id"] = message.get("tool_call_id") or _answered(waiting, message)
         yield said
+
+
+def _answered(waiting: list[dict[str, Any]], message: Mapping[str, Any]) -> str:
+    """The id of the call that a result is of; it waits no longer."""
+    named = message.get("tool_name") or message.get("name")
+    if not waiting:
+        return "call"
+    call = next((one for one in waiting if one["function"]["name"] == named), waiting[0])
+    waiting.remove(call)
+    return str(call["id"])
 
 
 def _content(message: Mapping[str, Any]) -> str | list[dict[str, Any]]:
@@ -167,16 +166,6 @@ def _tools(asked: Mapping[str, Any]) -> dict[str, Any]:
     return {"tools": tools} | ({"tool_choice": asked["tool_choice"]} if asked.get("tool_choice") else {})
 
 
-def _options(asked: Mapping[str, Any]) -> dict[str, Any]:
-    options = want(asked, "options", dict) or {}
-    chosen = {ours: options[theirs] for theirs, ours in OPTIONS.items() if options.get(theirs) is not None}
-    limit = options.get("num_predict")
-    # Negative means without a limit, which is what leaving it out means.
-    if isinstance(limit, int) and limit >= 0:
-        chosen["max_tokens"] = limit
-    return chosen
-
-
 def _format(asked: Mapping[str, Any]) -> dict[str, Any]:
     wanted = asked.get("format")
     if wanted == "json":
@@ -184,12 +173,20 @@ def _format(asked: Mapping[str, Any]) -> dict[str, Any]:
     if isinstance(wanted, dict) and wanted:
         schema = {"name": "answer", "schema": wanted, "strict": True}
         return {"response_format": {"type": "json_schema", "json_schema": schema}}
+    if wanted not in (None, "", {}):
+        raise InvalidParameters(
+            "format is wrong", "it is neither json nor a schema", 'give "json", or a JSON schema', field="format"
+        )
     return {}
 
 
 def _think(asked: Mapping[str, Any]) -> dict[str, Any]:
     """`true`, `false`, or how hard."""
     think = asked.get("think")
-    if think is None:
+    if think in (None, ""):
         return {}
-    return told_to_think(think if isinstance(think, str) and think else bool(think))
+    if not isinstance(think, bool) and think not in _EFFORTS:
+        raise InvalidParameters(
+            "think is wrong", "it is none of its words", f"give true, false, {', '.join(_EFFORTS)}", field="think"
+        )
+    return told_to_think(think)

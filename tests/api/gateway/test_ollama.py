@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from api.gateway.ollama.answer import Lines
-from api.gateway.ollama.request import chat_of, generate_of, raw_of, seconds_of
+from api.gateway.ollama.request import chat_of, generate_of, raw_of, seconds_of, spec_of
 from shared.errors import InvalidParameters
 
 
@@ -35,6 +35,48 @@ def test_other_words_are_no_duration(wrong: str) -> None:
 def test_options_are_called_by_their_other_names_and_null_ones_left_out() -> None:
     body = chat_of({"messages": [], "options": {"num_predict": 5, "top_k": None, "temperature": 0, "num_thread": 4}})
     assert body == {"messages": [], "max_tokens": 5, "temperature": 0}
+
+
+@pytest.mark.parametrize(
+    ("limit", "sent"), [(5, {"max_tokens": 5}), (5.0, {"max_tokens": 5}), (0, {}), (-1, {}), (-2, {})]
+)
+def test_a_limit_of_nothing_or_less_is_none(limit: float, sent: dict[str, int]) -> None:
+    assert chat_of({"messages": [], "options": {"num_predict": limit}}) == {"messages": []} | sent
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("num_predict", "many"), ("num_ctx", "big"), ("temperature", "hot"), ("top_k", True), ("stop", 5), ("stop", [1]),
+     ("seed", float("inf"))],
+)  # fmt: skip
+def test_options_of_another_type_are_explained(name: str, value: object) -> None:
+    asked = {"messages": [], "options": {name: value}}
+    with pytest.raises(InvalidParameters, match=name):
+        spec_of(asked) if name == "num_ctx" else chat_of(asked)
+
+
+@pytest.mark.parametrize("wrong", ["xml", 5, ["json"]])
+def test_a_format_is_json_or_a_schema(wrong: object) -> None:
+    with pytest.raises(InvalidParameters, match="format"):
+        chat_of({"messages": [], "format": wrong})
+    assert chat_of({"messages": [], "format": ""}) == {"messages": []}
+
+
+@pytest.mark.parametrize("wrong", ["hard", 1, ["low"]])
+def test_a_model_thinks_or_not_or_in_three_degrees(wrong: object) -> None:
+    with pytest.raises(InvalidParameters, match="think"):
+        chat_of({"messages": [], "think": wrong})
+    assert chat_of({"messages": [], "think": "low"})["chat_template_kwargs"]["reasoning_effort"] == "low"
+
+
+def test_results_find_their_calls_by_name() -> None:
+    calls: list[Any] = [{"function": {"name": name, "arguments": {}}} for name in ("look", "go", "look")]
+    results: list[Any] = [
+        {"role": "tool", "content": name, "tool_name": name} for name in ("go", "look", "look", "other")
+    ]
+    asking, *told = chat_of({"messages": [{"role": "assistant", "tool_calls": calls}, *results]})["messages"]
+    look, go, again = (one["id"] for one in asking["tool_calls"])
+    assert [one["tool_call_id"] for one in told] == [go, look, again, "call"]
 
 
 def test_calls_get_the_ids_that_their_results_answer() -> None:
