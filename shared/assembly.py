@@ -4,24 +4,31 @@ from __future__ import annotations
 
 from typing import Any
 
+from shared.token_totals import TokenTotals
+
+_HEAD = ("id", "created", "model", "system_fingerprint")
 #: What a piece of text may be called, in a chat delta or a completion choice.
 _TEXTS = ("content", "reasoning_content", "reasoning", "refusal", "text")
 
 
 class Assembly:
-    """Takes the chunks of one stream in order; `response()` is the whole."""
+    """Takes the chunks of one stream in order; `response()` is the whole. `choices`: answers to each prompt (`n`)."""
 
-    def __init__(self) -> None:
+    def __init__(self, choices: int = 1) -> None:
         self._head: dict[str, Any] = {}
         self._tail: dict[str, Any] = {}
+        self._totals = TokenTotals(choices)
         self._choices: dict[int, dict[str, Any]] = {}
         self._calls: dict[int, dict[int, dict[str, Any]]] = {}
 
     def add(self, chunk: dict[str, Any]) -> tuple[str, str]:
         """Take a chunk; return the answer's and the reasoning's new text of the first choice, `""` when none."""
-        self._head = self._head or {name: chunk[name] for name in ("id", "created", "model") if name in chunk}
+        self._head = self._head or {name: chunk[name] for name in _HEAD if name in chunk}
         # Engines put usage and timings on the last chunks, and some put null on all others.
-        self._tail |= {name: chunk[name] for name in ("usage", "timings") if chunk.get(name)}
+        if chunk.get("timings"):
+            self._tail["timings"] = chunk["timings"]
+        if (used := self._totals.add(chunk)) is not None:
+            self._tail["usage"] = used
         answer = reasoning = ""
         for choice in chunk.get("choices") or ():
             piece = choice.get("delta") or choice
@@ -51,6 +58,8 @@ class Assembly:
         for name in _TEXTS:
             if piece.get(name):
                 whole[name] = whole.get(name, "") + piece[name]
+        if isinstance(logprobs := choice.get("logprobs"), dict):
+            whole["logprobs"] = _longer(whole.get("logprobs") or {}, logprobs)
         for call in piece.get("tool_calls") or ():
             self._merge_call(self._calls.setdefault(index, {}), call)
 
@@ -63,6 +72,8 @@ class Assembly:
     def _choice(self, index: int) -> dict[str, Any]:
         whole = self._choices[index]
         end = {"index": index, "finish_reason": whole["finish_reason"]}
+        if "logprobs" in whole:
+            end["logprobs"] = whole["logprobs"]
         if not whole["chat"]:
             return end | {"text": whole.get("text", "")}
         texts = {name: whole[name] for name in _TEXTS if name in whole and name != "content"}
@@ -70,3 +81,8 @@ class Assembly:
         if calls := self._calls.get(index):
             message["tool_calls"] = [calls[place] for place in sorted(calls)]
         return end | {"message": message}
+
+
+def _longer(lists: dict[str, Any], more: dict[str, Any]) -> dict[str, Any]:
+    """Probabilities, in lists of one entry for each token, with those of the next tokens."""
+    return {name: [*(lists.get(name) or ()), *(more.get(name) or ())] for name in {**lists, **more}}

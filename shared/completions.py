@@ -58,11 +58,14 @@ class Completion:
 
 
 def complete(endpoint: Endpoint, request: EngineRequest, *, timeout: float, check: Check) -> Completion:
-    """Ask and wait for the whole response; cheaper than streaming it.
+    """Ask and wait for the whole response; cheaper than streaming it, unless the engine would count only a part.
 
     Raises InvalidInput when the engine refuses the request, EngineFailed when it fails at it or takes longer
     than `timeout` seconds, RunDied when it goes away, and whatever `check` raises while waiting.
     """
+    if _answers_several(request.body):
+        # llama.cpp counts each of several answers in a stream, and only the first in a whole response.
+        return stream(endpoint, request, _unheard, timeout=timeout, check=check)
     started = time.perf_counter()
     body = request.body | {"model": endpoint.served_name}
     body.pop("stream", None)
@@ -80,7 +83,7 @@ def stream(endpoint: Endpoint, request: EngineRequest, on_text: OnText, *, timeo
     started = time.perf_counter()
     body = request.body | {"model": endpoint.served_name, "stream": True}
     body["stream_options"] = {"include_usage": True}
-    assembly, first, last = Assembly(), None, None
+    assembly, first, last = Assembly(_choices(request.body)), None, None
     with post(endpoint.url + request.path, _dump(body), _HEADERS, timeout, check) as reply:
         for event in read_events(_accepted(reply).pieces()):
             if event.data == "[DONE]":
@@ -94,6 +97,21 @@ def stream(endpoint: Endpoint, request: EngineRequest, on_text: OnText, *, timeo
     if not assembly.finished:
         raise _broken_off(endpoint)
     return Completion(assembly.response(), time.perf_counter() - started, first, last)
+
+
+def _choices(body: dict[str, Any]) -> int:
+    """Answers to each prompt; what is no number is the engine's to refuse."""
+    wanted = body.get("n")
+    return wanted if isinstance(wanted, int) else 1
+
+
+def _answers_several(body: dict[str, Any]) -> bool:
+    prompt = body.get("prompt")
+    return _choices(body) > 1 or (isinstance(prompt, list) and len(prompt) > 1 and not isinstance(prompt[0], int))
+
+
+def _unheard(text: str) -> None:
+    """Nobody listens: the whole counts."""
 
 
 def _dump(body: dict[str, Any]) -> bytes:

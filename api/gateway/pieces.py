@@ -118,15 +118,6 @@ def usage_of(counts: Mapping[str, Any]) -> Usage:
     )
 
 
-def together(before: Mapping[str, Any] | None, counts: Mapping[str, Any]) -> dict[str, Any]:
-    """OpenAI's `usage` of choices that were counted one by one: the prompt is the same, the answers add up."""
-    if before is None:
-        return dict(counts)
-    completion = (before.get("completion_tokens") or 0) + (counts.get("completion_tokens") or 0)
-    total = (counts.get("prompt_tokens") or 0) + completion
-    return {**counts, "completion_tokens": completion, "total_tokens": total}
-
-
 def _spoken(delta: Mapping[str, Any]) -> Iterator[Piece]:
     # llama.cpp calls it `reasoning_content`, mlx-lm `reasoning`.
     thought = delta.get("reasoning_content") or delta.get("reasoning")

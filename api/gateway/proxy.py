@@ -46,7 +46,7 @@ class Proxy:
             return Response(status_code=499)
 
     async def _whole(self, exchange: Exchange) -> Response:
-        said = exchange.whole(json.loads(await self._asking.whole(exchange)))
+        said = exchange.whole(await self._asking.whole(exchange))
         content = said if isinstance(said, bytes) else json.dumps(said, ensure_ascii=False).encode(errors="replace")
         return Response(content, media_type=exchange.media_type)
 

@@ -59,3 +59,20 @@ def test_completions_keep_their_own_shape() -> None:
     response = assembly.response()
     assert response["object"] == "text_completion"
     assert response["choices"] == [{"index": 0, "finish_reason": "length", "text": "ab"}]
+
+
+def test_probabilities_of_all_tokens_are_one_list() -> None:
+    response = assemble(
+        {"choices": [choice(content="a") | {"logprobs": {"content": [{"token": "a"}]}}]},
+        {"choices": [choice(content="b") | {"logprobs": {"content": [{"token": "b"}]}}]},
+        {"choices": [choice(finish="stop") | {"logprobs": None}]},
+    ).response()
+    assert response["choices"][0]["logprobs"] == {"content": [{"token": "a"}, {"token": "b"}]}
+
+
+def test_choices_that_are_counted_one_by_one_add_up() -> None:
+    assembly = Assembly(choices=2)
+    for tokens in (3, 4):
+        assembly.add({"choices": [], "usage": {"prompt_tokens": 5, "completion_tokens": tokens}})
+    used = assembly.response()["usage"]
+    assert (used["prompt_tokens"], used["completion_tokens"], used["total_tokens"]) == (5, 7, 12)

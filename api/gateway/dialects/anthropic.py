@@ -18,7 +18,7 @@ from api.gateway.anthropic.errors import SHAPE
 from api.gateway.anthropic.request import chat_of
 from api.gateway.anthropic.stream import MessageWriter
 from api.gateway.chats import chat
-from api.gateway.exchange import CHAT, Exchange
+from api.gateway.exchange import ASK_PROGRESS, CHAT, Exchange
 from api.gateway.model_names import asked_for
 from api.gateway.proxy import Proxy
 from api.gateway.reading import read_object, want
@@ -59,5 +59,5 @@ def _translated(asked: dict[str, Any]) -> Exchange:
     if not want(asked, "stream", bool):
         return exchange
     # The first event tells how long the prompt is; llama.cpp says so when it is asked to, others ignore it.
-    body["return_progress"] = True
+    body[ASK_PROGRESS] = True
     return replace(exchange, writer=lambda: MessageWriter(model))

@@ -18,11 +18,12 @@ from api.gateway.chats import chat as chat_exchange
 from api.gateway.exchange import CHAT, Exchange
 from api.gateway.model_names import asked_for
 from api.gateway.openai_carrying import carried
-from api.gateway.pieces import reason_of, together
+from api.gateway.pieces import reason_of
 from api.gateway.reading import need, read_object, want
 from api.gateway.thinking import told_to_think
 from api.sse import KEEP_ALIVE, MEDIA_TYPE, frame
 from shared.errors import Problem
+from shared.token_totals import TokenTotals
 from shared.vocabulary import Capability
 
 router = APIRouter(tags=["openai"])
@@ -83,8 +84,9 @@ class ChunkWriter:
         #: How each choice that has not ended would end, and what its chunks have in common.
         self._reasons: dict[int, str] = {}
         self._head: dict[str, Any] = {}
-        #: What came after the choices: llama.cpp counts each of several as it ends, before the others do.
-        self._totals: dict[str, Any] | None = None
+        #: What comes after the choices: llama.cpp counts each of several as it ends, before the others do.
+        self._totals = TokenTotals(choices)
+        self._last: dict[str, Any] | None = None
 
     def waiting(self) -> bytes:
         return KEEP_ALIVE
@@ -93,7 +95,7 @@ class ChunkWriter:
         return b"".join([self._event(event) for event in events])
 
     def end(self) -> bytes:
-        totals = frame(self._totals) if self._totals is not None else b""
+        totals = frame(self._last) if self._last is not None else b""
         return self._ended() + totals + b"data: [DONE]\n\n"
 
     def failed(self, problem: Problem, status: int) -> bytes:
@@ -132,9 +134,8 @@ class ChunkWriter:
         if chunk.get("system_fingerprint", "") is None:
             del chunk["system_fingerprint"]
         if not chunk.get("choices"):
-            if self._usage and chunk.get("usage"):
-                before = self._totals["usage"] if self._totals is not None and self._choices > 1 else None
-                self._totals = chunk | {"choices": [], "usage": together(before, chunk["usage"])}
+            if self._usage and (used := self._totals.add(chunk)):
+                self._last = chunk | {"choices": [], "usage": used}
             return None
         if not self._usage:
             chunk.pop("usage", None)

@@ -17,10 +17,10 @@ from api.gateway.exchange import COMPLETION, Exchange
 from api.gateway.model_names import asked_for
 from api.gateway.old_echo import NONE, Echo, echo_of
 from api.gateway.openai_carrying import carried
-from api.gateway.pieces import together
 from api.gateway.reading import read_object, want
 from api.sse import KEEP_ALIVE, MEDIA_TYPE, frame
 from shared.errors import InvalidParameters, Problem
+from shared.token_totals import TokenTotals
 from shared.vocabulary import Capability
 
 router = APIRouter(tags=["openai"])
@@ -93,9 +93,9 @@ class TextWriter:
 
     def __init__(self, usage: bool, choices: int = 1, echo: Echo = NONE) -> None:
         self._usage = usage
-        self._choices = choices
         self._echo = echo
-        self._totals: dict[str, Any] | None = None
+        self._totals = TokenTotals(choices)
+        self._last: dict[str, Any] | None = None
         #: Characters that each choice has said so far.
         self._said: dict[int, int] = {}
 
@@ -106,7 +106,7 @@ class TextWriter:
         return b"".join([self._event(json.loads(event)) for event in events])
 
     def end(self) -> bytes:
-        totals = frame(self._totals) if self._totals is not None else b""
+        totals = frame(self._last) if self._last is not None else b""
         return totals + b"data: [DONE]\n\n"
 
     def failed(self, problem: Problem, status: int) -> bytes:
@@ -115,9 +115,9 @@ class TextWriter:
     def _event(self, chunk: dict[str, Any]) -> bytes:
         if "error" in chunk:
             return frame(chunk)
-        if (counted := chunk.pop("usage", None)) and self._usage:
-            before = self._totals["usage"] if self._totals is not None and self._choices > 1 else None
-            self._totals = _complete(chunk | {"choices": [], "usage": together(before, counted)}, self._echo)
+        if (used := self._totals.add(chunk)) and self._usage:
+            self._last = _complete(chunk | {"choices": [], "usage": used}, self._echo)
+        chunk.pop("usage", None)
         if not chunk.get("choices"):
             return b""
         mended = _complete(chunk, self._echo, self._said)

@@ -1,0 +1,61 @@
+"""What an engine streams, as its events come: errors are raised, and what only keeps the stream alive is left out."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from typing import Any
+
+from api.gateway.engine_client import EngineReply
+from api.gateway.engine_events import EngineEvents
+from api.gateway.exchange import ASK_PROGRESS, Exchange
+from api.gateway.names import Names
+from api.gateway.refusal import refusal
+from shared.assembly import Assembly
+from shared.errors import EngineFailed
+
+#: Names of fields; in a text the quotes would have backslashes.
+_ERROR, _PROGRESS = b'"error"', b'"prompt_progress"'
+_FAILED = 500
+
+
+async def heard(reply: EngineReply, names: Names, exchange: Exchange) -> AsyncGenerator[list[bytes], None]:
+    """The JSON of chunks, all that came at once together. Raises what the engine says went wrong, and OSError."""
+    events, curious = EngineEvents(), bool(exchange.body.get(ASK_PROGRESS))
+
+    def told(payloads: list[bytes]) -> list[bytes]:
+        for payload in payloads:
+            _check(payload)
+        return [names.restore(payload) for payload in payloads if curious or _PROGRESS not in payload]
+
+    async with aclosing(reply.pieces()) as pieces:
+        async for data in pieces:
+            yield told(events.feed(data))
+    yield told(events.flush())
+
+
+async def assembled(reply: EngineReply, names: Names, exchange: Exchange) -> dict[str, Any]:
+    """The whole answer out of its chunks. Raises EngineFailed when there was none, and as `heard` does."""
+    if reply.headers.get("content-type", "").startswith("application/json"):
+        # It does not stream, and was asked for the same.
+        said: dict[str, Any] = json.loads(names.restore(await reply.read()))
+        return said
+    assembly = Assembly(exchange.choices)
+    async with aclosing(heard(reply, names, exchange)) as chunks:
+        async for payloads in chunks:
+            for payload in payloads:
+                assembly.add(json.loads(payload))
+    answer = assembly.response()
+    if not answer["choices"]:
+        raise EngineFailed("The engine said nothing", "its answer ended before it began", "see `cidermill runs logs`")
+    return answer
+
+
+def _check(payload: bytes) -> None:
+    if _ERROR not in payload:
+        return
+    error = json.loads(payload).get("error")
+    if error:
+        code = error.get("code") if isinstance(error, dict) else None
+        raise refusal(code if isinstance(code, int) else _FAILED, payload)
