@@ -22,6 +22,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.drift import drift
 from api.hosts_memory import host_memory
+from api.hosts_power import host_power, model_energy
 from shared import hosts, invariants
 from shared.db import Database, clock_time
 from shared.tables import Attempt, Event, Host, Job, Run
@@ -138,6 +139,7 @@ def _memory(session: Session) -> Iterator[Metric]:
         up.add_metric([name], 1 if seen is not None and seen > moment else 0)
     yield from (holds, up)
     yield from host_memory(session)
+    yield from host_power(session)
 
 
 def _whole_tables(session: Session) -> Iterator[Metric]:
@@ -149,6 +151,7 @@ def _whole_tables(session: Session) -> Iterator[Metric]:
     for ended, count in session.execute(select(Attempt.state, func.count()).group_by(Attempt.state)):
         attempts.add_metric([ended], count)
     yield attempts
+    yield from model_energy(session)
     broken = GaugeMetricFamily("cidermill_invariants_broken", "Invariants that do not hold now.", labels=["code"])
     violated = {violation.code for violation in invariants.broken(session)}
     # One invariant may be asked by several queries.

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from pathlib import Path
+from typing import Self
 
 
 class Powercap:
@@ -25,6 +28,33 @@ class Powercap:
         fresh = file.with_suffix(".new")
         fresh.write_text(f"{microjoules}\n")
         fresh.replace(file)
+
+
+class Meter:
+    """Fills one zone as time goes by, at `watts` that may be changed."""
+
+    def __init__(self, root: Path, watts: float) -> None:
+        self.watts = watts
+        self._powercap = Powercap(root)
+        self._powercap.zone("0", "package-0")
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        at, joules = time.monotonic(), 0.0
+        while not self._over.wait(0.01):
+            now = time.monotonic()
+            joules += self.watts * (now - at)
+            at = now
+            self._powercap.set("0", int(joules * 1e6))
 
 
 class Draw:
