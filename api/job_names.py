@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from api.gateway import model_names
-from api.gateway.defaults import CONTEXT, SYSTEM, filled
+from api.gateway.defaults import CONTEXT, OPENING, fields, filled
 from api.gateway.model_names import Found
 from shared.errors import InvalidParameters, NotFound
 from shared.jobs.intake import Submission
@@ -49,31 +49,31 @@ def _resolved(submission: Submission, found: Found | None) -> Submission:
     if found is None:
         return submission
     params: dict[str, Any] = {**submission.params, "model": found.model.name}
-    fields = kinds()[submission.kind].model_fields
-    if found.host is not None and "host" in fields:
+    known = kinds()[submission.kind].model_fields
+    if found.host is not None and "host" in known:
         params.setdefault("host", found.host)
-    unsaid = {name: value for name, value in found.defaults.items() if name not in (SYSTEM, CONTEXT)}
+    unsaid = fields(found.defaults)
     given = params.get("defaults", {})
-    if unsaid and "defaults" in fields and isinstance(given, dict):
+    if unsaid and "defaults" in known and isinstance(given, dict):
         params["defaults"] = unsaid | given
-    _load(params, fields, found)
+    _load(params, known, found)
     if submission.kind == Inference.name:
         _instruct(params, found)
     return replace(submission, params=params)
 
 
-def _load(params: dict[str, Any], fields: Collection[str], found: Found) -> None:
+def _load(params: dict[str, Any], known: Collection[str], found: Found) -> None:
     """The alias's context, where the job says nothing of one."""
     spec = params.get("spec", {})
-    if CONTEXT in found.defaults and "spec" in fields and isinstance(spec, dict) and spec.get(CONTEXT) is None:
+    if CONTEXT in found.defaults and "spec" in known and isinstance(spec, dict) and spec.get(CONTEXT) is None:
         params["spec"] = {**spec, CONTEXT: found.defaults[CONTEXT]}
 
 
 def _instruct(params: dict[str, Any], found: Found) -> None:
-    """The alias's system message, at the head of chats that have none; the lines of a file are left as they are."""
-    if not found.defaults.get(SYSTEM):
+    """What the alias begins chats with; the lines of a file are left as they are."""
+    said = {name: found.defaults[name] for name in OPENING if found.defaults.get(name)}
+    if not said:
         return
-    said = {SYSTEM: found.defaults[SYSTEM]}
     prompt, requests = params.get("prompt"), params.get("requests")
     if isinstance(prompt, str) and requests is None:
         del params["prompt"]

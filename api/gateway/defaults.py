@@ -1,4 +1,4 @@
-"""What an alias says where the client says nothing: fields of the request, a system message, a context."""
+"""What an alias says where the client says nothing: fields of the request, a system message, a talk, a context."""
 
 from __future__ import annotations
 
@@ -7,16 +7,22 @@ from typing import Any
 
 from shared.runtimes import RunSpec
 
-#: What of an alias is no field of a request to an engine.
-SYSTEM, CONTEXT = "system", "context"
+#: What of an alias fills no field of a request to an engine.
+SYSTEM, MESSAGES, CONTEXT = "system", "messages", "context"
+#: Of these, what chats begin with.
+OPENING = (SYSTEM, MESSAGES)
 
 
 def filled(body: dict[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:
     """The request with what it leaves unsaid."""
     if not defaults:
         return body
-    fields = {name: value for name, value in defaults.items() if name not in (SYSTEM, CONTEXT)}
-    return fields | body | _instructed(body, defaults.get(SYSTEM))
+    return fields(defaults) | body | _opened(body, defaults)
+
+
+def fields(defaults: Mapping[str, Any]) -> dict[str, Any]:
+    """Those that are fields of a request."""
+    return {name: value for name, value in defaults.items() if name not in (*OPENING, CONTEXT)}
 
 
 def loaded(spec: RunSpec, defaults: Mapping[str, Any]) -> RunSpec:
@@ -26,12 +32,15 @@ def loaded(spec: RunSpec, defaults: Mapping[str, Any]) -> RunSpec:
     return spec.model_copy(update={"context": defaults[CONTEXT]})
 
 
-def _instructed(body: dict[str, Any], system: str | None) -> dict[str, Any]:
-    """A chat that has no system message begins with the alias's."""
-    messages = body.get("messages")
-    if not system or not isinstance(messages, list) or any(_instructs(message) for message in messages):
+def _opened(body: dict[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:
+    """A chat goes on from the alias's talk; one without a system message begins with the alias's."""
+    said, system = body.get(MESSAGES), defaults.get(SYSTEM)
+    if not isinstance(said, list):
         return {}
-    return {"messages": [{"role": "system", "content": system}, *messages]}
+    messages = [*defaults.get(MESSAGES, ()), *said]
+    if system and not any(_instructs(message) for message in messages):
+        messages.insert(0, {"role": "system", "content": system})
+    return {MESSAGES: messages}
 
 
 def _instructs(message: object) -> bool:

@@ -51,6 +51,7 @@ def _shown(alias: Alias, model: Model) -> AliasOut:
         model=model.name,
         host=alias.host,
         system=fields.pop("system", None),
+        messages=fields.pop("messages", []),
         context=fields.pop("context", None),
         parameters=fields,
         created_at=alias.created_at,

@@ -19,6 +19,9 @@ class AliasIn(In):
     system: str | None = Field(
         default=None, max_length=100_000, description="Begins chats that have no system message."
     )
+    messages: list[dict[str, Any]] = Field(
+        default=[], description="What was said before: chats under this name go on from there."
+    )
     context: int | None = Field(default=None, ge=16, description="Tokens of a slot, when the model must be loaded.")
     parameters: dict[str, Any] = Field(
         default={}, description="Fields of a request, such as temperature, for requests that leave them out."
@@ -31,9 +34,16 @@ class AliasIn(In):
             raise ValueError(f"{', '.join(sorted(wrong))} cannot have a default")
         return value
 
+    @field_validator("messages")
+    @classmethod
+    def _have_roles(cls, value: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        if not all(isinstance(message.get("role"), str) for message in value):
+            raise ValueError("each message needs a role, and has content")
+        return value
+
     def defaults(self) -> dict[str, Any]:
         """As they are kept with the alias."""
-        own = {"system": self.system, "context": self.context}
+        own = {"system": self.system, "messages": self.messages or None, "context": self.context}
         return self.parameters | {name: value for name, value in own.items() if value is not None}
 
 
@@ -45,6 +55,7 @@ class AliasOut(Out):
     model: str
     host: str | None
     system: str | None
+    messages: list[dict[str, Any]]
     context: int | None
     parameters: dict[str, Any]
     created_at: float

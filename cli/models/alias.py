@@ -78,6 +78,6 @@ def _pair(text: str) -> tuple[str, Any]:
 
 
 def _defaults(alias: Json) -> str:
-    own = {"system": alias["system"], "context": alias["context"]}
+    own = {"system": alias["system"], "messages": len(alias["messages"]) or None, "context": alias["context"]}
     said = {**{key: value for key, value in own.items() if value is not None}, **alias["parameters"]}
     return ", ".join(f"{key}={value}" for key, value in said.items())

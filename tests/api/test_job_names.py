@@ -42,6 +42,14 @@ def test_a_job_by_alias_is_instructed_and_loaded_as_a_chat_would_be(door: Served
     assert params["spec"] == {"context": 512}
 
 
+def test_a_job_by_alias_goes_on_from_its_talk(door: Served, fleet: Fleet) -> None:
+    talk = [{"role": "user", "content": "I am Ann."}, {"role": "assistant", "content": "Hello, Ann."}]
+    assert door.client.put("/v1/models/aliases/ann", json={"model": "echo", "messages": talk}).status_code == 200
+    params = submitted(door, model="ann")["params"]
+    assert params["requests"] == [{"messages": [*talk, {"role": "user", "content": "hi"}]}]
+    assert not params.get("defaults")
+
+
 @pytest.mark.parametrize("name", ["echo:latest", "ECHO:latest"])
 def test_a_job_may_use_any_name_that_a_chat_may(door: Served, fleet: Fleet, name: str) -> None:
     assert submitted(door, model=name)["model"] == "echo"

@@ -90,3 +90,8 @@ def test_defaults_of_an_alias_reach_the_engine(door: Served, fleet: Fleet, engin
     asked = {"messages": [{"role": "user", "content": "one two three"}]}
     said = door.post("/v1/chat/completions", {"model": "short", **asked}).json()
     assert (said["model"], said["choices"][0]["message"]["content"].split()) == ("short", ["one"])
+
+
+def test_messages_of_an_alias_are_of_somebody(door: Served, fleet: Fleet) -> None:
+    wrong = door.client.put(f"{_PATH}/ann", json={"model": "echo", "messages": [{"content": "hi"}]})
+    assert (wrong.status_code, wrong.json()["error"]["details"]["field"]) == (422, "messages")

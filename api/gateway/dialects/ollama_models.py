@@ -12,9 +12,10 @@ from starlette.concurrency import run_in_threadpool
 
 from api.deps import Door, FrontDoor, Reader
 from api.gateway import model_names
+from api.gateway.defaults import MESSAGES, SYSTEM
 from api.gateway.model_names import Found
 from api.gateway.ollama import abilities, described
-from api.gateway.ollama.modelfile import modelfile, parameters
+from api.gateway.ollama.modelfile import modelfile, parameters, talk
 from api.gateway.reading import need, read_object, want
 from shared import aliases, catalog
 from shared.db import clock_time
@@ -92,7 +93,8 @@ def _shown(door: FrontDoor, name: str) -> dict[str, Any]:
         "modelfile": modelfile(found),
         "parameters": parameters(found.defaults),
         "template": chat_template or "",
-        **({"system": found.defaults["system"]} if "system" in found.defaults else {}),
+        **({"system": found.defaults[SYSTEM]} if SYSTEM in found.defaults else {}),
+        **({"messages": talk(found.defaults)} if MESSAGES in found.defaults else {}),
         "details": described.details(found.model),
         "model_info": described.model_info(found.model),
         "capabilities": abilities.capabilities(found.model, chat_template),

@@ -100,10 +100,22 @@ def test_a_model_from_another_has_defaults_of_its_own(door: Served, tiny: str) -
     assert door.post("/api/create", {**made, "stream": False}).json() == {"status": "success"}
 
 
+def test_a_talk_is_saved_as_a_model_that_goes_on_from_there(door: Served, tiny: str) -> None:
+    talk = [{"role": "user", "content": "I am Ann."}, {"role": "assistant", "content": "Hello, Ann."}]
+    assert door.post("/api/create", {"model": "talk", "from": "tiny", "messages": talk}).status_code == 200
+    shown = door.post("/api/show", {"model": "talk"}).json()
+    assert shown["messages"] == talk
+    assert shown["modelfile"].endswith('MESSAGE user """I am Ann."""\nMESSAGE assistant """Hello, Ann."""\n')
+    assert shown["parameters"] == ""
+    [alias] = door.get("/v1/models/aliases").json()["data"]
+    assert (alias["messages"], alias["parameters"]) == (talk, {})
+
+
 @pytest.mark.parametrize(
     "more",
     [
         {},
+        {"from": "tiny", "messages": [{"content": "who?"}]},
         {"from": "tiny", "quantize": "q4"},
         {"files": {"a.bin": _DIGEST}},
         {"from": "tiny", "parameters": {"num_ctx": 1}},
