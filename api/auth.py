@@ -81,6 +81,14 @@ class Auth:
             )
         return who
 
+    async def still_reads(self, connection: HTTPConnection) -> bool:
+        """Whether who opened a long stream may go on with it: its key may be revoked meanwhile, or its time be over."""
+        try:
+            await self.caller(connection, Rank.read)
+        except Unauthorized:
+            return False
+        return True
+
     async def host(self, connection: HTTPConnection) -> str:
         """The host whose token this is. Raises Unauthorized."""
         secret = credentials(connection)

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Query, Request
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
-from api.deps import Door, EventNumber, FrontDoor, Reader
+from api.deps import Door, EventNumber, FrontDoor, Reader, front_door
 from api.events import Topic
 from api.schemas.jobs import EventOut
 from api.sse import IDLE, KEEP_ALIVE, MEDIA_TYPE, LiveResponse, frame, resume_from
@@ -43,7 +43,7 @@ async def all_events(
     start = resume_from(request, after)
     if not follow:
         return LiveResponse(_frames(_kept(door, topic, start or 0)), MEDIA_TYPE)
-    return LiveResponse(_frames(door.feed.follow(topic, start, IDLE)), MEDIA_TYPE)
+    return LiveResponse(_frames(_followed(request, topic, start, IDLE)), MEDIA_TYPE)
 
 
 @router.get("/v1/jobs/{job_id}/events", response_class=Response)
@@ -54,7 +54,7 @@ async def job_events(
     topic, start = Topic(job_id=job_id), resume_from(request, after) or 0
     final = await run_in_threadpool(_is_final, door, job_id)
     if not final and follow:
-        return LiveResponse(_job_frames(door, topic, start), MEDIA_TYPE)
+        return LiveResponse(_job_frames(request, topic, start), MEDIA_TYPE)
     if final and start and not await run_in_threadpool(door.feed.read, topic, start):
         # 204 is what tells a browser's EventSource not to come back.
         return Response(status_code=204)
@@ -62,19 +62,20 @@ async def job_events(
 
 
 @router.get("/v1/jobs/{job_id}/logs", response_class=Response)
-async def job_logs(job_id: str, door: Door, caller: Reader, follow: Follow = False) -> Response:
+async def job_logs(job_id: str, request: Request, door: Door, caller: Reader, follow: Follow = False) -> Response:
     """Its log lines, of all attempts."""
     final = await run_in_threadpool(_is_final, door, job_id)
-    pages = _until_final(door, Topic(job_id=job_id)) if follow and not final else _kept(door, Topic(job_id=job_id), 0)
+    topic = Topic(job_id=job_id)
+    pages = _until_final(request, topic) if follow and not final else _kept(door, topic, 0)
     return LiveResponse(_lines(pages, "job.log"), _PLAIN)
 
 
 @router.get("/v1/runs/{run_id}/logs", response_class=Response)
-async def run_logs(run_id: str, door: Door, caller: Reader, follow: Follow = False) -> Response:
+async def run_logs(run_id: str, request: Request, door: Door, caller: Reader, follow: Follow = False) -> Response:
     """What its process wrote."""
     topic = Topic(run_id=run_id)
     over = await run_in_threadpool(_is_over, door, run_id)
-    pages = _until_final(door, topic) if follow and not over else _kept(door, topic, 0)
+    pages = _until_final(request, topic) if follow and not over else _kept(door, topic, 0)
     return LiveResponse(_lines(pages, "run.log"), _PLAIN)
 
 
@@ -95,18 +96,31 @@ async def _kept(door: FrontDoor, topic: Topic, after: int) -> AsyncIterator[list
         after = page[-1].seq
 
 
-async def _until_final(door: FrontDoor, topic: Topic, after: int = 0, idle: float = IDLE) -> AsyncIterator[list[Event]]:
-    """What there is and what comes, until the job or run is over."""
-    over: Callable[[], bool] = _end_of(door, topic)
+async def _followed(request: Request, topic: Topic, after: int | None, idle: float) -> AsyncIterator[list[Event]]:
+    """What comes, an empty page after each `idle` seconds, until the caller's key works no more."""
+    door = front_door(request)
     async for page in door.feed.follow(topic, after, idle):
+        if not await door.auth.still_reads(request):
+            break
+        yield page
+
+
+async def _until_final(
+    request: Request, topic: Topic, after: int = 0, idle: float = IDLE
+) -> AsyncIterator[list[Event]]:
+    """What there is and what comes, until the job or run is over."""
+    door = front_door(request)
+    over: Callable[[], bool] = _end_of(door, topic)
+    async for page in _followed(request, topic, after, idle):
         yield page
         after = page[-1].seq if page else after
         ended = any(event.type in _ENDS for event in page)
         if (ended or not page) and await run_in_threadpool(over):
             break
-    # It may have ended while nothing was heard, and the feed may wait for what others write.
-    async for page in _kept(door, topic, after):
-        yield page
+    if await door.auth.still_reads(request):
+        # It may have ended while nothing was heard, and the feed may wait for what others write.
+        async for page in _kept(door, topic, after):
+            yield page
 
 
 _ENDS = frozenset({"job.succeeded", "job.failed", "job.cancelled", "run.stopped", "run.failed"})
@@ -123,10 +137,10 @@ async def _frames(pages: AsyncIterator[list[Event]]) -> AsyncIterator[bytes]:
         yield b"".join(_frame(event) for event in page) or KEEP_ALIVE
 
 
-async def _job_frames(door: FrontDoor, topic: Topic, after: int) -> AsyncIterator[bytes]:
+async def _job_frames(request: Request, topic: Topic, after: int) -> AsyncIterator[bytes]:
     """The job's events, and between them its progress whenever that changed; progress has no number."""
-    told, silent = None, 0.0
-    async for page in _until_final(door, topic, after, _GLANCE):
+    told, silent, door = None, 0.0, front_door(request)
+    async for page in _until_final(request, topic, after, _GLANCE):
         frames = b"".join(_frame(event) for event in page)
         progress = await run_in_threadpool(_progress, door, topic.job_id or "")
         if progress != told:
