@@ -14,6 +14,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from shared.errors import InvalidInput, Problem, UnsupportedModel
+from shared.memory.engine import llama_step
 from shared.runtimes import InstalledModel, LaunchPlan, RunSpec, RuntimeInfo
 from shared.settings import load_settings
 from shared.units import MIB, Bytes
@@ -63,7 +64,8 @@ class LlamaParams(EngineParams):
     #: Tokens of prompts that are read in one step: a client that leaves, and others' tokens, wait for its end. None:
     #: `ubatch_size`, which costs no speed, as more is worked through in such parts anyway.
     batch_size: int | None = Field(default=None, ge=32)
-    ubatch_size: int = Field(default=512, ge=32)
+    #: None: 512 on a GPU, 128 on a CPU.
+    ubatch_size: int | None = Field(default=None, ge=32)
     flash_attention: Literal["auto", "on", "off"] = "auto"
     cache_type_k: _CacheType = "f16"
     cache_type_v: _CacheType = "f16"
@@ -110,7 +112,7 @@ class LlamaCpp:
             **params.model_dump(),
             "chat_template": params.chat_template or _tool_template(path),
             **_threads(params),
-            **_embedding(model, params, context),
+            **_steps(model, params, context),
         }
         return LaunchPlan(
             command=boot_command("llama_cpp", options),
@@ -138,12 +140,12 @@ def _threads(params: LlamaParams) -> dict[str, int]:
     return {"threads": threads, "threads_batch": params.threads_batch or threads}
 
 
-def _embedding(model: InstalledModel, params: LlamaParams, context: int) -> dict[str, Any]:
+def _steps(model: InstalledModel, params: LlamaParams, context: int) -> dict[str, Any]:
     """A model that only embeds takes each input whole, so that a batch must hold a full context."""
-    if Capability.EMBED not in model.capabilities or Capability.GENERATE in model.capabilities:
-        return {"embedding": False, "batch_size": params.batch_size or params.ubatch_size}
-    whole = max(params.ubatch_size, context)
-    return {"embedding": True, "batch_size": max(params.batch_size or 0, whole), "ubatch_size": whole}
+    embeds = Capability.EMBED in model.capabilities and Capability.GENERATE not in model.capabilities
+    at_once = max(params.ubatch_size or llama_step(gpu=HAS_METAL), context if embeds else 0)
+    batch = max(params.batch_size or 0, at_once) if embeds else params.batch_size or at_once
+    return {"embedding": embeds, "batch_size": batch, "ubatch_size": at_once}
 
 
 @cache

@@ -99,7 +99,7 @@ def test_a_smaller_prefill_step_takes_less_work_space() -> None:
 
 def test_without_flash_attention_llama_cpp_holds_the_scores() -> None:
     engine = engine_of(Format.GGUF, WIDE, {"flash_attention": "off"})
-    assert estimate(WIDE, Bytes(0), 32_768, 1, Bytes(0), engine).prefill == 512 * 8 * 32_768 * 4
+    assert estimate(WIDE, Bytes(0), 32_768, 1, Bytes(0), engine).prefill == 128 * 8 * 32_768 * 4
 
 
 def test_a_model_that_only_embeds_works_through_its_context_at_once() -> None:

@@ -10,7 +10,10 @@ import pytest
 from shared.runtimes import InstalledModel, RunSpec
 from shared.vocabulary import Capability
 from tests.models import smollm2
+from workers.launch.metal import HAS_METAL
 from workers.runtimes.llama_cpp import LlamaCpp
+
+_STEP = 512 if HAS_METAL else 128
 
 
 def options(model: InstalledModel, params: dict[str, Any], context: int = 4096) -> dict[str, Any]:
@@ -20,7 +23,7 @@ def options(model: InstalledModel, params: dict[str, Any], context: int = 4096) 
 
 
 @pytest.mark.parametrize(
-    ("params", "batch"), [({}, 512), ({"ubatch_size": 1024}, 1024), ({"ubatch_size": 64, "batch_size": 256}, 256)]
+    ("params", "batch"), [({}, _STEP), ({"ubatch_size": 1024}, 1024), ({"ubatch_size": 64, "batch_size": 256}, 256)]
 )
 def test_a_step_is_no_longer_than_what_is_computed_at_once_unless_asked(params: dict[str, Any], batch: int) -> None:
     assert options(smollm2(), params)["batch_size"] == batch
