@@ -16,7 +16,7 @@ _MODELS = select(Usage.model, func.sum(Usage.joules)).where(Usage.joules.is_not(
 
 def host_power(session: Session) -> Iterator[Metric]:
     """Watts and joules of every host; what nobody measured has no sample."""
-    families = {
+    families: dict[str, GaugeMetricFamily | CounterMetricFamily] = {
         "power_watts": GaugeMetricFamily("cidermill_host_power_watts", "Power of the host.", labels=["host"]),
         "idle_watts": GaugeMetricFamily(
             "cidermill_host_idle_watts", "Power of the host when nothing works on it.", labels=["host"]
@@ -40,5 +40,5 @@ def model_energy(session: Session) -> Iterator[Metric]:
         labels=["model"],
     )
     for model, joules in session.execute(_MODELS):
-        used.add_metric([model], joules)
+        used.add_metric([model], joules or 0.0)
     yield used

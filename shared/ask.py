@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import IO, Any
+from typing import IO, Any, Protocol
 
 from shared.completions import Completion, complete
-from shared.errors import EngineFailed, InvalidInput
+from shared.errors import EngineFailed, InvalidInput, NotFound
 from shared.loopback import Check
 from shared.requests import EngineRequest, read_line
 from shared.runtimes import Endpoint
@@ -39,6 +39,19 @@ class Answer:
     retryable: bool = False
 
 
+class Said(Protocol):
+    """What an engine said to one item."""
+
+    @property
+    def response(self) -> dict[str, Any]: ...
+
+    @property
+    def usage(self) -> dict[str, Any]: ...
+
+    @property
+    def seconds(self) -> float: ...
+
+
 def read_items(lines: IO[bytes], defaults: Mapping[str, Any]) -> Iterator[BatchItem]:
     """The requests of a JSONL file, numbered by the lines that are not blank."""
     for index, line in enumerate(line for line in lines if line.strip()):
@@ -55,32 +68,38 @@ def ask(endpoint: Endpoint, item: BatchItem, timeout: float, attempt: int, check
 
     Raises what ends the whole batch: RunDied when the run is gone, and whatever `check` raises.
     """
-    started = time.perf_counter()
-    head = {"custom_id": item.custom_id, "attempt": attempt}
-    try:
+
+    def completed() -> Completion:
         if isinstance(item.request, str):
             raise InvalidInput("The request cannot be read", item.request, "correct its line of the file")
-        completion = _persist(endpoint, item.request, timeout, check)
-    except (EngineFailed, InvalidInput) as error:
+        return complete(endpoint, item.request, timeout=timeout, check=check)
+
+    return answered(item.index, {"custom_id": item.custom_id, "attempt": attempt}, completed, check)
+
+
+def answered(index: int, head: dict[str, Any], say: Callable[[], Said], check: Check) -> Answer:
+    """What `say` says, asked again when the engine fails at it, as the answer of one item; `head` goes before it."""
+    started = time.perf_counter()
+    try:
+        said = _persist(say, check)
+    except (EngineFailed, InvalidInput, NotFound) as error:
         problem = error.problem.model_dump(mode="json", exclude_defaults=True)
         data = head | {"error": problem, "seconds": round(time.perf_counter() - started, 6)}
-        return Answer(item.index, data, error.retryable)
-    seconds = round(completion.seconds, 6)
-    data = head | {"response": completion.response, "usage": completion.usage, "seconds": seconds}
-    return Answer(item.index, data)
+        return Answer(index, data, error.retryable)
+    return Answer(index, head | {"response": said.response, "usage": said.usage, "seconds": round(said.seconds, 6)})
 
 
-def _persist(endpoint: Endpoint, request: EngineRequest, timeout: float, check: Check) -> Completion:
+def _persist(say: Callable[[], Said], check: Check) -> Said:
     """Ask until it works, `_TRIES` times: engines answer 5xx while they are crowded, too."""
     for tried in range(1, _TRIES):
         try:
-            return complete(endpoint, request, timeout=timeout, check=check)
+            return say()
         except EngineFailed as error:
             # A request that took its whole time would only take it again.
             if "timeout" in error.problem.details:
                 raise
         _pause(_PAUSE * 2 ** (tried - 1), check)
-    return complete(endpoint, request, timeout=timeout, check=check)
+    return say()
 
 
 def _pause(seconds: float, check: Check) -> None:

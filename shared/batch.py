@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import IO, Any
+from typing import IO, Any, Generic, Protocol, TypeVar
 
-from shared.ask import Answer, BatchItem, ask
+from shared.ask import Answer
 from shared.crew import side_by_side
 from shared.errors import EngineFailed, ExecutionError, InvalidInput, Problem
 from shared.kinds.contract import Context
@@ -16,6 +16,16 @@ from shared.loopback import Check
 from shared.runtimes import Endpoint
 
 _LOG_SECONDS = 10.0
+
+
+class Numbered(Protocol):
+    """A piece of work, by its place among all of them."""
+
+    @property
+    def index(self) -> int: ...
+
+
+Piece = TypeVar("Piece", bound=Numbered)
 
 
 @dataclass
@@ -26,6 +36,8 @@ class Tally:
     failed: int = 0
     prompt_tokens: int = 0
     completion_tokens: int = 0
+    #: Seconds of recordings.
+    audio: float = 0.0
 
     @property
     def items(self) -> int:
@@ -40,16 +52,23 @@ class Tally:
         self.succeeded += 1
         self.prompt_tokens += usage.get("prompt_tokens") or 0
         self.completion_tokens += usage.get("completion_tokens") or 0
+        self.audio += usage.get("seconds") or 0.0
+
+    def pace(self, seconds: float) -> str:
+        """What was done of it in so much time, in words."""
+        if self.audio:
+            return f"{self.audio / seconds:.1f} seconds of audio a second"
+        return f"{self.completion_tokens / seconds:.1f} tokens/s"
 
 
-class Batch:
-    """One attempt at `total` requests: it does what earlier attempts left, `context.slots` at a time."""
+class Batch(Generic[Piece]):
+    """One attempt at `total` pieces: it does what earlier attempts left, `context.slots` at a time, each by `ask`."""
 
-    def __init__(self, context: Context, endpoint: Endpoint, total: int, timeout: float) -> None:
+    def __init__(self, context: Context, endpoint: Endpoint, total: int, ask: Callable[[Piece, Check], Answer]) -> None:
         self._context = context
         self._endpoint = endpoint
         self._total = total
-        self._timeout = timeout
+        self._ask = ask
         self._done_before = frozenset(context.items.done)
         #: Of all attempts, and of this one.
         self.tally, self.mine = Tally(), Tally()
@@ -64,7 +83,7 @@ class Batch:
         """Since this attempt began."""
         return time.monotonic() - self._started
 
-    def run(self, items: Iterable[BatchItem]) -> None:
+    def run(self, items: Iterable[Piece]) -> None:
         """Do every item that is not done yet.
 
         Raises RunDied when the run goes away (what is done stays done), Cancelled, LeaseLost, and InvalidInput or
@@ -90,9 +109,6 @@ class Batch:
         """Requests to have in flight now: people who wait for answers of the same run go first."""
         return max(1, self._endpoint.slots - self._context.attended)
 
-    def _ask(self, item: BatchItem, check: Check) -> Answer:
-        return ask(self._endpoint, item, self._timeout, self._context.attempt, check)
-
     def _take(self, answer: Answer) -> None:
         self.tally.add(answer.data)
         self.mine.add(answer.data)
@@ -106,8 +122,7 @@ class Batch:
         self._context.progress(self.tally.items, self._total, "items", self.mine.items / seconds)
         if time.monotonic() - self._logged > _LOG_SECONDS:
             self._logged = time.monotonic()
-            rate = self.mine.completion_tokens / seconds
-            self._context.log(f"{self.tally.items} of {self._total} items, {rate:.1f} tokens/s")
+            self._context.log(f"{self.tally.items} of {self._total} items, {self.mine.pace(seconds)}")
 
     def _all_failed(self) -> ExecutionError:
         done = self._context.items.done

@@ -11,7 +11,7 @@ from typing import Any, BinaryIO, ClassVar, Literal, Self, cast
 
 from pydantic import Field, model_validator
 
-from shared.ask import BatchItem, read_items
+from shared.ask import BatchItem, ask, read_items
 from shared.batch import Batch, Tally
 from shared.completions import Completion, complete, stream
 from shared.errors import ExecutionError, InvalidInput, InvalidParameters
@@ -132,7 +132,9 @@ class Inference(Kind):
     def _many(self, context: Context, endpoint: Endpoint, items: Iterable[BatchItem], total: int) -> Result:
         if not total:
             raise InvalidInput("The file holds no requests", "all its lines are blank", "upload a JSONL file")
-        batch = Batch(context, endpoint, total, self.timeout)
+        batch = Batch[BatchItem](
+            context, endpoint, total, lambda item, check: ask(endpoint, item, self.timeout, context.attempt, check)
+        )
         batch.run(items)
         context.phase("writing")
         with tempfile.SpooledTemporaryFile(_SPOOL) as lines:

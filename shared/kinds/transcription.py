@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Generator, Iterator
 from contextlib import closing
 from typing import Any, ClassVar, Literal
 
@@ -12,21 +11,13 @@ from pydantic import Field, model_validator
 
 from shared.audio import Recording, decode
 from shared.errors import ExecutionError
-from shared.hearing import hear
 from shared.kinds.contract import Catalog, Context, Demand, Kind, Result
+from shared.listening import Listening, Wish
 from shared.runtimes import Endpoint, RunSpec
 from shared.subtitles import Segment, Transcript, TranscriptFormat, render
 from shared.units import KIB
 from shared.vocabulary import Capability
 
-#: Seconds of audio sent at once: what an engine holds in memory, and what it hears again after a cut, stays small.
-_WINDOW = 1800.0
-#: Less than this at the end is the rest of the last word; engines invent words for it.
-_REST = 1.0
-#: Seconds that an engine may take for one of audio before it counts as stuck.
-_PATIENCE = 60.0
-#: Words of the transcript so far that a later window is told, as whisper itself would remember them.
-_MEMORY_WORDS = 100
 _INLINE_LIMIT = 64 * KIB
 
 
@@ -82,6 +73,10 @@ class Transcription(Kind):
         context.phase("writing")
         return self._result(context, session, time.monotonic() - started)
 
+    def wish(self) -> Wish:
+        """How it is to be heard."""
+        return Wish.model_validate(self.model_dump(include=set(Wish.model_fields)))
+
     def _result(self, context: Context, session: _Session, seconds: float) -> Result:
         transcript = session.transcript()
         files = {
@@ -105,15 +100,20 @@ class Transcription(Kind):
 
 
 class _Session:
-    """One attempt at a recording: window after window, each from the end of the last finished segment."""
+    """One attempt at a recording, from where the last one stopped."""
 
     def __init__(self, kind: Transcription, context: Context, endpoint: Endpoint, recording: Recording) -> None:
-        self._kind, self._context, self._endpoint, self._recording = kind, context, endpoint, recording
+        self._context, self._total = context, recording.seconds
         done = context.items.done
-        self._segments = [Segment.model_validate(done[index]["segment"]) for index in sorted(done)]
-        self._language: str | None = next((done[i]["language"] for i in sorted(done)), kind.language)
-        self._from = self._segments[-1].end if self._segments else 0.0
-        self._total = recording.seconds
+        self._listening = Listening(
+            endpoint,
+            recording,
+            kind.wish(),
+            context.raise_if_cancelled,
+            [Segment.model_validate(done[index]["segment"]) for index in sorted(done)],
+            next((done[i]["language"] for i in sorted(done)), None),
+        )
+        self._from = self._listening.position
         self._started = time.monotonic()
 
     @property
@@ -122,73 +122,18 @@ class _Session:
         return self._total - self._from
 
     def run(self) -> None:
-        position = self._from
-        rest = _REST if self._segments else 0.0
-        while self._total - position > rest:
-            position = self._window(position, min(position + _WINDOW, self._total))
+        with closing(self._listening.run()) as heard:
+            for segment in heard:
+                self._keep(segment)
         self._context.items.flush()
 
     def transcript(self) -> Transcript:
-        return Transcript(
-            segments=tuple(self._segments),
-            duration=self._total,
-            language=self._language,
-            task=self._kind.task,
-        )
-
-    def _window(self, start: float, end: float) -> float:
-        """Transcribe one window; return where the next begins."""
-        cut = end < self._total
-        before = len(self._segments)
-        with closing(self._hear(start, end)) as heard:
-            for segment in _whole(heard, cut):
-                self._keep(segment)
-        if cut and len(self._segments) > before:
-            return max(self._segments[-1].end, start + _REST)
-        return end
-
-    def _hear(self, start: float, end: float) -> Generator[Segment, None, None]:
-        stream = hear(
-            self._endpoint,
-            self._recording.wav(start, end),
-            self._fields(),
-            timeout=_PATIENCE * (end - start) + 600,
-            check=self._context.raise_if_cancelled,
-        )
-        with closing(stream):
-            for heard in stream:
-                self._language = self._language or heard.language
-                if heard.segment is not None:
-                    yield heard.segment.later(start)
-
-    def _fields(self) -> dict[str, str]:
-        kind = self._kind
-        spoken = " ".join(segment.text.strip() for segment in self._segments[-_MEMORY_WORDS:])
-        prompt = " ".join(filter(None, [kind.prompt, *spoken.split()[-_MEMORY_WORDS:]]))
-        fields = {"temperature": str(kind.temperature), "task": kind.task, "prompt": prompt}
-        fields["language"] = self._language or ""
-        fields["timestamp_granularities[]"] = "word" if kind.word_timestamps else "segment"
-        return {name: value for name, value in fields.items() if value}
+        return self._listening.transcript()
 
     def _keep(self, segment: Segment) -> None:
-        data = {"segment": segment.model_dump(exclude={"tokens"}, exclude_none=True), "language": self._language}
-        self._context.items.put(len(self._segments), data)
-        self._segments.append(segment)
+        language = self._listening.language
+        data = {"segment": segment.model_dump(exclude={"tokens"}, exclude_none=True), "language": language}
+        self._context.items.put(len(self._context.items.done), data)
         self._context.emit(segment.text)
         rate = (segment.end - self._from) / (time.monotonic() - self._started)
         self._context.progress(min(segment.end, self._total), self._total, "seconds", rate)
-
-
-def _whole(segments: Iterator[Segment], cut: bool) -> Iterator[Segment]:
-    """All segments of a window; of one cut out of the recording all but the last, unless it is the only one.
-
-    The last one may be half a sentence: it is heard again, whole, at the start of the next window.
-    """
-    held = next(segments, None)
-    alone = True
-    for segment in segments:
-        if held is not None:
-            yield held
-        held, alone = segment, False
-    if held is not None and (alone or not cut):
-        yield held

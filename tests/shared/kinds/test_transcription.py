@@ -116,7 +116,7 @@ def test_an_attempt_that_only_lacked_its_files_asks_nothing(tmp_path: Path, echo
 def test_long_audio_is_heard_in_windows_that_leave_nothing_out(
     tmp_path: Path, echo: RunProcess, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("shared.kinds.transcription._WINDOW", 12.0)
+    monkeypatch.setattr("shared.listening._WINDOW", 12.0)
     context = LocalContext(tmp_path, echo.endpoint)
     Transcription(model="m", file=tone(tmp_path / "hum.wav", 41)).run(context)
     spans = [(one["segment"]["start"], one["segment"]["end"]) for one in context.items.done.values()]
@@ -178,7 +178,7 @@ def test_it_demands_one_slot_of_a_model_that_transcribes() -> None:
 @pytest.mark.model
 @pytest.mark.parametrize("window", [1800.0, 20.0])
 def test_real_speech_is_heard_right(tmp_path: Path, window: float, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("shared.kinds.transcription._WINDOW", window)
+    monkeypatch.setattr("shared.listening._WINDOW", window)
     (tmp_path / "speech.wav").symlink_to(speech.AUDIO)
     with running("whisper", WHISPER) as process:
         data = Transcription(model="m", file="speech.wav").run(LocalContext(tmp_path, process.endpoint)).data
