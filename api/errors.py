@@ -20,7 +20,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 
-from api import shapes
+from api import addresses, shapes
 from shared.errors import (
     BadRequest,
     CidermillError,
@@ -83,10 +83,21 @@ def _framework(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     if isinstance(error.__cause__, CidermillError):
         return answer(request.url.path, error.__cause__)
-    made = _of_status(error.status_code, request, str(error.detail))
-    reply = JSONResponse(body(request.url.path, made.problem, error.status_code), error.status_code)
+    meant = addresses.meant(request) if error.status_code == HTTPStatus.NOT_FOUND else None
+    made = _elsewhere(request, meant) if meant else _of_status(error.status_code, request, str(error.detail))
+    reply = JSONResponse(body(meant or request.url.path, made.problem, error.status_code), error.status_code)
     reply.headers.update(error.headers or {})
     return reply
+
+
+def _elsewhere(request: Request, meant: str) -> CidermillError:
+    """Told as the clients of what is there read it."""
+    asked = f"{request.method} {request.url.path}"
+    return NotFound(
+        f"There is nothing at {asked}",
+        f"there is {request.method} {meant}",
+        "change the base URL of the client: some add /v1 to it themselves, and Ollama's add /api",
+    )
 
 
 def _of_status(status: int, request: Request, detail: str) -> CidermillError:

@@ -23,6 +23,7 @@ router = APIRouter(prefix="/v1/models", tags=["models"])
 
 
 @router.get("")
+@router.get("/", include_in_schema=False)
 def list_models(
     door: Door,
     caller: Reader,

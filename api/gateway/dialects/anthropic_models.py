@@ -25,6 +25,7 @@ Id = Annotated[str | None, Query(max_length=200)]
 
 
 @router.get("")
+@router.get("/", include_in_schema=False)
 def list_models(
     door: Door,
     caller: Reader,

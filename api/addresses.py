@@ -1,0 +1,32 @@
+"""What a client meant that asks where there is nothing: most such addresses are a base URL with `/v1` once too often.
+
+Some clients want it to end in `/v1`, some add that themselves, and Ollama's have `/api` instead.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from starlette.requests import Request
+from starlette.routing import Match
+
+_ROOTS = ("", "/v1", "/api")
+
+
+def meant(request: Request) -> str | None:
+    """The path of a route that ends like the one which was asked for; `None` when there is none."""
+    for path in _endings(request.url.path):
+        scope = {**request.scope, "path": path}
+        if any(route.matches(scope)[0] is Match.FULL for route in request.app.router.routes):
+            return path
+    return None
+
+
+def _endings(path: str) -> Iterator[str]:
+    """The longest first."""
+    segments = [segment for segment in path.split("/") if segment]
+    for begin in range(len(segments)):
+        ending = "/" + "/".join(segments[begin:])
+        for root in _ROOTS:
+            if root + ending != path:
+                yield root + ending
