@@ -7,9 +7,10 @@ from dataclasses import asdict
 from typing import Annotated
 
 from fastapi import APIRouter, Query
+from sqlalchemy.orm import Session
 
 from api.deps import Door, FrontDoor, Reader
-from api.schemas.store import EvictOut, FitOut, HostFitOut, HubPage, RecommendedOut, RecommendedPage, Size
+from api.schemas.store import DiskOut, EvictOut, FitOut, HostFitOut, HubPage, RecommendedOut, RecommendedPage, Size
 from shared import catalog
 from shared.errors import NotFound
 from shared.fit import Fleet
@@ -18,9 +19,11 @@ from shared.keys import Caller, Rank
 from shared.references import ModelRef
 from shared.runtimes import InstalledModel, RunSpec
 from shared.store import hub_search
-from shared.store.outlook import Outlook, Room, outlook
+from shared.store.disk_room import DiskRoom
+from shared.store.disks import Wanted, of_model
+from shared.store.outlook import Fits, Outlook, Room, outlook
 from shared.store.prospect import prospect
-from shared.store.recommended import ANY_HOST, Recommended, recommended
+from shared.store.recommended import ANY_HOST, Recommended, Worth, recommended
 from shared.store.rooms import outlooks
 from shared.vocabulary import Format
 
@@ -28,6 +31,8 @@ router = APIRouter(prefix="/v1/models", tags=["models"])
 
 #: Seconds that the hub is given to answer while somebody waits.
 _TIMEOUT = 10.0
+#: No host can take it as things are.
+_NOWHERE = frozenset({None, Fits.NO_DISK, Fits.NEVER})
 
 Words = Annotated[str, Query(min_length=1, max_length=200, description="Words of its name.")]
 Many = Annotated[int, Query(ge=1, le=100, description="At most so many.")]
@@ -49,10 +54,11 @@ def fit(
     host: str | None = None,
 ) -> FitOut:
     """Whether and how large a model would run on each host; nothing but its metadata is fetched."""
-    weighed, there = _weighed(door, caller, model)
+    weighed, wanted = _weighed(door, caller, model)
     with door.read() as session:
         Fleet(session).check_named(host, None)
-        found = outlooks(session, weighed, RunSpec(context=context, slots=slots))
+        found = outlooks(session, weighed, RunSpec(context=context, slots=slots), wanted)
+        there = {install.host for install in catalog.installs(session, [weighed.id]).get(weighed.id, [])}
     shown = [_host_fit(one, one.host in there) for one in found if host in (None, one.host)]
     return FitOut(
         model=weighed.name,
@@ -74,26 +80,26 @@ def recommend(
     """Small models of free licences, the largest that fit first."""
     with door.read() as session:
         if memory is None:
-            found = [(one, next(iter(outlooks(session, one.prospect(), RunSpec())), None)) for one in recommended()]
+            found = [(one, _best(session, one)) for one in recommended()]
         else:
             found = [(one, _in_memory(one, memory)) for one in recommended()]
     shown = [_recommended(one, best) for one, best in found]
-    return RecommendedPage(data=sorted(shown, key=lambda one: (one.fits is None or one.fits == "never", -one.size)))
+    return RecommendedPage(data=sorted(shown, key=lambda one: (one.fits in _NOWHERE, -one.size)))
 
 
-def _weighed(door: FrontDoor, caller: Caller, name: str) -> tuple[InstalledModel, set[str]]:
-    """The model, and the hosts that have it. Raises NotFound that knows the nearest names of the catalog."""
+def _weighed(door: FrontDoor, caller: Caller, name: str) -> tuple[InstalledModel, Wanted]:
+    """The model, and what a host that lacks it would fetch. Raises NotFound with the nearest names of the catalog."""
     try:
         with door.read() as session:
             row = catalog.find(session, name)
-            there = {install.host for install in catalog.installs(session, [row.id]).get(row.id, [])}
-            return catalog.installed(row, None), there
+            return catalog.installed(row, None), of_model(row)
     except NotFound:
         if "/" not in name:
             raise
     hub = Hub(_endpoint(), os.environ.get("HF_TOKEN"), _TIMEOUT)
     # Nobody else may use the front door to find out what answers on its machine.
-    return prospect(ModelRef.parse(name), hub, loopback=caller.rank is Rank.admin), set()
+    found = prospect(ModelRef.parse(name), hub, loopback=caller.rank is Rank.admin)
+    return found.model, found.wanted
 
 
 def _endpoint() -> str:
@@ -116,7 +122,24 @@ def _host_fit(one: Outlook, installed: bool) -> HostFitOut:
         largest_context=one.largest,
         evicts=[EvictOut(run_id=run.id, model=run.model, memory_held=run.held) for run in one.evicts],
         installed=installed,
+        disk=_disk(one.room.disk) if one.room.disk is not None else None,
     )
+
+
+def _disk(room: DiskRoom) -> DiskOut:
+    return DiskOut(
+        need=room.need,
+        free=room.free,
+        reserve=room.reserve,
+        promised=room.promised,
+        fits=room.fits,
+        deletable=room.deletable,
+        sentence=room.sentence,
+    )
+
+
+def _best(session: Session, one: Recommended) -> Outlook | None:
+    return next(iter(outlooks(session, one.prospect(), RunSpec(), one.wanted())), None)
 
 
 def _in_memory(one: Recommended, budget: int) -> Outlook:
@@ -126,7 +149,7 @@ def _in_memory(one: Recommended, budget: int) -> Outlook:
 
 def _recommended(one: Recommended, best: Outlook | None) -> RecommendedOut:
     return RecommendedOut(
-        **one.model_dump(include={"model", "title", "use", "licence", "parameters", "size", "capability"}),
+        **one.model_dump(include=set(Worth.model_fields)),
         fits=best.fits if best else None,
         host=best.host if best else None,
         needs=best.size.need.total if best else None,

@@ -9,6 +9,7 @@ from pydantic import BeforeValidator, Field
 from api.schemas.base import In, Out
 from shared.store.hub_search import HubModel
 from shared.store.outlook import Fits
+from shared.store.recommended import Worth
 from shared.units import Bytes, parse_bytes
 from shared.vocabulary import Capability, Format
 
@@ -28,6 +29,22 @@ class EvictOut(Out):
     run_id: str
     model: str
     memory_held: int
+
+
+class DiskOut(Out):
+    """A host's disk for models, in bytes, as a download of this one would find it."""
+
+    #: Still to come; 0: the files are there.
+    need: int
+    free: int
+    #: What stays free whatever comes: 5 % of the disk, 1 GiB at least.
+    reserve: int
+    #: What other downloads on their way there will still fill.
+    promised: int
+    fits: bool
+    #: What a cleaning that stops as soon as there is room would delete; 0 where there is room.
+    deletable: int
+    sentence: str
 
 
 class HostFitOut(Out):
@@ -51,6 +68,8 @@ class HostFitOut(Out):
     largest_context: int | None
     evicts: list[EvictOut]
     installed: bool
+    #: `null`: nothing is known of it.
+    disk: DiskOut | None
 
 
 class FitOut(Out):
@@ -64,16 +83,9 @@ class FitOut(Out):
     hosts: list[HostFitOut]
 
 
-class RecommendedOut(Out):
+class RecommendedOut(Worth, Out):
     """A model worth having, and where it would run best."""
 
-    model: str
-    title: str
-    use: str
-    licence: str
-    parameters: str
-    size: int
-    capability: Capability
     fits: Fits | None
     host: str | None
     needs: int | None

@@ -16,6 +16,7 @@ _FITS = {
     "now": "now",
     "after_eviction": "after eviction",
     "later": "later",
+    "no_disk": "no disk",
     "never": "never",
     None: "nowhere",
 }
@@ -36,7 +37,7 @@ _HOSTS = (
     Column("FREE", lambda host: size(host["free"]), right=True),
     Column("CONTEXT", lambda host: f"{host['context']} x {host['slots']}", right=True),
     Column("AT MOST", lambda host: _at_most(host), right=True),
-    Column("ON DISK", lambda host: "yes" if host["installed"] else ""),
+    Column("DISK", lambda host: _disk(host)),
     Column("WHY", lambda host: host["sentence"]),
 )
 _RECOMMENDED = (
@@ -89,6 +90,15 @@ def recommend(
     with connect() as client:
         found = client.get("/v1/models/recommended", memory=memory)["data"]
     show_list(found, _RECOMMENDED, as_json=as_json, empty="None.")
+
+
+def _disk(host: Json) -> str:
+    """What is still to come of what downloads may take there."""
+    disk = host["disk"]
+    if disk is None or not disk["need"]:
+        return "there" if host["installed"] else ""
+    left = max(0, disk["free"] - disk["reserve"] - disk["promised"])
+    return f"{size(disk['need'])} of {size(left)}"
 
 
 def _at_most(host: Json) -> str:

@@ -11,10 +11,10 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, Text, cast, func, select
 
-from scheduler.reading.downloads import read_promised
 from scheduler.views import HostView, LaneView
 from shared.downloads.room import LEAST_RESERVE
 from shared.runtimes import RuntimeInfo
+from shared.store.promised import read_promised
 from shared.tables import Attempt, Host, HostRuntime, is_live_attempt
 
 _host, _offer, _attempt = Host.__table__.c, HostRuntime.__table__.c, Attempt.__table__.c
@@ -51,7 +51,8 @@ def read_hosts(
     offers: dict[str, dict[str, RuntimeInfo]] = {}
     for host, name, info in connection.execute(_OFFERS):
         offers.setdefault(host, {})[name] = _runtime_info(info)
-    kept_apart, promised = apart or {}, read_promised(connection)
+    kept_apart = apart or {}
+    promised = {host: sum(models.values()) for host, models in read_promised(connection).items()}
     return {
         row.name: _view(
             row, moment, offers.get(row.name, {}), kept_apart.get(row.name, frozenset()), promised.get(row.name, 0)

@@ -5,7 +5,7 @@ A row that is gone is never placed again, so the files are nobody's when their `
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from sqlalchemy import ColumnElement, delete, func, select
 from sqlalchemy.orm import Session
@@ -48,6 +48,24 @@ def swept(session: Session, policy: Policy, host: str | None = None) -> list[Ver
     where = Install.host == host if host is not None else Install.host.is_not(None)
     free = {row.name: row.disk_free for row in session.scalars(select(Host))}
     return sweep(_copies(session, where), policy, clock_time(session), free)
+
+
+def deletable(session: Session, targets: Mapping[str, int]) -> dict[str, int]:
+    """Bytes that a cleaning of each host would delete to have so many bytes of its disk free, as far as it may."""
+    if not targets:
+        return {}
+    free = {row.name: row.disk_free for row in session.scalars(select(Host).where(Host.name.in_(targets)))}
+    copies = _copies(session, Install.host.in_(targets))
+    moment = clock_time(session)
+    return {
+        host: sum(
+            verdict.frees
+            for verdict in sweep(
+                (copy for copy in copies if copy.host == host), Policy(free_bytes=target), moment, free
+            )
+        )
+        for host, target in targets.items()
+    }
 
 
 def clean(session: Session, verdicts: Iterable[Verdict]) -> list[Submission]:

@@ -1,4 +1,4 @@
-"""Would a model run on a host, and how large: now, after which evictions, later, or never. Pure."""
+"""Would a model run on a host, and how large: now, after which evictions, later, or never, and why. Pure."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from enum import StrEnum
 from shared.runs.learned import LearnedPeak
 from shared.runs.need import RunSize, size_run
 from shared.runtimes import InstalledModel, RunSpec, RuntimeInfo
+from shared.store.disk_room import DiskRoom
 from shared.units import format_bytes
 
 #: Contexts are looked for in steps of so many tokens; where a model does not say its own, up to the second number.
@@ -21,6 +22,8 @@ class Fits(StrEnum):
     AFTER_EVICTION = "after_eviction"
     #: When runs end that are busy, pinned or on their way, or when the host is open again.
     LATER = "later"
+    #: The memory would do, now or later; the disk has no room for the files.
+    NO_DISK = "no_disk"
     NEVER = "never"
 
 
@@ -36,7 +39,7 @@ class IdleRun:
 
 @dataclass(frozen=True)
 class Room:
-    """A host's memory for runs, in bytes."""
+    """A host's memory for runs, in bytes, and its disk."""
 
     host: str
     #: What runs may hold together now, and at the host's best.
@@ -47,6 +50,8 @@ class Room:
     idle: tuple[IdleRun, ...] = ()
     #: Why nothing is placed there at present; `None`: it is open.
     closed: str | None = None
+    #: The disk that the files would come to; `None`: nobody asked.
+    disk: DiskRoom | None = None
 
     @property
     def free(self) -> int:
@@ -121,6 +126,8 @@ def _evicted(need: int, room: Room) -> tuple[IdleRun, ...]:
 def _verdict(need: int, room: Room, evicts: tuple[IdleRun, ...]) -> Fits:
     if need > room.capacity:
         return Fits.NEVER
+    if room.disk is not None and not room.disk.fits:
+        return Fits.NO_DISK
     if room.closed is not None:
         return Fits.LATER
     if need <= room.free:
@@ -133,6 +140,8 @@ def _reason(fits: Fits, need: int, room: Room, evicts: tuple[IdleRun, ...]) -> s
     start = f"needs {format_bytes(need)}; {room.host} has {format_bytes(room.free)} free of {format_bytes(room.budget)}"
     if fits is Fits.NEVER:
         return f"needs {format_bytes(need)}; {room.host} never has more than {format_bytes(room.capacity)}"
+    if fits is Fits.NO_DISK and room.disk is not None:
+        return f"{start}; {room.disk.sentence}"
     if fits is Fits.AFTER_EVICTION:
         idle = ", ".join(f"{run.model} ({format_bytes(run.held)})" for run in evicts)
         return f"{start}; idle runs would end: {idle}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import httpx2
@@ -20,21 +21,32 @@ from shared.hub import Hub, HubFile, Snapshot, gated
 from shared.hub_choice import choose, groups
 from shared.references import ModelRef
 from shared.runtimes import InstalledModel, ModelShape
+from shared.store.disks import Wanted
 from shared.units import MIB, Bytes
 from shared.vocabulary import Capability, Format, Provider
 
 _LARGEST_CONFIG = 16 * MIB
 
 
-def prospect(reference: ModelRef, hub: Hub, *, loopback: bool = False) -> InstalledModel:
-    """What a download of `reference` would install, with its shape; its id and path are empty.
+@dataclass(frozen=True)
+class Prospect:
+    """A model that would be, and what would come to a disk for it."""
+
+    #: With its shape; its id and path are empty.
+    model: InstalledModel
+    wanted: Wanted
+
+
+def prospect(reference: ModelRef, hub: Hub, *, loopback: bool = False) -> Prospect:
+    """What a download of `reference` would install.
 
     Reads the hub's list of files, and a GGUF header by ranges or a config.json; `loopback` says whether a web address
     may be one of this machine. Raises NotFound, GatedModel, Unavailable, DownloadFailed, InvalidInput;
     InvalidParameters for paths of hosts.
     """
     if reference.provider is Provider.URL:
-        return _web(reference, loopback=loopback)
+        model = _web(reference, loopback=loopback)
+        return Prospect(model, Wanted(reference, frozenset({(model.name, model.size)})))
     if reference.provider is Provider.LOCAL:
         raise InvalidParameters(
             f"Nothing is known of {reference} before it is installed",
@@ -43,11 +55,13 @@ def prospect(reference: ModelRef, hub: Hub, *, loopback: bool = False) -> Instal
         )
     snapshot = hub.snapshot(reference.repo, reference.revision)
     files = choose(snapshot, reference.file)
+    pinned = reference.model_copy(update={"revision": snapshot.commit})
+    wanted = Wanted(pinned, frozenset((file.name, file.size) for file in files))
     with httpx2.Client(timeout=TIMEOUT, follow_redirects=True) as client:
         models = groups(files)
         if models:
-            return _gguf(reference, hub, snapshot, next(iter(models.values())), client)
-        return _folder(reference, hub, snapshot, files, client)
+            return Prospect(_gguf(reference, hub, snapshot, next(iter(models.values())), client), wanted)
+        return Prospect(_folder(reference, hub, snapshot, files, client), wanted)
 
 
 def _web(reference: ModelRef, *, loopback: bool) -> InstalledModel:

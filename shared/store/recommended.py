@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict
 
 from shared.references import ModelRef
 from shared.runtimes import InstalledModel, ModelShape, RuntimeInfo
+from shared.store.disks import Wanted
 from shared.units import MIB, Bytes
 from shared.vocabulary import Capability, Format
 
@@ -28,8 +29,8 @@ ANY_HOST = RuntimeInfo(
 )
 
 
-class Recommended(BaseModel):
-    """A model worth having."""
+class Worth(BaseModel):
+    """A model worth having, as people are told of it."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -41,9 +42,14 @@ class Recommended(BaseModel):
     licence: str
     parameters: str
     size: int
+    capability: Capability
+
+
+class Recommended(Worth):
+    """The same with what it takes to weigh it."""
+
     sha256: str
     format: Format = Format.GGUF
-    capability: Capability
     context: int
     shape: ModelShape
 
@@ -59,6 +65,10 @@ class Recommended(BaseModel):
             capabilities=(self.capability,),
             shape=self.shape,
         )
+
+    def wanted(self) -> Wanted:
+        """What a download of it would bring."""
+        return Wanted(ModelRef.parse(self.model), frozenset({(self.sha256, self.size)}))
 
 
 @cache

@@ -12,13 +12,18 @@ from shared.fit import loads
 from shared.runs.learning import read_peaks
 from shared.runs.quarantine import read_barred
 from shared.runtimes import InstalledModel, RunSpec, RuntimeInfo
-from shared.store.outlook import IdleRun, Outlook, Room, outlook
-from shared.tables import Attempt, Host, HostRuntime, Run, is_live_attempt
+from shared.store.disk_room import DiskRoom
+from shared.store.disks import Wanted, disk_rooms
+from shared.store.outlook import Fits, IdleRun, Outlook, Room, outlook
+from shared.tables import Attempt, Host, HostRuntime, Install, Run, is_live_attempt
 from shared.vocabulary import Capability, RunState
 
 
-def outlooks(session: Session, model: InstalledModel, spec: RunSpec) -> list[Outlook]:
-    """For each living host and runtime that loads the model, the most hopeful first; none when nobody can load it."""
+def outlooks(session: Session, model: InstalledModel, spec: RunSpec, wanted: Wanted) -> list[Outlook]:
+    """For each living host and runtime that loads the model, the most hopeful first; none when nobody can load it.
+
+    `wanted` is what would come to the disk of a host that lacks it.
+    """
     capability = model.capabilities[0] if model.capabilities else Capability.GENERATE
     learned = read_peaks(session.connection(), [model.id]).get(model.id, ()) if model.id else ()
     barred = read_barred(session.connection(), [model.id]).get(model.id, {}) if model.id else {}
@@ -28,17 +33,27 @@ def outlooks(session: Session, model: InstalledModel, spec: RunSpec) -> list[Out
         .where(Host.seen_until > now(session))
     )
     offers = [(host, RuntimeInfo.model_validate(info)) for host, info in rows]
-    held = _held(session)
+    able = [(host, runtime) for host, runtime in offers if loads(runtime, model, capability)]
+    held, disks = _held(session), disk_rooms(session, wanted, (host for host, _ in able), _there(session, model))
     found = [
-        outlook(model, runtime, spec, _room(host, held.get(host.name, ()), barred.get(host.name)), learned)
-        for host, runtime in offers
-        if loads(runtime, model, capability)
+        outlook(
+            model,
+            runtime,
+            spec,
+            _room(host, held.get(host.name, ()), barred.get(host.name), disks[host.name]),
+            learned,
+        )
+        for host, runtime in able
     ]
-    order = list(type(found[0].fits)) if found else []
+    order = list(Fits)
     return sorted(found, key=lambda one: (order.index(one.fits), -one.room.free, one.host, one.runtime))
 
 
-def _room(host: Host, runs: Sequence[tuple[Run, bool]], barred: str | None) -> Room:
+def _there(session: Session, model: InstalledModel) -> set[str]:
+    return set(session.scalars(select(Install.host).where(Install.model_id == model.id))) if model.id else set()
+
+
+def _room(host: Host, runs: Sequence[tuple[Run, bool]], barred: str | None, disk: DiskRoom) -> Room:
     idle = sorted((run.last_used_at or run.created_at, run.id, run) for run, may_go in runs if may_go)
     return Room(
         host=host.name,
@@ -47,6 +62,7 @@ def _room(host: Host, runs: Sequence[tuple[Run, bool]], barred: str | None) -> R
         held=sum(run.memory_held for run, _ in runs),
         idle=tuple(IdleRun(run.id, run.model, run.memory_held, moment) for moment, _, run in idle),
         closed=_closed(host) or (f"the model is barred from it: {barred}" if barred is not None else None),
+        disk=disk,
     )
 
 

@@ -62,6 +62,8 @@ def test_a_model_is_weighed_before_anything_of_it_is_downloaded(mill: Mill, hub:
     assert (host["runtime"], host["fits"], host["installed"]) == ("llama-cpp", "now", False)
     assert host["largest_context"] == 8192
     assert host["needs"] > said["size"] > 90e6
+    assert (host["disk"]["need"], host["disk"]["fits"], host["disk"]["deletable"]) == (said["size"], True, 0)
+    assert host["disk"]["reserve"] >= 1 << 30
     assert hub.sent - before < 16 << 20
     assert "now" in mill("models", "fit", "org/tiny").stdout
     assert mill("models", "fit", "org/nothing").returncode == Exit.NOT_FOUND

@@ -9,10 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from shared.runtimes import RunSpec
+from shared.store.disk_room import DiskRoom
 from shared.store.outlook import Fits, IdleRun, Room, largest_context, outlook
 from shared.store.recommended import ANY_HOST, recommended
 from shared.units import GIB
 
+FULL = DiskRoom("mini", need=5 * GIB, free=5 * GIB, reserve=GIB)
 QWEN = next(one for one in recommended() if "Qwen3-8B" in one.model).prospect()
 
 
@@ -31,6 +33,9 @@ def room(held: float = 0, budget: float = 16, *idle: float, capacity: float | No
         (room(0, 4, capacity=16), Fits.LATER, []),
         (room(0, 4), Fits.NEVER, []),
         (replace(room(0), closed="it is cordoned"), Fits.LATER, []),
+        (replace(room(0), disk=FULL), Fits.NO_DISK, []),
+        (replace(room(0, 4), disk=FULL), Fits.NEVER, []),
+        (replace(room(0), disk=replace(FULL, need=0)), Fits.NOW, []),
     ],
 )
 def test_a_model_of_six_gibibytes_fits(where: Room, fits: Fits, evicted: list[str]) -> None:

@@ -27,7 +27,7 @@ def hub() -> Iterator[HubServer]:
 
 
 def seen(hub: HubServer, reference: str, token: str | None = None, *, loopback: bool = True) -> InstalledModel:
-    return prospect(ModelRef.parse(reference), Hub(hub.url, token), loopback=loopback)
+    return prospect(ModelRef.parse(reference), Hub(hub.url, token), loopback=loopback).model
 
 
 def test_a_gguf_of_the_hub_is_known_by_its_header(hub: HubServer) -> None:
@@ -43,6 +43,14 @@ def test_a_folder_of_the_hub_is_known_by_its_configuration(hub: HubServer) -> No
     found = seen(hub, "org/name")
     assert (found.format, found.shape.layers) == (Format.SAFETENSORS, 4)
     assert hub.sent <= len(CONFIG)
+
+
+def test_what_would_come_to_a_disk_is_every_file_of_it(hub: HubServer) -> None:
+    files = {"model.safetensors": safetensors(MIB), "config.json": CONFIG, "tokenizer.json": b"{}"}
+    commit = hub.add("org/name", {**files, "README.md": b"# Name"}).commit
+    wanted = prospect(ModelRef.parse("org/name"), Hub(hub.url)).wanted
+    assert wanted.files == {(name, len(content)) for name, content in files.items()}
+    assert wanted.reference == ModelRef.parse(f"org/name@{commit}")
 
 
 def test_a_file_on_a_web_server_is_known_by_its_header(hub: HubServer) -> None:
