@@ -36,7 +36,7 @@ class Response:
 
     def ended(self, reason: str, items: Sequence[Item], used: Usage) -> dict[str, Any]:
         """With all that was said, whether the model came to its end or to a limit."""
-        why = {"length": "max_output_tokens", "content_filter": "content_filter"}.get(reason)
+        why = why_not(reason)
         status = "incomplete" if why else "completed"
         if why and items and items[-1].get("status"):
             items = [*items[:-1], items[-1] | {"status": "incomplete"}]
@@ -63,6 +63,11 @@ class Response:
             **self._repeated,
             **more,
         }
+
+
+def why_not(reason: str) -> str | None:
+    """Why an answer that ended so is not complete; `None`: it is."""
+    return {"length": "max_output_tokens", "content_filter": "content_filter"}.get(reason)
 
 
 def message(item_id: str, text: str, status: str = "completed") -> Item:

@@ -21,8 +21,8 @@ class OpenItem(Protocol):
     def grown(self, piece: str) -> Told:
         """A piece more."""
 
-    def done(self) -> list[Told]:
-        """It is whole."""
+    def done(self, status: str) -> list[Told]:
+        """Nothing more comes: it is `completed`, or `incomplete`."""
 
     def item(self, status: str) -> Item:
         """All of it so far."""
@@ -44,12 +44,12 @@ class OpenText:
         self._pieces.append(piece)
         return {"type": "response.output_text.delta", **self._place(), "delta": piece, "logprobs": []}
 
-    def done(self) -> list[Told]:
+    def done(self, status: str) -> list[Told]:
         text = "".join(self._pieces)
         return [
             {"type": "response.output_text.done", **self._place(), "text": text, "logprobs": []},
             {"type": "response.content_part.done", **self._place(), "part": text_part(text)},
-            {"type": "response.output_item.done", "item": self.item("completed")},
+            {"type": "response.output_item.done", "item": self.item(status)},
         ]
 
     def item(self, status: str) -> Item:
@@ -73,11 +73,11 @@ class OpenThought:
         self._pieces.append(piece)
         return {"type": "response.reasoning_text.delta", "item_id": self._id, "content_index": 0, "delta": piece}
 
-    def done(self) -> list[Told]:
+    def done(self, status: str) -> list[Told]:
         text = "".join(self._pieces)
         return [
             {"type": "response.reasoning_text.done", "item_id": self._id, "content_index": 0, "text": text},
-            {"type": "response.output_item.done", "item": self.item("completed")},
+            {"type": "response.output_item.done", "item": self.item(status)},
         ]
 
     def item(self, status: str) -> Item:
@@ -96,12 +96,12 @@ class OpenSummary(OpenThought):
         self._pieces.append(piece)
         return {"type": "response.reasoning_summary_text.delta", **self._place(), "delta": piece}
 
-    def done(self) -> list[Told]:
+    def done(self, status: str) -> list[Told]:
         text = "".join(self._pieces)
         return [
             {"type": "response.reasoning_summary_text.done", **self._place(), "text": text},
             {"type": "response.reasoning_summary_part.done", **self._place(), "part": summary_part(text)},
-            {"type": "response.output_item.done", "item": self.item("completed")},
+            {"type": "response.output_item.done", "item": self.item(status)},
         ]
 
     def item(self, status: str) -> Item:
@@ -128,8 +128,8 @@ class OpenCall:
         self._pieces.append(piece)
         return {"type": "response.function_call_arguments.delta", "item_id": self._id, "delta": piece}
 
-    def done(self) -> list[Told]:
-        whole = self.item("completed")
+    def done(self, status: str) -> list[Told]:
+        whole = self.item(status)
         said = {"item_id": self._id, "name": whole["name"], "arguments": whole["arguments"]}
         return [
             {"type": "response.function_call_arguments.done", **said},

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from api.gateway.pieces import Call, End, Piece, Text, Thought, Usage, pieces_of
-from api.gateway.responses.answer import Item, Response
+from api.gateway.responses.answer import Item, Response, why_not
 from api.gateway.responses.open_item import OpenCall, OpenItem, OpenSummary, OpenText, OpenThought, Told
 from api.sse import KEEP_ALIVE, MEDIA_TYPE, frame
 from shared.errors import Problem
@@ -36,7 +36,7 @@ class ResponseWriter:
         told = self._begin()
         if self._open is None and not self._items:
             told += self._add(OpenText())
-        told += self._close()
+        told += self._close("incomplete" if why_not(self._reason) else "completed")
         ended = self._response.ended(self._reason, self._items, self._used)
         return told + self._event(f"response.{ended['status']}", ended)
 
@@ -78,11 +78,11 @@ class ResponseWriter:
         assert self._open is not None
         return self._events([self._open.grown(text)])
 
-    def _close(self) -> bytes:
+    def _close(self, status: str = "completed") -> bytes:
         if self._open is None:
             return b""
-        told = self._events(self._open.done())
-        self._items.append(self._open.item("completed"))
+        told = self._events(self._open.done(status))
+        self._items.append(self._open.item(status))
         self._open = None
         return told
 

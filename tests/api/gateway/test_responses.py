@@ -11,6 +11,7 @@ from api.gateway.dialects.openai_responses import read
 from api.gateway.responses.request import chat_of
 from api.gateway.responses.stream import ResponseWriter
 from shared.errors import InvalidParameters, Unavailable
+from tests.api.fleet import Fleet
 from tests.api.served import Served
 
 _HELLO = {"role": "user", "content": "hello"}
@@ -153,7 +154,9 @@ def test_thoughts_are_a_summary_for_who_wants_one() -> None:
 
 
 def test_a_limit_makes_a_response_incomplete() -> None:
-    final = streamed(chunk({"content": "a"}), chunk(reason="length"))[-1]
+    *_, item, final = streamed(chunk({"content": "a"}), chunk(reason="length"))
+    assert item["item"] == final["response"]["output"][0]
+    assert item["item"]["status"] == "incomplete"
     assert (final["type"], final["response"]["status"]) == ("response.incomplete", "incomplete")
     assert final["response"]["incomplete_details"] == {"reason": "max_output_tokens"}
 
@@ -190,3 +193,15 @@ def test_who_names_no_model_is_told_which_answers_for_all() -> None:
     said = read({"input": "hello"}).whole({"choices": [{"message": {"content": "yes"}, "finish_reason": "stop"}]})
     assert isinstance(said, dict)
     assert said["model"] == "default"
+
+
+def test_a_prompt_is_counted_before_it_is_asked(door: Served, fleet: Fleet) -> None:
+    def tokens(**more: Any) -> int:
+        said = door.post("/v1/responses/input_tokens", asked(model="echo", **more)).json()
+        assert said["object"] == "response.input_tokens"
+        return int(said["input_tokens"])
+
+    tool = {"type": "function", "name": "look", "parameters": {"type": "object"}}
+    assert 0 < tokens() < tokens(instructions="be brief") < tokens(instructions="be brief", tools=[tool])
+    assert not door.get("/v1/runs").json()["data"]
+    assert door.post("/v1/responses/input_tokens", {"model": "echo"}).json()["error"]["param"] == "input"
