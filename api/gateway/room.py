@@ -42,6 +42,6 @@ def wanted(model: str, tokens: int, answer: object, most: int | None) -> int:
     """
     if most is None or most <= tokens:
         why = "nobody knows how much context it can have" if most is None else f"it can have {most} at most"
-        raise CannotFit(f"{model} cannot have {tokens + 1} tokens of context", why, "shorten the request")
+        raise CannotFit(f"{model} cannot have {tokens + 1} tokens of context", why, "shorten the request", most=most)
     more = answer if isinstance(answer, int) and answer > 0 else _ANSWER
     return min(1 << (tokens + more - 1).bit_length(), most)

@@ -39,5 +39,6 @@ class Tries:
             return error
         problem = self.refused.problem
         why = f"{problem.why}; and {error.problem.what}: {error.problem.why}"
-        self.refused.problem = problem.model_copy(update={"why": why})
+        details = problem.details | error.problem.details
+        self.refused.problem = problem.model_copy(update={"why": why, "details": details})
         return self.refused

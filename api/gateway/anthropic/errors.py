@@ -7,7 +7,7 @@ from typing import Any
 
 from api import request_id
 from api.shapes import Shape, bad_request
-from shared.errors import Problem
+from shared.errors import ContextExceeded, Problem
 
 _TYPES = {
     HTTPStatus.UNAUTHORIZED: "authentication_error",
@@ -24,8 +24,16 @@ def body(problem: Problem, status: int) -> dict[str, Any]:
     """The whole answer; also what follows `event: error` in a stream. Its id is the one of the headers."""
     server = status >= HTTPStatus.INTERNAL_SERVER_ERROR
     kind = _TYPES.get(status, "api_error" if server else "invalid_request_error")
-    said = {"type": kind, "message": problem.sentence()}
+    said = {"type": kind, "message": _too_long(problem) + problem.sentence()}
     return {"type": "error", "error": said, "request_id": request_id.current()}
+
+
+def _too_long(problem: Problem) -> str:
+    """Anthropic's own words, with its numbers: Claude Code shortens a talk by itself when it reads them."""
+    if problem.code != ContextExceeded.code:
+        return ""
+    tokens, most = problem.details.get("tokens"), problem.details.get("most") or problem.details.get("context")
+    return f"prompt is too long: {tokens} tokens > {most} maximum. " if tokens and most else "prompt is too long. "
 
 
 def known(status: int) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Iterator
 from typing import Any
@@ -96,3 +97,13 @@ def test_what_no_run_could_hold_is_told_with_the_numbers(door: Served, model: Fl
     assert "a context of 512" in error["message"]
     assert "2048 at most" in error["message"]
     assert len(runs(door)) == 1
+
+
+def test_clients_find_the_words_by_which_they_shorten_a_talk(door: Served, model: Fleet, small: Endpoint) -> None:
+    model.ready_run(served=small)
+    # LiteLLM looks for these.
+    assert "exceeds the available context size" in asked(door, _FAR_TOO_LONG).json()["error"]["message"]
+    told = {"model": "echo", "max_tokens": 4, "messages": [{"role": "user", "content": _FAR_TOO_LONG}]}
+    message = door.post("/v1/messages", told, timeout=100.0).json()["error"]["message"]
+    # Claude Code and LangChain look for these, and Claude Code for the numbers.
+    assert re.match(r"prompt is too long: \d+ tokens > 2048 maximum\. ", message), message
