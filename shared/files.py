@@ -172,14 +172,15 @@ def files(
     purpose: str | None,
     job_id: str | None,
     owner: str | None = None,
+    oldest_first: bool = False,
 ) -> list[File]:
-    """The newest first, from the one after `after`; with `owner` only that key's."""
-    query = select(File).order_by(File.id.desc()).limit(limit)
+    """The newest first, or the oldest, from the one after `after`; with `owner` only that key's."""
+    query = select(File).order_by(File.id if oldest_first else File.id.desc()).limit(limit)
     for wanted, column in ((purpose, File.purpose), (job_id, File.job_id), (owner, File.owner)):
         if wanted is not None:
             query = query.where(column == wanted)
     if after is not None:
-        query = query.where(File.id < after)
+        query = query.where(File.id > after if oldest_first else File.id < after)
     return list(session.scalars(query))
 
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Form, Query, Request, UploadFile
 from starlette.responses import Response
 
 from api import views
 from api.answers import page
-from api.deps import After, Door, Limit, Reader, Submitter
+from api.deps import After, Door, Reader, Submitter
 from api.downloads import send_file
 from api.schemas.base import DeletedOut, Page
 from api.schemas.files import FileOut
@@ -17,6 +17,8 @@ from shared import files
 
 router = APIRouter(prefix="/v1/files", tags=["files"])
 
+#: OpenAI's clients may ask for that many at once.
+Limit = Annotated[int, Query(ge=1, le=10_000, description="Rows of a page.")]
 Purpose = Annotated[str, Form(max_length=32, pattern=r"^[a-z][a-z_-]*$", description="What it is for; any word.")]
 
 
@@ -44,10 +46,14 @@ def list_files(
     job: Annotated[str | None, Query(description="Made by this job.")] = None,
     after: After = None,
     limit: Limit = 50,
+    order: Annotated[Literal["asc", "desc"], Query(description="By age.")] = "desc",
 ) -> Page[FileOut]:
-    """The newest first."""
+    """The newest first, unless the order is `asc`."""
     with door.read() as session:
-        found = files.files(session, after=after, limit=limit + 1, purpose=purpose, job_id=job, owner=caller.sees)
+        found = files.files(
+            session, after=after, limit=limit + 1, purpose=purpose, job_id=job, owner=caller.sees,
+            oldest_first=order == "asc",
+        )  # fmt: skip
     return page([views.file_out(row) for row in found], limit)
 
 

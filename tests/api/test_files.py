@@ -78,6 +78,10 @@ def test_files_are_listed_as_openai_lists_them(door: Served, stored: dict[str, A
     rest = door.get("/v1/files", params={"after": page["last_id"]}).json()
     assert [f["id"] for f in rest["data"]] == [stored["id"]]
     assert [f["id"] for f in door.get("/v1/files?purpose=batch").json()["data"]] == [stored["id"]]
+    oldest = door.get("/v1/files", params={"order": "asc", "limit": 10_000}).json()
+    assert [f["id"] for f in oldest["data"]] == [stored["id"], other["id"]]
+    rest = door.get("/v1/files", params={"order": "asc", "after": stored["id"]}).json()
+    assert [f["id"] for f in rest["data"]] == [other["id"]]
 
 
 @pytest.mark.parametrize("purpose", ["A B", "../x", "x" * 40])
