@@ -1,6 +1,8 @@
-"""How OpenAI's dialects carry a request: a model that nobody has is told in the word their clients know."""
+"""How OpenAI's dialects carry a request: with the words and the headers that their clients know."""
 
 from __future__ import annotations
+
+import time
 
 from fastapi import Request
 from starlette.responses import Response
@@ -9,12 +11,18 @@ from api.gateway.exchange import Exchange
 from api.gateway.proxy import Proxy
 from shared.errors import NotFound
 
+#: Milliseconds until the answer, or the beginning of a stream, was there.
+_TOOK = "openai-processing-ms"
+
 
 async def carried(request: Request, exchange: Exchange) -> Response:
     """The answer of the run that takes it. Raises NotFound, with the code `model_not_found`, and as the proxy does."""
     proxy: Proxy = request.app.state.proxy
+    began = time.monotonic()
     try:
-        return await proxy.carry(request, exchange)
+        response = await proxy.carry(request, exchange)
     except NotFound as error:
         error.problem = error.problem.model_copy(update={"code": "model_not_found"})
         raise
+    response.headers[_TOOK] = f"{(time.monotonic() - began) * 1000:.0f}"
+    return response

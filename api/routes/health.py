@@ -24,6 +24,7 @@ router = APIRouter(tags=["health"])
 VERSION = version("cidermill")
 
 
+@router.head("/health", include_in_schema=False)
 @router.get("/health", response_model=HealthOut)
 @router.get("/v1/health", response_model=HealthOut)
 def health(door: Door) -> Response:

@@ -22,6 +22,7 @@ from shared.store import leaving
 router = APIRouter(prefix="/v1/models", tags=["models"])
 
 
+@router.head("", include_in_schema=False)
 @router.get("")
 @router.get("/", include_in_schema=False)
 def list_models(

@@ -264,7 +264,8 @@ def test_ollamas_lines_have_no_nulls_and_end(ready: Served, path: str, field: st
 def test_clients_look_before_they_ask(ready: Served) -> None:
     assert ready.get("/health").json()["status"]
     assert re.fullmatch(r"\d+\.\d+\.\d+", ready.get("/api/version").json()["version"])
-    for path in ("/", "/api/version", "/api/tags"):
-        assert ready.client.head(path).status_code == 200, path
+    for path in ("/", "/api/version", "/api/tags", "/v1/models", "/health"):
+        head = ready.client.head(path)
+        assert (head.status_code, head.content) == (200, b""), path
     [loaded] = [run for run in ready.get("/api/ps").json()["models"] if run["name"] == "echo:latest"][:1]
     assert {"expires_at", "size_vram", "context_length"} <= set(loaded)
