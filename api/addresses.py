@@ -11,11 +11,13 @@ from starlette.requests import Request
 from starlette.routing import Match
 
 _ROOTS = ("", "/v1", "/api")
+#: Parts that a base URL has too many, at most: each is looked up, and an address may have thousands.
+_TOO_MANY = 3
 
 
 def meant(request: Request) -> str | None:
     """The path of a route that ends like the one which was asked for; `None` when there is none."""
-    for path in _endings(request.url.path):
+    for path in _endings(request.scope["path"]):
         scope = {**request.scope, "path": path}
         if any(route.matches(scope)[0] is Match.FULL for route in request.app.router.routes):
             return path
@@ -25,7 +27,7 @@ def meant(request: Request) -> str | None:
 def _endings(path: str) -> Iterator[str]:
     """The longest first."""
     segments = [segment for segment in path.split("/") if segment]
-    for begin in range(len(segments)):
+    for begin in range(min(len(segments), _TOO_MANY + 1)):
         ending = "/" + "/".join(segments[begin:])
         for root in _ROOTS:
             if root + ending != path:

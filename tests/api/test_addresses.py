@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from tests.api.served import Served
+from tests.waiting import soon
 
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
@@ -45,3 +48,9 @@ def test_a_list_with_a_slash_is_the_list(door: Served) -> None:
     assert door.get("/v1/models/").json() == door.get("/v1/models").json()
     headers = {"anthropic-version": "2023-06-01"}
     assert door.get("/v1/models/", headers=headers).json() == door.get("/v1/models", headers=headers).json()
+
+
+def test_an_address_of_very_many_parts_keeps_nobody_waiting(door: Served) -> None:
+    before = time.monotonic()
+    assert door.get("/a" * 20_000).status_code == 404
+    assert time.monotonic() - before < soon(1.0)
