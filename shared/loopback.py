@@ -19,6 +19,7 @@ from http.client import HTTPConnection, HTTPException, HTTPResponse, RemoteDisco
 from urllib.parse import urlsplit
 
 from shared.errors import EngineFailed, RunDied
+from shared.flights import Flights
 
 #: Called while we wait; raises to give up.
 Check = Callable[[], None]
@@ -137,6 +138,15 @@ class _Pool:
 _POOL = _Pool()
 
 
+#: By address: what this process has in flight with the runs of this host.
+_FLIGHTS = Flights()
+
+
+def in_flight(url: str) -> int:
+    """Exchanges of this process with the run at `url` that are not over."""
+    return _FLIGHTS.of(_address(url))
+
+
 class Reply:
     """An answer whose head is there and whose body is still to be read."""
 
@@ -169,18 +179,24 @@ def post(
     `timeout` is for the whole exchange, in seconds. Raises RunDied when nobody answers or the connection
     breaks, EngineFailed when it takes too long, and whatever `check` raises.
     """
+    address = _address(url)
+    with _FLIGHTS.one_more(address):
+        with _typed(url):
+            deadline = time.monotonic() + timeout
+            connection, response = _send(address, urlsplit(url).path, body, headers, deadline, check)
+        try:
+            yield Reply(url, response)
+        finally:
+            if response.isclosed() and not response.will_close:
+                _POOL.give(address, connection)
+            else:
+                response.close()
+                connection.close()
+
+
+def _address(url: str) -> tuple[str, int]:
     parts = urlsplit(url)
-    address = (parts.hostname or "127.0.0.1", parts.port or 80)
-    with _typed(url):
-        connection, response = _send(address, parts.path, body, headers, time.monotonic() + timeout, check)
-    try:
-        yield Reply(url, response)
-    finally:
-        if response.isclosed() and not response.will_close:
-            _POOL.give(address, connection)
-        else:
-            response.close()
-            connection.close()
+    return parts.hostname or "127.0.0.1", parts.port or 80
 
 
 def _send(

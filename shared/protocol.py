@@ -119,7 +119,7 @@ class RunStatus(RunRef):
     #: Bytes in use now and at most so far, measured; `None` when unknown.
     memory: int | None = None
     peak: int | None = None
-    #: Requests in flight.
+    #: Requests of this worker's jobs in flight; what people ask is counted by the front door.
     busy: int | None = None
 
 

@@ -389,6 +389,8 @@ class Learned(Base):
     #: What was estimated without it.
     estimate: Mapped[int]
     samples: Mapped[int] = mapped_column(Integer, default=0)
+    #: Most slots that one of these runs had at work at once.
+    busy: Mapped[int] = mapped_column(Integer, default=0)
     #: When a run like this last died for lack of memory.
     out_of_memory_at: Mapped[float | None]
     updated_at: Mapped[float]
@@ -441,6 +443,8 @@ class Run(Base):
     memory_held: Mapped[int] = mapped_column(default=0)
     memory_used: Mapped[int | None]
     memory_peak: Mapped[int | None]
+    #: Slots at work at once, at most so far.
+    busy_most: Mapped[int] = mapped_column(Integer, default=0)
     endpoint: Mapped[dict[str, Any] | None]
     pid: Mapped[int | None]
     worker: Mapped[str | None] = mapped_column(String(40))

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 import structlog
 
 from shared.errors import CidermillError, LeaseLost, Problem, RunDied
+from shared.loopback import in_flight
 from shared.protocol import LogLine, RunAction, RunEvent, RunOrder, RunRef, RunReport, RunStatus, Tend
 from shared.runtimes import Endpoint, Runtime
 from workers.frontdoor import FrontDoor
@@ -192,6 +193,7 @@ class Keeper:
                     worker=self._worker,
                     memory=kept.memory,
                     peak=kept.peak,
+                    busy=in_flight(kept.process.endpoint.url) if kept.process else None,
                 )
             )
         return statuses

@@ -2,9 +2,9 @@
 
 A peak is kept with the estimate it stood against, and what is learned is their ratio: two runs in one context bucket
 differ in KV cache, and a ratio carries over where an absolute peak would be too much for one and too little for the
-other. A run like one that was measured needs at least 0.9 of the estimate and 1.02 of the peak. One like none that was
-measured takes the nearest, and only upwards: that the estimate was too high for 4,096 tokens does not make it so for
-32,768. See docs/decisions/0013-what-a-peak-teaches.md.
+other. A run like one that was measured with all its slots at work needs at least 0.9 of the estimate and 1.02 of the
+peak. Any other peak only raises: one busy slot of eight says nothing of eight, and that the estimate was too high for
+4,096 tokens does not make it so for 32,768. See docs/decisions/0013-what-a-peak-teaches.md.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from typing import Any
 from shared.memory import Need
 from shared.units import Bytes
 
-#: A measured peak lowers an estimate to this part of it at most: a run that was hardly used says little.
+#: A measured peak lowers an estimate to this part of it at most: full slots may still have held short prompts.
 LOWEST = Fraction(9, 10)
 #: Added to a measured peak: the next run may be used a little harder.
 HEADROOM = Fraction(51, 50)
@@ -61,11 +61,18 @@ class LearnedPeak:
     samples: int = 1
     #: A run like this died for lack of memory.
     out_of_memory: bool = False
+    #: Most slots that one of these runs had at work at once.
+    busy: int = 0
 
     @property
     def ratio(self) -> Fraction:
         """Peak to estimate; 1 when nothing was estimated."""
         return Fraction(self.peak, self.estimate) if self.estimate > 0 else Fraction(1)
+
+    @property
+    def full(self) -> bool:
+        """One of these runs had all its slots at work at once."""
+        return self.busy >= self.slots
 
 
 def bucket(tokens: int) -> int:
@@ -89,7 +96,8 @@ def params_digest(params: Mapping[str, Any]) -> str:
 def correct(need: Need, load: Load, learned: Iterable[LearnedPeak]) -> Need:
     """`need` with the correction that the peaks in `learned` give a run loaded as `load`.
 
-    Never below 0.9 of the estimate; peaks of other runtimes, versions or parameters do not count.
+    Never below 0.9 of the estimate, nor below it at all before a run had all its slots at work; peaks of other
+    runtimes, versions or parameters do not count.
     """
     fitting = [
         peak
@@ -106,7 +114,9 @@ def correct(need: Need, load: Load, learned: Iterable[LearnedPeak]) -> Need:
 def _factor(load: Load, learned: Sequence[LearnedPeak]) -> Fraction:
     same = [peak for peak in learned if (peak.context, peak.slots) == (bucket(load.context), load.slots)]
     if same:
-        return max(LOWEST, HEADROOM * max(peak.ratio for peak in same))
+        # What a run would have taken with more slots at work is not known, only that it would not have been less.
+        lowest = LOWEST if any(peak.full for peak in same) else Fraction(1)
+        return max(lowest, HEADROOM * max(peak.ratio for peak in same))
     nearest = min(_distance(load, peak) for peak in learned)
     ratio = max(peak.ratio for peak in learned if _distance(load, peak) == nearest)
     return min(FAR_LIMIT, max(Fraction(1), HEADROOM * ratio))

@@ -1,7 +1,8 @@
 """The rows behind `learned`: measured peaks are kept when a run outgrows its estimate or ends, and read back by model.
 
 A run that nobody used has filled no cache and worked on no prompt, so that its peak is too low to learn from; it counts
-only when it is already above the estimate. The echo model holds what its script says, which teaches nothing; that it
+only when it is already above the estimate. How many slots were at work at once is kept with a peak, since only one of
+full slots may lower an estimate. The echo model holds what its script says, which teaches nothing; that it
 died for lack of memory does.
 """
 
@@ -30,7 +31,7 @@ _learned = Learned.__table__.c
 _PEAKS = (
     select(
         _learned.model_id, _learned.runtime, _learned.version, _learned.context, _learned.slots, _learned.params,
-        _learned.peak, _learned.estimate, _learned.samples, _learned.out_of_memory_at,
+        _learned.peak, _learned.estimate, _learned.samples, _learned.out_of_memory_at, _learned.busy,
     )
     .where(_learned.model_id.in_(bindparam("ids", expanding=True)))
     .order_by(*Learned.__table__.primary_key)
@@ -83,6 +84,7 @@ def _keep(session: Session, run: Run, *, peak: int, samples: int, out_of_memory:
         "peak": peak,
         "estimate": estimate_of(run),
         "samples": samples,
+        "busy": _busy(run),
         "out_of_memory_at": moment if out_of_memory else None,
         "updated_at": moment,
     }
@@ -94,8 +96,15 @@ def _used(run: Run) -> bool:
     return run.ready_at is not None and run.last_used_at is not None and run.last_used_at > run.ready_at
 
 
+def _busy(run: Run) -> int:
+    """Most slots at work at once. Between two reports a short request goes unseen, but who was used had one."""
+    return max(run.busy_most, int(_used(run)))
+
+
 def _merge(session: Session, lesson: dict[str, Any]) -> None:
-    """Of two lessons the row keeps the one that went further beyond its estimate, whichever came first."""
+    """Of two lessons the row keeps the one that went further beyond its estimate, whichever came first; of slots at
+    work, the most.
+    """
     new = insert_for(session, Learned).values(lesson)
     # In floating point: the product of two sizes is too big for an integer.
     further = new.excluded.peak * 1.0 * Learned.estimate > Learned.peak * 1.0 * new.excluded.estimate
@@ -106,6 +115,7 @@ def _merge(session: Session, lesson: dict[str, Any]) -> None:
                 "peak": case((further, new.excluded.peak), else_=Learned.peak),
                 "estimate": case((further, new.excluded.estimate), else_=Learned.estimate),
                 "samples": Learned.samples + new.excluded.samples,
+                "busy": case((Learned.busy > new.excluded.busy, Learned.busy), else_=new.excluded.busy),
                 "out_of_memory_at": func.coalesce(new.excluded.out_of_memory_at, Learned.out_of_memory_at),
                 "updated_at": new.excluded.updated_at,
             },
@@ -119,10 +129,10 @@ def _merge(session: Session, lesson: dict[str, Any]) -> None:
 def read_peaks(connection: Connection, model_ids: Collection[str]) -> dict[str, tuple[LearnedPeak, ...]]:
     """What is known of these models, of every runtime and version; models nothing is known of are left out."""
     found: dict[str, list[LearnedPeak]] = {}
-    for model_id, *key, peak, estimate, samples, died_at in connection.execute(_PEAKS, {"ids": list(model_ids)}):
+    for model_id, *key, peak, estimate, samples, died_at, busy in connection.execute(_PEAKS, {"ids": list(model_ids)}):
         runtime, version, context, slots, params = key
         found.setdefault(model_id, []).append(
-            LearnedPeak(runtime, version, context, slots, params, peak, estimate, samples, died_at is not None)
+            LearnedPeak(runtime, version, context, slots, params, peak, estimate, samples, died_at is not None, busy)
         )
     return {model_id: tuple(peaks) for model_id, peaks in found.items()}
 

@@ -14,7 +14,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import BigInteger, ColumnElement, and_, bindparam, case, func, insert, select, tuple_, update
+from sqlalchemy import BigInteger, ColumnElement, Integer, and_, bindparam, case, func, insert, select, tuple_, update
 from sqlalchemy.orm import Session
 
 from shared import catalog, events, guards, leader
@@ -314,8 +314,12 @@ def keep_alive(session: Session, host: str, statuses: Sequence[RunStatus], lease
         session.connection().execute(
             update(Run)
             .where(Run.id == bindparam("run"))
-            .values(memory_used=bindparam("used"), memory_peak=_highest(bindparam("most", type_=BigInteger))),
-            [{"run": s.run_id, "used": s.memory, "most": s.peak or s.memory} for s in measured],
+            .values(
+                memory_used=bindparam("used"),
+                memory_peak=_highest(bindparam("most", type_=BigInteger)),
+                busy_most=_busiest(bindparam("busy", type_=Integer)),
+            ),
+            [{"run": s.run_id, "used": s.memory, "most": s.peak or s.memory, "busy": s.busy or 0} for s in measured],
         )
         known = {r.id: max(r.memory_need, r.memory_peak or 0) for r in rows}
         _learn_at_once(session, [s.run_id for s in measured if (s.peak or s.memory or 0) > known[s.run_id]])
@@ -421,6 +425,15 @@ def _in_refs(refs: Collection[RunRef]) -> ColumnElement[bool]:
 
 def _highest(peak: ColumnElement[int]) -> ColumnElement[int]:
     return case((Run.memory_peak > peak, Run.memory_peak), else_=peak)
+
+
+def _busiest(jobs: ColumnElement[int]) -> ColumnElement[int]:
+    """Of the slots that were ever at work at once, the most: those of jobs, and those people have now.
+
+    `attended` is one more than those, the place for who comes next.
+    """
+    busy = jobs + case((Run.attended > 1, Run.attended - 1), else_=0)
+    return case((Run.busy_most > busy, Run.busy_most), else_=busy)
 
 
 def _most(first: int | None, second: int | None) -> int | None:

@@ -91,7 +91,9 @@ def _figures(case: Case) -> Iterator[Figure]:
     note = f"estimated {guess / MIB:.0f} MiB, measured {first / MIB:.0f}; {others}"
     yield Figure(f"estimate of {name}", abs(_error(guess, first)), "%", 10, "less", note)
     version, params = version_key(info.version), params_digest({})
-    learned = LearnedPeak(case.runtime, version, bucket(case.context), case.slots, params, first, guess)
+    learned = LearnedPeak(
+        case.runtime, version, bucket(case.context), case.slots, params, first, guess, busy=case.slots
+    )
     second, better = peak(case), size_run(case.model, info, case.spec, [learned]).need.total
     note = f"estimated {better / MIB:.0f} MiB, measured {second / MIB:.0f}"
     yield Figure("the same, learned", abs(_error(better, second)), "%", 5, "less", note)

@@ -9,14 +9,19 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from sqlalchemy import inspect
+from sqlalchemy import column, insert, inspect, select, table
 
 from shared import schema
 from shared.db import Database
-from shared.tables import Base
+from shared.tables import Base, Learned, Model
 from tests.postgres import Postgres
 
 ROOT = Path(__file__).resolve().parents[2]
+_MODEL = {"id": "m", "name": "m", "provider": "local", "repo": "m", "format": "gguf", "size": 1, "created_at": 1.0}
+_PEAK = {
+    "model_id": "m", "runtime": "llama-cpp", "version": "1", "context": 4096, "slots": 4, "params": "",
+    "peak": 800, "estimate": 1000, "samples": 3, "updated_at": 1.0,
+}  # fmt: skip
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
@@ -54,6 +59,26 @@ def test_an_upgrade_can_be_taken_back_and_made_again(empty: Database) -> None:
     assert schema.is_current(empty)
 
 
+def test_what_was_learned_before_slots_were_counted_is_kept_as_learned_from_one(empty: Database) -> None:
+    schema.upgrade(empty)
+    schema.downgrade(empty, "0004")
+    with empty.write() as session:
+        session.execute(insert(Model).values(_MODEL))
+        session.execute(table("learned", *map(column, _PEAK)).insert().values(_PEAK))
+    schema.upgrade(empty)
+    with empty.read() as session:
+        learned = session.scalars(select(Learned)).one()
+        assert (learned.peak, learned.estimate, learned.busy) == (800, 1000, 1)
+    schema.downgrade(empty, "0004")
+    assert {"busy", "busy_most"}.isdisjoint(columns(empty, "learned") | columns(empty, "runs"))
+    schema.upgrade(empty)
+    schema.check(empty)
+
+
+def columns(database: Database, name: str) -> set[str]:
+    return {found["name"] for found in inspect(database.engine).get_columns(name)}
+
+
 def test_the_migrations_make_exactly_the_tables_of_the_code(empty: Database) -> None:
     schema.upgrade(empty)
     schema.check(empty)
@@ -66,9 +91,9 @@ def test_upgrading_a_current_database_changes_nothing(database: Database) -> Non
 
 def test_the_indexes_are_those_of_the_tables(database: Database) -> None:
     inspector = inspect(database.engine)
-    for table in Base.metadata.tables.values():
-        found = {index["name"] for index in inspector.get_indexes(table.name)}
-        assert {index.name for index in table.indexes} <= found
+    for each in Base.metadata.tables.values():
+        found = {index["name"] for index in inspector.get_indexes(each.name)}
+        assert {index.name for index in each.indexes} <= found
 
 
 def test_references_are_enforced_again_after_a_migration(sqlite_url: str) -> None:

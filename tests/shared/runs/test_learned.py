@@ -20,8 +20,11 @@ LOAD = Load("llama-cpp", "1", 4096, 4)
 NEED = Need(Bytes(700), Bytes(200), Bytes(60), Bytes(40))
 
 
-def learned(peak: int, estimate: int = 1000, *, context: int = 4096, slots: int = 4) -> LearnedPeak:
-    return LearnedPeak("llama-cpp", "1", context, slots, "", peak, estimate)
+def learned(
+    peak: int, estimate: int = 1000, *, context: int = 4096, slots: int = 4, busy: int | None = None
+) -> LearnedPeak:
+    """Measured with all slots at work, unless `busy` says otherwise."""
+    return LearnedPeak("llama-cpp", "1", context, slots, "", peak, estimate, busy=slots if busy is None else busy)
 
 
 def corrected(*peaks: LearnedPeak, need: Need = NEED, load: Load = LOAD) -> int:
@@ -39,6 +42,16 @@ def test_a_measured_peak_and_a_little_more_is_what_the_next_run_needs() -> None:
 
 def test_a_low_peak_lowers_the_estimate_by_a_tenth_at_most() -> None:
     assert corrected(learned(100)) == 900
+
+
+@pytest.mark.parametrize("busy", [0, 1, 3])
+def test_only_full_slots_lower_an_estimate(busy: int) -> None:
+    assert corrected(learned(100, busy=busy)) == corrected(learned(960, busy=busy)) == 1000
+    assert corrected(learned(960, busy=4)) == 980
+
+
+def test_any_peak_raises_an_estimate() -> None:
+    assert corrected(learned(1200, busy=1)) == corrected(learned(1200, busy=4)) == 1224
 
 
 def test_what_was_learned_is_a_cause_of_its_own() -> None:
@@ -103,6 +116,7 @@ peaks = st.builds(
     params=st.sampled_from(["", "ab"]),
     peak=sizes,
     estimate=sizes,
+    busy=st.integers(0, 4),
 )
 needs = st.builds(Need, *(st.builds(Bytes, st.integers(0, 100 * GIB)) for _ in range(4)))
 
@@ -110,6 +124,24 @@ needs = st.builds(Need, *(st.builds(Bytes, st.integers(0, 100 * GIB)) for _ in r
 @given(needs, st.lists(peaks, max_size=6))
 def test_learning_never_lowers_an_estimate_by_more_than_a_tenth(need: Need, known: list[LearnedPeak]) -> None:
     assert correct(need, LOAD, known).total * 10 >= need.total * 9
+
+
+@given(needs, st.lists(peaks, max_size=6))
+def test_no_peak_of_slots_that_were_not_all_at_work_lowers_an_estimate(need: Need, known: list[LearnedPeak]) -> None:
+    idle = [replace(peak, busy=min(peak.busy, peak.slots - 1)) for peak in known]
+    assert correct(need, LOAD, idle).total >= need.total
+
+
+@given(needs, st.lists(peaks, max_size=6))
+def test_a_run_at_work_with_fewer_slots_teaches_no_smaller_need(need: Need, known: list[LearnedPeak]) -> None:
+    idler = [replace(peak, busy=max(0, peak.busy - 1)) for peak in known]
+    assert correct(need, LOAD, idler).total >= correct(need, LOAD, known).total
+
+
+@given(needs, st.integers(1, 300 * GIB), st.integers(0, 4))
+def test_a_peak_above_its_estimate_counts_whatever_was_at_work(need: Need, peak: int, busy: int) -> None:
+    if need.total:
+        assert corrected(learned(peak, need.total, busy=busy), need=need) >= min(peak, FAR_LIMIT * need.total)
 
 
 @given(needs, st.lists(peaks, max_size=6), st.randoms())

@@ -11,7 +11,7 @@ import pytest
 from shared.errors import Problem
 from shared.memory import Need
 from shared.protocol import RunEvent, RunRef, RunStatus
-from shared.runs import learning
+from shared.runs import learning, service
 from shared.runs import state as runs
 from shared.runs.learned import HEADROOM, LearnedPeak, Load, correct
 from shared.runs.state import RunPlacement
@@ -72,7 +72,7 @@ def the(fleet: Fleet) -> LearnedPeak:
 def test_a_run_that_was_used_teaches_its_peak_when_it_ends(fleet: Fleet) -> None:
     ready(fleet)
     fleet.report(RunEvent.STOPPED, peak=800)
-    assert the(fleet) == LearnedPeak("llama-cpp", "1", 4096, 2, "", peak=800, estimate=NEED, samples=1)
+    assert the(fleet) == LearnedPeak("llama-cpp", "1", 4096, 2, "", peak=800, estimate=NEED, samples=1, busy=1)
 
 
 def test_a_run_that_nobody_used_teaches_nothing(fleet: Fleet) -> None:
@@ -102,8 +102,8 @@ def test_a_higher_peak_counts_at_once_and_a_lower_one_when_the_run_is_over(fleet
     assert (the(fleet).peak, the(fleet).samples) == (1150, 1)
 
 
-def status(peak: int) -> RunStatus:
-    return RunStatus(run_id=RUN, generation=1, worker=WORKER, memory=peak - 10, peak=peak)
+def status(peak: int, busy: int | None = None) -> RunStatus:
+    return RunStatus(run_id=RUN, generation=1, worker=WORKER, memory=peak - 10, peak=peak, busy=busy)
 
 
 def test_a_run_whose_process_is_gone_teaches_what_was_last_heard_of_it(fleet: Fleet) -> None:
@@ -151,12 +151,57 @@ def test_a_model_that_left_the_catalog_teaches_nothing(fleet: Fleet) -> None:
     assert fleet.report(RunEvent.STOPPED, peak=800)
 
 
-# --- out of memory ---
+# --- slots at work ---
 
 
 def next_need(fleet: Fleet) -> int:
     estimate = Need(Bytes(NEED), Bytes(0), Bytes(0), Bytes(0))
     return correct(estimate, Load("llama-cpp", "1", 4000, 2), known(fleet)).total
+
+
+def test_a_run_with_an_idle_slot_never_lowers_the_next_need(fleet: Fleet) -> None:
+    ready(fleet)
+    fleet.do(runs.keep_alive, HOST, [status(800, busy=1)], TIMERS.lease)
+    fleet.report(RunEvent.STOPPED, peak=950)
+    assert (the(fleet).busy, next_need(fleet)) == (1, NEED)
+
+
+def test_a_run_with_all_slots_at_work_lowers_the_next_need(fleet: Fleet) -> None:
+    ready(fleet)
+    for busy in (1, 2, 0):
+        fleet.do(runs.keep_alive, HOST, [status(800, busy=busy)], TIMERS.lease)
+    fleet.report(RunEvent.STOPPED, peak=950)
+    assert (the(fleet).busy, next_need(fleet)) == (2, 969)
+
+
+def test_people_take_slots_as_jobs_do(fleet: Fleet) -> None:
+    ready(fleet)
+    with fleet.write() as session:
+        service.attend(session, {RUN: 2})
+    fleet.do(runs.keep_alive, HOST, [status(800, busy=1)], TIMERS.lease)
+    fleet.report(RunEvent.STOPPED, peak=800)
+    assert the(fleet).busy == 2
+
+
+def test_a_place_kept_for_who_comes_next_is_not_at_work(fleet: Fleet) -> None:
+    ready(fleet)
+    with fleet.write() as session:
+        service.attend(session, {RUN: 1})
+    fleet.do(runs.keep_alive, HOST, [status(800)], TIMERS.lease)
+    with fleet.database.read() as session:
+        assert session.get_one(Run, RUN).busy_most == 0
+
+
+def test_once_all_slots_were_at_work_an_idler_run_does_not_unlearn_it(fleet: Fleet) -> None:
+    for run_id, busy in (("a", 2), ("b", 1)):
+        ready(fleet, run_id)
+        said = RunStatus(run_id=run_id, generation=1, worker=WORKER, memory=1, peak=700, busy=busy)
+        fleet.do(runs.keep_alive, HOST, [said], TIMERS.lease)
+        fleet.report(RunEvent.STOPPED, run_id, peak=700)
+    assert (the(fleet).busy, the(fleet).samples, next_need(fleet)) == (2, 2, 900)
+
+
+# --- out of memory ---
 
 
 def test_a_death_for_lack_of_memory_raises_the_next_need_at_once(fleet: Fleet) -> None:
