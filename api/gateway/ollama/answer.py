@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 from api.gateway.ollama import errors
 from api.gateway.ollama.clock import Clock
+from api.gateway.ollama.probabilities import told
 from api.gateway.pieces import Answer, Call, Text, Thought, answer_of, pieces_of
 from shared.errors import Problem
 
@@ -36,7 +37,7 @@ class Lines:
         self._clock.measured(said.get("timings"))
         self._answer = answer_of(_chat_of(said))
         answer = self._answer
-        return self._line(answer.text, answer.thought, answer.calls) | self._last()
+        return self._line(answer.text, answer.thought, answer.calls) | told(said) | self._last()
 
     def waiting(self) -> bytes:
         """An empty piece: a blank line would break Ollama's own client."""
@@ -56,15 +57,16 @@ class Lines:
 
     def _chunk(self, chunk: dict[str, Any]) -> bytes:
         self._clock.measured(chunk.get("timings"))
-        lines = b""
+        lines, likely = b"", told(chunk)
         for piece in pieces_of(_chat_of(chunk)):
             self._clock.heard()
             self._answer.add(piece)
             if isinstance(piece, Text):
-                lines += _written(self._line(piece.text, "", []) | {"done": False})
+                lines += _written(self._line(piece.text, "", []) | {"done": False} | likely)
             elif isinstance(piece, Thought):
-                lines += _written(self._line("", piece.text, []) | {"done": False})
-        return lines
+                lines += _written(self._line("", piece.text, []) | {"done": False} | likely)
+        # A text that is held back has its probabilities already.
+        return lines or (_written(self._line("", "", []) | {"done": False} | likely) if likely else b"")
 
     def _line(self, text: str, thought: str, calls: Sequence[Call]) -> dict[str, Any]:
         said: dict[str, Any] = {"thinking": thought} if thought else {}

@@ -12,6 +12,7 @@ from typing import Any
 
 from api.gateway.model_names import DEFAULT, asked_for
 from api.gateway.ollama.options import context_of, engine_options, options_of
+from api.gateway.ollama.probabilities import raw_wish, wish
 from api.gateway.reading import want
 from api.gateway.thinking import told_to_think
 from api.gateway.thoughts_apart import FIELD
@@ -37,7 +38,7 @@ _LONGEST_STAY = 315_360_000.0
 def chat_of(asked: Mapping[str, Any]) -> dict[str, Any]:
     """`POST /api/chat` as the engine's request, without its model. Raises InvalidParameters."""
     messages = list(messages_of(want(asked, "messages", list) or []))
-    return {"messages": messages} | engine_options(options_of(asked)) | _format(asked) | _think(asked) | _tools(asked)
+    return {"messages": messages} | _chosen(asked) | _think(asked) | wish(asked) | _tools(asked)
 
 
 def generate_of(asked: Mapping[str, Any]) -> dict[str, Any]:
@@ -47,14 +48,14 @@ def generate_of(asked: Mapping[str, Any]) -> dict[str, Any]:
     first = [{"role": "system", "content": system}] if system else []
     asking = {"role": "user", "content": want(asked, "prompt", str) or "", "images": want(asked, "images", list)}
     messages = list(messages_of([*first, asking]))
-    return {"messages": messages} | engine_options(options_of(asked)) | _format(asked) | _think(asked)
+    return {"messages": messages} | _chosen(asked) | _think(asked) | wish(asked)
 
 
 def raw_of(asked: Mapping[str, Any]) -> dict[str, Any]:
     """`POST /api/generate` with `raw`: the prompt goes to the model as it is. Raises InvalidParameters."""
     beside = ("raw sends the prompt as it is", "leave it out, or leave out raw")
     _refuse(asked, _IMPOSSIBLE | {"system": beside, "template": beside, "images": beside})
-    return {"prompt": want(asked, "prompt", str) or ""} | engine_options(options_of(asked)) | _format(asked)
+    return {"prompt": want(asked, "prompt", str) or ""} | _chosen(asked) | raw_wish(asked)
 
 
 def model_of(asked: Mapping[str, Any]) -> str:
@@ -164,6 +165,11 @@ def _tools(asked: Mapping[str, Any]) -> dict[str, Any]:
     if not tools:
         return {}
     return {"tools": tools} | ({"tool_choice": asked["tool_choice"]} if asked.get("tool_choice") else {})
+
+
+def _chosen(asked: Mapping[str, Any]) -> dict[str, Any]:
+    """How the answer is made, and in which shape."""
+    return engine_options(options_of(asked)) | _format(asked)
 
 
 def _format(asked: Mapping[str, Any]) -> dict[str, Any]:

@@ -146,3 +146,27 @@ def test_a_completion_answers_a_generation() -> None:
     said = {"choices": [{"text": "sea", "finish_reason": "length"}], "usage": {"completion_tokens": 1}}
     line = Lines("m", "response").whole(said)
     assert (line["response"], line["done_reason"], line["done"]) == ("sea", "length", True)
+
+
+_TOKEN = {"id": 7, "token": "a", "logprob": -0.5, "bytes": [97], "top_logprobs": [{"token": "a", "logprob": -0.5}]}
+_LIKELY = [{"token": "a", "logprob": -0.5, "bytes": [97], "top_logprobs": [{"token": "a", "logprob": -0.5}]}]
+
+
+def test_probabilities_are_told_to_who_asks() -> None:
+    assert chat_of({"messages": [], "logprobs": True, "top_logprobs": 2}) == {
+        "messages": [], "logprobs": True, "top_logprobs": 2,
+    }  # fmt: skip
+    assert raw_of({"prompt": "x", "logprobs": True}) == {"prompt": "x", "logprobs": 1}
+    assert chat_of({"messages": [], "logprobs": False}) == {"messages": []}
+    with pytest.raises(InvalidParameters, match="top_logprobs"):
+        chat_of({"messages": [], "logprobs": True, "top_logprobs": 21})
+
+
+@pytest.mark.parametrize("content", ["a", ""])
+def test_probabilities_come_with_their_text(content: str) -> None:
+    choice = {"index": 0, "logprobs": {"content": [_TOKEN]}}
+    whole = Lines("m", "message").whole({"choices": [choice | {"message": {"content": content}}]})
+    piece = json.dumps({"choices": [choice | {"delta": {"content": content}}]}).encode()
+    [line] = lines(Lines("m", "message").feed([piece]))
+    assert whole["logprobs"] == line["logprobs"] == _LIKELY
+    assert line["message"]["content"] == content
