@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from api.batches import rows
+from api.batches import recordings, rows
 from api.batches.contract import Part
 from api.batches.dialects import dialect_of
 from api.batches.split import Draft, Refused, Split, Splitter, mistake
@@ -20,6 +20,7 @@ from shared.files import Stored
 from shared.grants import check_model
 from shared.jobs import service
 from shared.jobs.intake import Submission
+from shared.kinds.inference import Inference
 from shared.tables import Batch
 from shared.vocabulary import Priority
 
@@ -36,7 +37,11 @@ def begin(door: FrontDoor, row: Batch) -> None:
         check_model(caller, found.model.name, name)
         return found
 
-    splitter = Splitter(door.store, dialect_of(row.dialect), row.endpoint, find)
+    def find_file(file_id: str) -> None:
+        with door.read() as session:
+            files.find(session, file_id, caller.sees)
+
+    splitter = Splitter(door.store, dialect_of(row.dialect), row.endpoint, find, find_file)
     try:
         with door.read() as session:
             caller = keys.holder(session, row.owner)
@@ -105,13 +110,17 @@ def _keep_refused(door: FrontDoor, row: Batch, refused: Sequence[Refused]) -> St
 
 
 def _submission(row: Batch, draft: Draft, file_id: str) -> Submission:
-    params: dict[str, Any] = {"model": draft.found.model.name, "file": file_id, "asks": draft.capability.value}
+    params: dict[str, Any] = {"model": draft.found.model.name}
+    if draft.recordings:
+        params |= recordings.work(draft.recordings)
+    else:
+        params |= {"file": file_id, "asks": draft.capability.value}
     if draft.found.host is not None:
         params["host"] = draft.found.host
     if spec := draft.spec.model_dump(mode="json", exclude_unset=True):
         params["spec"] = spec
     return Submission(
-        kind="inference",
+        kind=recordings.KIND if draft.recordings else Inference.name,
         params=params,
         priority=Priority.BATCH,
         labels={"batch": row.id},

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterator
+from http import HTTPStatus
 from typing import Any
 
 from sqlalchemy import select
@@ -17,7 +18,7 @@ from api.batches.lines import lines
 from api.deps import FrontDoor
 from shared import files
 from shared.db import clock_time
-from shared.errors import CidermillError, Problem, revive
+from shared.errors import CidermillError, InvalidInput, Problem, revive
 from shared.files import NO_LIMIT, Sink, Stored
 from shared.tables import Batch, Job, Result
 from shared.vocabulary import JobState
@@ -82,12 +83,14 @@ def _answer(
         return _refusal(dialect, written, Problem.model_validate(data["error"]))
     asked = dialect.read(written["asked"], endpoint)
     said = asked.exchange.whole(data["response"] | {"model": part.model})
-    return "completed", dialect.answered(asked.custom_id, said)
+    return "completed", dialect.answered(asked.custom_id, said.decode() if isinstance(said, bytes) else said)
 
 
 def _refusal(dialect: Dialect, written: dict[str, Any], problem: Problem) -> tuple[str, dict[str, Any]]:
     error: CidermillError = revive(problem)
-    status = int(problem.details.get("status") or error.status)
+    # What was wrong with a line itself is its author's mistake, wherever it was noticed.
+    status = HTTPStatus.BAD_REQUEST if isinstance(error, InvalidInput) else error.status
+    status = int(problem.details.get("status") or status)
     return "failed", dialect.refused(written["custom_id"], problem, status)
 
 

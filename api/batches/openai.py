@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from api import shapes
+from api.batches import recordings
 from api.batches.contract import Asked, Unanswered
 from api.gateway.dialects import openai_chat, openai_completions, openai_embeddings, openai_responses
-from api.gateway.exchange import CHAT, COMPLETION, EMBEDDING, Exchange
+from api.gateway.exchange import CHAT, COMPLETION, EMBEDDING, TRANSCRIPTION, TRANSLATION, Exchange
 from api.gateway.reading import need
 from shared.errors import InvalidParameters, Problem
 from shared.identifiers import new_id
 
 _RESPONSES = "/v1/responses"
-#: Recordings are no part of a line: a transcription is a job of its own, over a file.
 ENDPOINTS: Mapping[str, Callable[[dict[str, Any]], Exchange]] = {
     CHAT: openai_chat.read,
     COMPLETION: openai_completions.read,
     EMBEDDING: openai_embeddings.read,
     _RESPONSES: openai_responses.read,
+    TRANSCRIPTION: partial(recordings.read, path=TRANSCRIPTION),
+    TRANSLATION: partial(recordings.read, path=TRANSLATION),
 }
 _UNANSWERED = {
     Unanswered.CANCELLED: "This request was not executed, because the batch was cancelled.",

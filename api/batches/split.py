@@ -14,6 +14,7 @@ from typing import Any
 from api.batches.contract import Asked, Dialect
 from api.batches.lines import lines
 from api.gateway.defaults import filled, loaded
+from api.gateway.exchange import TRANSCRIPTION, TRANSLATION
 from api.gateway.model_names import Found
 from shared.errors import CidermillError, Forbidden, InvalidParameters, NotFound
 from shared.files import NO_LIMIT, FileStore, Sink, Stored
@@ -25,11 +26,15 @@ from shared.vocabulary import Capability
 #: over a fleet; fewer waste less, since slots run empty at the end of each.
 _PARTS = 16
 _SHORTEST, _LONGEST = 16, 500
+#: The same of recordings, each of which is work for minutes.
+_FEWEST, _MOST = 1, 100
 #: Mistakes that are told; a broken file has as many as it has lines.
 _MOST_MISTAKES = 100
 
 #: What a caller's name for a model means; raises NotFound, InvalidParameters, Forbidden.
 FindModel = Callable[[str], Found]
+#: Raises NotFound for a file that is not there, or is not the caller's.
+FindFile = Callable[[str], None]
 
 
 @dataclass(slots=True)
@@ -41,6 +46,8 @@ class Draft:
     capability: Capability
     spec: RunSpec
     sink: Sink
+    #: What recordings it asks for, and how.
+    recordings: list[dict[str, Any]] = field(default_factory=list)
     lines: int = 0
     stored: Stored | None = None
 
@@ -64,16 +71,18 @@ class Split:
     mistakes: list[dict[str, Any]] = field(default_factory=list)
 
 
-def part_size(total: int) -> int:
+def part_size(total: int, *, recordings: bool = False) -> int:
     """Lines of a part."""
-    return min(max(-(-total // _PARTS), _SHORTEST), _LONGEST)
+    least, most = (_FEWEST, _MOST) if recordings else (_SHORTEST, _LONGEST)
+    return min(max(-(-total // _PARTS), least), most)
 
 
 class Splitter:
     """Splits one file; what it stored and nobody took is forgotten by `discard`."""
 
-    def __init__(self, store: FileStore, dialect: Dialect, endpoint: str, find: FindModel) -> None:
-        self._store, self._dialect, self._endpoint, self._find = store, dialect, endpoint, find
+    def __init__(self, store: FileStore, dialect: Dialect, endpoint: str, find: FindModel, find_file: FindFile) -> None:
+        self._store, self._dialect, self._endpoint = store, dialect, endpoint
+        self._find, self._find_file = find, find_file
         self._open: dict[str, Draft] = {}
         self._found: dict[str, Found | CidermillError] = {}
         self._seen: dict[str, int] = {}
@@ -84,7 +93,7 @@ class Splitter:
         """Raises NotFound when the file's bytes are gone, NoCapacity, InvalidParameters for a file that is no JSONL."""
         split = self._split
         split.total = sum(1 for _ in lines(self._store, file.id, file.size))
-        self._size = part_size(split.total)
+        self._size = part_size(split.total, recordings=self._endpoint in (TRANSCRIPTION, TRANSLATION))
         for number, line in lines(self._store, file.id, file.size):
             self._line(number, line)
         for draft in self._open.values():
@@ -113,6 +122,8 @@ class Splitter:
             if self._doubled(number, asked.custom_id):
                 return
             found = self._model(asked.exchange.model)
+            if asked.exchange.capability == Capability.TRANSCRIBE:
+                self._find_file(asked.exchange.body["file"])
         except CidermillError as error:
             self._split.refused.append(Refused(number, custom_id, error))
             return
@@ -147,6 +158,8 @@ class Splitter:
         body = filled(exchange.body, found.defaults)
         line = {"custom_id": asked.custom_id, "url": exchange.path, "body": body, "asked": written}
         draft.sink.write(json.dumps(line, ensure_ascii=False).encode() + b"\n")
+        if exchange.capability == Capability.TRANSCRIBE:
+            draft.recordings.append(body)
         draft.lines += 1
         if draft.lines == self._size:
             draft.stored = self._open.pop(exchange.model).sink.keep()

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.batches import chat, file_lines, survive, until_over, upload
+from tests.e2e.batches import chat, file_lines, hosts_of, survive, until_over, upload
+from tests.recordings import tone
 from tests.stack import running
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
@@ -51,3 +52,34 @@ def test_responses_are_answered_as_responses(tmp_path: Path) -> None:
             "one": ("response", "one"),
             "two": ("response", "two"),
         }
+
+
+def test_recordings_are_heard_by_all_hosts_each_in_its_own_format(tmp_path: Path) -> None:
+    url = "/v1/audio/transcriptions"
+    tone(tmp_path / "hum.wav", 7)
+    (tmp_path / "noise.wav").write_bytes(b"no recording")
+    forms = ("json", "text", "srt", "vtt", "verbose_json")
+    with running(tmp_path, hosts=("alpha", "beta")) as stack:
+        hum, noise = (
+            stack.http.post("/v1/files", files={"file": (name, (tmp_path / name).read_bytes())}).json()["id"]
+            for name in ("hum.wav", "noise.wav")
+        )
+        # An engine that only echoes is done before a second one would be worth its memory.
+        models = ("echo@alpha", "echo@beta")
+        bodies = [{"model": models[n % 2], "file": hum, "response_format": forms[n % 5]} for n in range(30)]
+        lines = [{"custom_id": str(n), "url": url, "body": body} for n, body in enumerate(bodies)]
+        lines.append({"custom_id": "noise", "url": url, "body": {"model": "echo", "file": noise}})
+        batch = until_over(stack, upload(stack, lines, endpoint=url)["id"])
+        assert batch["request_counts"] == {"total": 31, "completed": 30, "failed": 1}
+        said = {line["custom_id"]: line["response"]["body"] for line in file_lines(stack, batch["output_file_id"])}
+        assert sorted(said, key=int) == [str(n) for n in range(30)]
+        assert said["0"]["usage"] == {"type": "duration", "seconds": 7}
+        assert said["1"].strip() == said["0"]["text"]
+        assert said["2"].startswith("1\n00:00:00,000 --> 00:00:05,000\n")
+        assert said["3"].startswith("WEBVTT\n")
+        assert (said["4"]["duration"], len(said["4"]["segments"])) == (7, 2)
+        [error] = file_lines(stack, batch["error_file_id"])
+        assert (error["custom_id"], error["response"]["status_code"]) == ("noise", 400)
+        assert hosts_of(stack, batch) == {"alpha", "beta"}
+        [row] = stack.get("/v1/usage")["data"]
+        assert row["audio"] == 30 * 7

@@ -22,6 +22,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {
         ],
         "defaults": {"temperature": 0},
     },
+    "transcriptions": {"model": "whisper-tiny.en", "files": ["file_01k…", "file_01m…"], "wishes": [{"language": "en"}]},
     "transcription": {"model": "whisper-tiny.en", "file": "file_01k…", "formats": ["text", "srt"]},
 }
 

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import itertools
 import json
-import math
 import os
 import signal
 import time
-import wave
-from array import array
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -25,6 +22,7 @@ from shared.units import Bytes
 from shared.vocabulary import Capability, Format
 from tests import speech
 from tests.kinds import LocalCatalog, LocalContext, LocalItems
+from tests.recordings import tone
 from tests.runs import running
 from tests.waiting import soon
 from workers.process import RunProcess
@@ -37,17 +35,6 @@ WHISPER = InstalledModel(
     size=Bytes(77_000_000),
     capabilities=(Capability.TRANSCRIBE,),
 )
-
-
-def tone(path: Path, seconds: float, loudness: int = 8000) -> str:
-    """A hum of 440 Hz in stereo at 44.1 kHz; the file's name."""
-    period = [int(loudness * math.sin(2 * math.pi * 440 * n / 44_100)) for n in range(44_100)]
-    second = array("h", [sample for sample in period for _ in range(2)]).tobytes()
-    with wave.open(str(path), "wb") as file:
-        file.setparams((2, 2, 44_100, 0, "NONE", ""))
-        whole = int(seconds)
-        file.writeframes(second * whole + second[: int((seconds - whole) * 44_100) * 4])
-    return path.name
 
 
 def video(path: Path) -> str:
