@@ -1,4 +1,4 @@
-"""A whole Cidermill with a real model behind it, shared by all clients."""
+"""A whole Cidermill with a real model behind it, shared by all clients, and a front door for those with a script."""
 
 from __future__ import annotations
 
@@ -8,9 +8,17 @@ from pathlib import Path
 
 import pytest
 
+from tests.api.conftest import door, fleet, open_door
 from tests.models import smollm2, whisper_tiny
 from tests.speech import AUDIO
 from tests.stack import Stack, running
+
+__all__ = ["door", "fleet", "open_door"]
+
+
+@pytest.fixture
+def database_url(sqlite_url: str) -> str:
+    return sqlite_url
 
 
 @pytest.fixture(scope="session")
