@@ -42,14 +42,5 @@ def estimate(
         margin=margin,
         state=Bytes(state * slots),
         prefill=Bytes(work_space(shape, context, slots, engine)),
-        kept=Bytes(_copies(engine, slots) * (per_slot + state)),
+        kept=Bytes(per_slot + state if engine.family is Family.MLX else 0),
     )
-
-
-def _copies(engine: Engine, slots: int) -> int:
-    """Sequences that MLX holds beside those of the slots: a kept prompt, which it copies to go on from it, and where
-    several slots share a batch one that is being copied into it and one that is being copied out.
-    """
-    if engine.family is not Family.MLX:
-        return 0
-    return 1 if slots == 1 else 3

@@ -92,6 +92,7 @@ LAYOUTS: dict[str, dict[str, Any]] = {
     "granite-hybrid": {
         **_COMMON,
         "model_type": "granitemoehybrid",
+        "head_dim": 16,
         "attention_bias": False,
         "embedding_multiplier": 1.0,
         "attention_multiplier": 0.1,

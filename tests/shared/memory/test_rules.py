@@ -75,9 +75,10 @@ def test_recurrent_layers_keep_float32_in_llama_cpp_and_the_model_s_element_in_m
     assert states == {Family.MLX: 2 * (9_000 * 4 + 600 * 2), Family.LLAMA: 2 * (9_000 * 4 + 600 * 4)}
 
 
-def test_mlx_keeps_the_prompt_that_finished_last() -> None:
-    need = estimate(WIDE, Bytes(0), 1024, 1, Bytes(0), Engine(Family.MLX))
-    assert need.kept == need.kv_cache > 0
+@pytest.mark.parametrize("slots", [1, 8])
+def test_mlx_keeps_the_prompt_that_finished_last(slots: int) -> None:
+    need = estimate(WIDE, Bytes(0), 1024, slots, Bytes(0), Engine(Family.MLX))
+    assert need.kept * slots == need.kv_cache > 0
     assert estimate(WIDE, Bytes(0), 1024, 1, Bytes(0), Engine(Family.LLAMA)).kept == 0
 
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 pytest.importorskip("mlx_lm")
 
-_SLOTS, _EACH = 2, 100
+#: Bytes of a prompt of four tokens: keys and values of one head, eight elements wide, in float32.
+_SLOTS, _EACH = 2, 2 * 4 * 8 * 4
 
 
 @pytest.fixture
@@ -20,7 +20,18 @@ def kept() -> Any:
 
 
 def keep(kept: Any, *tokens: int) -> None:
-    kept.insert_cache("model", list(tokens), [SimpleNamespace(nbytes=_EACH, is_trimmable=lambda: False)])
+    kept.insert_cache("model", list(tokens), [batch(1).extract(0)], cache_type="assistant")
+
+
+def batch(size: int, tokens: int = 4) -> Any:
+    """The cache of one layer, of `size` sequences that are generated together."""
+    import mlx.core as mx
+    from mlx_lm.models.cache import BatchKVCache
+
+    cache = BatchKVCache([0] * size)
+    cache.update_and_fetch(mx.ones((size, 1, tokens, 8)), mx.ones((size, 1, tokens, 8)))
+    mx.eval(cache.state)
+    return cache
 
 
 def test_an_idle_run_keeps_as_many_prompts_as_it_has_slots(kept: Any) -> None:
@@ -55,3 +66,46 @@ def test_more_clients_than_slots_take_no_more(kept: Any) -> None:
         kept.end()
     keep(kept, 2)
     assert kept.nbytes == 2 * _EACH
+
+
+def test_a_kept_prompt_does_not_keep_the_batch_it_was_cut_from() -> None:
+    import mlx.core as mx
+
+    from workers.runtimes.boot.mlx_server import Kept
+
+    kept, before = Kept(_SLOTS, 1 << 20), mx.get_active_memory()
+    full = batch(32, tokens=256)
+    kept.insert_cache("model", [1], [full.extract(3)], cache_type="assistant")
+    del full
+    assert kept.nbytes == 2 * 256 * 8 * 4
+    assert mx.get_active_memory() - before < 2 * kept.nbytes
+
+
+def test_a_kept_state_does_not_keep_those_of_the_other_slots() -> None:
+    import mlx.core as mx
+    from mlx_lm.models.cache import ArraysCache
+
+    from workers.runtimes.boot.mlx_server import Kept
+
+    kept, before = Kept(_SLOTS, 1 << 20), mx.get_active_memory()
+    full = ArraysCache(2)
+    full[0], full[1] = mx.ones((32, 3, 64)), mx.ones((32, 4, 16, 16))
+    mx.eval(full.state)
+    kept.insert_cache("model", [1], [full.extract(0)], cache_type="assistant")
+    del full
+    assert mx.get_active_memory() - before < 2 * kept.nbytes
+
+
+def test_without_a_gpu_few_freed_buffers_are_kept_whatever_is_allowed() -> None:
+    import mlx.core as mx
+
+    from workers.runtimes.boot.mlx_wiring import CPU_CACHE, bound_memory
+
+    if mx.metal.is_available():
+        pytest.skip("this machine has a GPU")
+    before = mx.set_cache_limit(CPU_CACHE), mx.set_memory_limit(1 << 30)
+    for allowed, kept in ((1 << 30, CPU_CACHE), (1024, 1024)):
+        bound_memory(1 << 30, allowed)
+        assert mx.set_cache_limit(CPU_CACHE) == kept
+    mx.set_cache_limit(before[0])
+    mx.set_memory_limit(before[1])

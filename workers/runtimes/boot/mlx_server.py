@@ -19,6 +19,8 @@ from collections.abc import Callable, Iterator
 from http.server import ThreadingHTTPServer
 from typing import Any
 
+import mlx.core as mx
+from mlx.utils import tree_map
 from mlx_lm.generate import stream_generate
 from mlx_lm.models.cache import LRUPromptCache
 from mlx_lm.server import APIHandler, ModelDescription, ModelProvider, ResponseGenerator
@@ -59,6 +61,17 @@ class Kept(LRUPromptCache):  # type: ignore[misc]
         self._running = 0
         self._lock = threading.Lock()
 
+    def insert_cache(self, model: Any, tokens: list[int], prompt_cache: list[Any], **more: Any) -> None:
+        """Keep it as a copy of its own: what mlx-lm cuts out of a batch is a view that keeps the whole batch alive.
+
+        Room is made first, so that the copy never comes on top of what there is room for.
+        """
+        self.trim_to(n_bytes=self.max_bytes - sum(cache.nbytes for cache in prompt_cache))
+        for cache in prompt_cache:
+            cache.state = tree_map(_own, cache.state)
+        mx.eval([cache.state for cache in prompt_cache])
+        super().insert_cache(model, tokens, prompt_cache, **more)
+
     def begin(self) -> None:
         self._count(1)
 
@@ -76,6 +89,11 @@ class Kept(LRUPromptCache):  # type: ignore[misc]
         with self._lock:
             self._running += change
             self.max_bytes = self._room - min(self._running, self._slots) * self._each
+
+
+def _own(value: Any) -> Any:
+    """Arrays that are part of a larger one become their own; anything else in a cache's state stays as it is."""
+    return mx.contiguous(value) if isinstance(value, mx.array) else value
 
 
 class Generator(ResponseGenerator):  # type: ignore[misc]

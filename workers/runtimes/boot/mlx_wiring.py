@@ -14,6 +14,9 @@ import mlx_lm.utils
 
 from workers.launch.wired import VARIABLE
 
+#: Bytes of freed buffers that MLX keeps by itself where there is no GPU.
+CPU_CACHE = 32 * 1024**2
+
 
 def own_wiring() -> None:
     """Replace mlx-lm's choice by what the agent granted; without a grant nothing is wired."""
@@ -35,9 +38,11 @@ def bound_memory(limit: int, cache: int) -> None:
     """Give freed buffers back beyond `cache` bytes, and before the process holds `limit` bytes in all.
 
     MLX's own limits are made for a machine with one process: half more than the GPU recommends, all of it as cache.
+    Its allocator for CPUs heeds no limit but that of the cache (`mlx/backend/no_gpu/allocator.cpp`), which stays at the
+    little that it is there.
     """
     mx.set_memory_limit(limit)
-    mx.set_cache_limit(cache)
+    mx.set_cache_limit(cache if mx.metal.is_available() else min(cache, CPU_CACHE))
 
 
 def free_buffers() -> None:
