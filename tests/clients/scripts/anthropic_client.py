@@ -58,6 +58,22 @@ answered = client.messages.create(
 )
 assert answered.usage.output_tokens
 
+# A thought comes signed, is sent back as it came, and the document beside it is read.
+with client.messages.stream(
+    model="echo", messages=[{"role": "user", "content": "<think>hm</think> yes"}], max_tokens=20,
+    thinking={"type": "enabled", "budget_tokens": 1024},
+) as stream:  # fmt: skip
+    thought = stream.get_final_message().content
+assert [block.type for block in thought] == ["thinking", "text"]
+assert thought[0].signature
+note = {"type": "document", "title": "A note", "source": {"type": "text", "media_type": "text/plain", "data": "see"}}
+said = client.messages.create(
+    model="echo",
+    max_tokens=20,
+    messages=[*HELLO, {"role": "assistant", "content": thought}, {"role": "user", "content": [note]}],
+)
+assert said.content[0].text == "A note see"
+
 for wrong, body in ((NotFoundError, {"model": "nobody"}), (BadRequestError, {"max_tokens": 0})):
     try:
         client.messages.create(**{"model": "smollm2", "messages": HELLO, "max_tokens": 4} | body)

@@ -26,6 +26,9 @@ assert any(run.model.startswith("smollm2") for run in client.ps().models)
 assert client.generate("smollm2", "Say hello.", options=FEW).response
 assert list(client.generate("smollm2", "Say hello.", stream=True, options=FEW))[-1].done
 assert len(client.embed("echo", ["a", "b"]).embeddings) == 2
+assert [len(vector) for vector in client.embed("echo", ["a", "b"], dimensions=4).embeddings] == [4, 4]
+likely = client.chat("smollm2", HELLO, options={"num_predict": 2.0}, logprobs=True, top_logprobs=2).logprobs
+assert [len(token.top_logprobs) for token in likely] == [2, 2]
 assert client.embeddings("echo", "a").embedding
 
 try:

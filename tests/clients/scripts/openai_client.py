@@ -14,6 +14,8 @@ HELLO = [{"role": "user", "content": "Say hello."}]
 
 assert "smollm2" in [model.id for model in client.models.list()]
 assert client.models.retrieve("smollm2").id == "smollm2"
+for order in ("asc", "desc"):
+    assert len(list(client.files.list(order=order, limit=1))) == len(list(client.files.list(limit=10_000)))
 
 raw = client.chat.completions.with_raw_response.create(model="smollm2", messages=HELLO, max_tokens=8, seed=1)
 whole = raw.parse()
@@ -60,6 +62,8 @@ assert several[-1].choices == []
 assert several[-1].usage.completion_tokens == 6
 told = client.completions.create(model="smollm2", prompt="a", max_tokens=3, logprobs=1).choices[0].logprobs
 assert len(told.tokens) == len(told.token_logprobs) == len(told.top_logprobs) == len(told.text_offset) == 3
+repeated = client.completions.create(model="smollm2", prompt="Once upon", max_tokens=3, echo=True)
+assert repeated.choices[0].text.startswith("Once upon")
 assert client.completions.create(model="smollm2", prompt=[1, 2, 3], max_tokens=2).usage.prompt_tokens == 3
 
 # What clients may say and no engine here needs; the newer name of the limit.
@@ -86,9 +90,14 @@ assert (kinds[0], kinds[-1]) in [
     ("response.created", "response.completed"),
     ("response.created", "response.incomplete"),
 ]
+with client.responses.stream(model="echo", input="Say hello.") as events:
+    assert events.get_final_response().output_text == "Say hello."
+assert client.responses.input_tokens.count(model="smollm2", input="Say hello.").input_tokens > 10
 for form in ("float", "base64"):
     vectors = client.embeddings.create(model="echo", input=["a", "b"], encoding_format=form)
     assert len(vectors.data) == 2
+short = client.embeddings.create(model="echo", input=["a", "b"], dimensions=4)
+assert [len(one.embedding) for one in short.data] == [4, 4]
 CreateEmbeddingResponse.model_validate(client.embeddings.create(model="echo", input="a").model_dump())
 
 try:
