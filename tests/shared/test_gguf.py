@@ -50,6 +50,28 @@ def test_both_versions_are_read(version: int) -> None:
     assert read_header(io.BytesIO(gguf(version=version))).version == version
 
 
+#: Bits that llama.cpp says a weight takes (`ggml-quants.h`, `llama-quantize --help`), by type and its number in a file.
+_BITS = {
+    "F32": (0, 32), "F16": (1, 16), "BF16": (30, 16),
+    "Q4_0": (2, 4.5), "Q4_1": (3, 5.0), "Q5_0": (6, 5.5), "Q5_1": (7, 6.0), "Q8_0": (8, 8.5), "Q8_1": (9, 9.0),
+    "Q2_K": (10, 2.625), "Q3_K": (11, 3.4375), "Q4_K": (12, 4.5), "Q5_K": (13, 5.5), "Q6_K": (14, 6.5625),
+    "Q8_K": (15, 9.125), "IQ1_S": (19, 1.5625), "IQ1_M": (29, 1.75), "IQ2_XXS": (16, 2.0625), "IQ2_XS": (17, 2.3125),
+    "IQ2_S": (22, 2.5625), "IQ3_XXS": (18, 3.0625), "IQ3_S": (21, 3.4375), "IQ4_NL": (20, 4.5), "IQ4_XS": (23, 4.25),
+    "TQ1_0": (34, 1.6875), "TQ2_0": (35, 2.0625), "MXFP4": (39, 4.25), "NVFP4": (40, 4.5),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", _BITS)
+def test_weights_of_every_type_are_counted_as_packed(kind: str) -> None:
+    number, bits = _BITS[kind]
+    packed = int(2048 * bits / 8)
+    plain, typed = (struct.pack("<IQIQ", 1, *said, 0) for said in ((packed // 4, 0), (2048, number)))
+    whole = gguf(data=packed).replace(plain, typed)
+    assert read_header(io.BytesIO(whole)).size == len(whole)
+    with pytest.raises(InvalidInput, match="cut short"):
+        read_header(io.BytesIO(whole[:-1]))
+
+
 @pytest.mark.parametrize("cut", [0, 3, 4, 10, 23, 60, 200, 4000])
 def test_a_file_that_is_cut_short_is_bad_input(cut: int) -> None:
     whole = gguf()

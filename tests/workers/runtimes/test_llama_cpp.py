@@ -11,6 +11,7 @@ from shared.runtimes import InstalledModel, RunSpec
 from shared.vocabulary import Capability
 from tests.models import smollm2
 from workers.launch.metal import HAS_METAL
+from workers.runtimes.boot.llama_cpp import parameters, server_arguments
 from workers.runtimes.llama_cpp import LlamaCpp
 
 _STEP = 512 if HAS_METAL else 128
@@ -32,3 +33,16 @@ def test_a_step_is_no_longer_than_what_is_computed_at_once_unless_asked(params: 
 def test_a_model_that_only_embeds_reads_its_whole_context_in_one_step() -> None:
     said = options(smollm2().model_copy(update={"capabilities": (Capability.EMBED,)}), {}, context=2048)
     assert (said["batch_size"], said["ubatch_size"]) == (2048, 2048)
+
+
+def test_nothing_is_held_beside_what_was_estimated() -> None:
+    """Its prompt cache on the host takes 8 GiB by default, and it would shrink a context to what is free."""
+    said = server_arguments({**options(smollm2(), {}), "port": 4096})
+    assert (said[said.index("--cache-ram") + 1], said[said.index("--fit") + 1]) == ("0", "off")
+
+
+def test_nor_is_anything_inside_this_process() -> None:
+    library = pytest.importorskip("xllamacpp")
+    params = parameters(library, {**options(smollm2(), {}, context=512), "port": 4096})
+    assert (params.cache_ram_mib, params.fit_params, params.kv_unified) == (0, False, False)
+    assert (params.n_parallel, params.n_ctx) == (1, 512)

@@ -43,12 +43,13 @@ def serve(options: dict[str, Any]) -> None:
     """Serve until a signal ends the process. Raises RuntimeError when the model cannot be loaded; why is printed."""
     import xllamacpp
 
-    server = xllamacpp.Server(_parameters(xllamacpp, options))
+    server = xllamacpp.Server(parameters(xllamacpp, options))
     while server is not None:
         signal.pause()
 
 
-def _parameters(library: Any, options: dict[str, Any]) -> Any:
+def parameters(library: Any, options: dict[str, Any]) -> Any:
+    """The options as `CommonParams` of `library`, which is xllamacpp."""
     params = library.CommonParams()
     params.model.path = options["model"]
     params.model_alias = {options["name"]}
