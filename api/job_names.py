@@ -70,7 +70,7 @@ def _load(params: dict[str, Any], known: Collection[str], found: Found) -> None:
 
 
 def _instruct(params: dict[str, Any], found: Found) -> None:
-    """What the alias begins chats with; the lines of a file are left as they are."""
+    """What the alias begins chats with; those of a file are begun when they are read."""
     said = {name: found.defaults[name] for name in OPENING if found.defaults.get(name)}
     if not said:
         return
@@ -80,6 +80,8 @@ def _instruct(params: dict[str, Any], found: Found) -> None:
         params["requests"] = [filled({"messages": [{"role": "user", "content": prompt}]}, said)]
     elif isinstance(requests, list):
         params["requests"] = [_instructed(each, said) for each in requests]
+    else:
+        params.setdefault("opening", said)
 
 
 def _instructed(request: Any, said: dict[str, Any]) -> Any:

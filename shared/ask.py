@@ -10,6 +10,7 @@ from typing import IO, Any, Protocol
 from shared.completions import Completion, complete
 from shared.errors import EngineFailed, InvalidInput, NotFound
 from shared.loopback import Check
+from shared.opening import Opening
 from shared.requests import EngineRequest, read_line
 from shared.runtimes import Endpoint
 
@@ -52,11 +53,11 @@ class Said(Protocol):
     def seconds(self) -> float: ...
 
 
-def read_items(lines: IO[bytes], defaults: Mapping[str, Any]) -> Iterator[BatchItem]:
+def read_items(lines: IO[bytes], defaults: Mapping[str, Any], opening: Opening | None = None) -> Iterator[BatchItem]:
     """The requests of a JSONL file, numbered by the lines that are not blank."""
     for index, line in enumerate(line for line in lines if line.strip()):
         try:
-            request = read_line(line, defaults)
+            request = read_line(line, defaults, opening)
         except ValueError as error:
             yield BatchItem(index, str(error))
         else:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from shared.opening import Opening
 from shared.vocabulary import Capability
 
 CHAT = "/v1/chat/completions"
@@ -32,10 +33,10 @@ class EngineRequest:
         return Capability.EMBED if self.path == EMBEDDING else Capability.GENERATE
 
 
-def read_request(written: Any, defaults: Mapping[str, Any] = _NONE) -> EngineRequest:
+def read_request(written: Any, defaults: Mapping[str, Any] = _NONE, opening: Opening | None = None) -> EngineRequest:
     """Read `{"messages" | "prompt" | "input": …}` or an OpenAI batch line `{custom_id, method, url, body}`.
 
-    Fields that the body does not set are taken from `defaults`.
+    Fields that the body does not set are taken from `defaults`; chats begin with `opening`.
 
     Raises ValueError with a sentence that says what is wrong and what is expected.
     """
@@ -50,16 +51,19 @@ def read_request(written: Any, defaults: Mapping[str, Any] = _NONE) -> EngineReq
     if str(written.get("method", "POST")).upper() != "POST":
         raise ValueError("method must be POST")
     plain = {name: value for name, value in body.items() if name not in ("custom_id", "url", "method")}
-    return EngineRequest(_path(written.get("url"), plain), {**defaults, **plain}, custom_id)
+    path, asked = _path(written.get("url"), plain), {**defaults, **plain}
+    if opening is not None and path == CHAT:
+        asked["messages"] = opening.before(asked["messages"])
+    return EngineRequest(path, asked, custom_id)
 
 
-def read_line(line: bytes, defaults: Mapping[str, Any] = _NONE) -> EngineRequest:
+def read_line(line: bytes, defaults: Mapping[str, Any] = _NONE, opening: Opening | None = None) -> EngineRequest:
     """Read one line of a JSONL file. Raises ValueError as `read_request` does."""
     try:
         written = json.loads(line)
     except (ValueError, RecursionError) as error:
         raise ValueError(f"the line is not JSON: {error}") from error
-    return read_request(written, defaults)
+    return read_request(written, defaults, opening)
 
 
 def _path(url: Any, body: Mapping[str, Any]) -> str:

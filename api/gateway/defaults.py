@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from shared.opening import Opening
 from shared.runtimes import RunSpec
 
 #: What of an alias fills no field of a request to an engine.
@@ -34,14 +35,8 @@ def loaded(spec: RunSpec, defaults: Mapping[str, Any]) -> RunSpec:
 
 def _opened(body: dict[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:
     """A chat goes on from the alias's talk; one without a system message begins with the alias's."""
-    said, system = body.get(MESSAGES), defaults.get(SYSTEM)
+    said = body.get(MESSAGES)
     if not isinstance(said, list):
         return {}
-    messages = [*defaults.get(MESSAGES, ()), *said]
-    if system and not any(_instructs(message) for message in messages):
-        messages.insert(0, {"role": "system", "content": system})
-    return {MESSAGES: messages}
-
-
-def _instructs(message: object) -> bool:
-    return isinstance(message, dict) and message.get("role") in ("system", "developer")
+    opening = Opening(system=defaults.get(SYSTEM), messages=defaults.get(MESSAGES) or [])
+    return {MESSAGES: opening.before(said)}

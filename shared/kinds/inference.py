@@ -16,6 +16,7 @@ from shared.batch import Batch, Tally
 from shared.completions import Completion, complete, stream
 from shared.errors import ExecutionError, InvalidInput, InvalidParameters
 from shared.kinds.contract import Catalog, Context, Demand, Kind, Result
+from shared.opening import Opening
 from shared.requests import EMBEDDING, EngineRequest, read_request
 from shared.runtimes import Endpoint, RunSpec
 from shared.units import KIB
@@ -49,6 +50,7 @@ class Inference(Kind):
         None, description="What the lines of the file ask for; default: what the model can."
     )
     defaults: dict[str, Any] = Field({}, description="Fields for every request that does not set them itself.")
+    opening: Opening | None = Field(None, description="What chats begin with.")
     runtime: str | None = Field(None, description="Only this runtime; default: any that can.")
     host: str | None = Field(None, description="Only this host; default: any that fits.")
     spec: RunSpec = Field(RunSpec(), description="How to load the model, if it must be loaded.")
@@ -96,16 +98,17 @@ class Inference(Kind):
         with context.files.open(self.file) as lines:
             total = sum(1 for line in lines if line.strip())
             lines.seek(0)
-            return self._many(context, endpoint, read_items(lines, self.defaults), total)
+            return self._many(context, endpoint, read_items(lines, self.defaults, self.opening), total)
 
     def _inline(self) -> list[EngineRequest]:
         """The requests that are in the parameters, defaults filled in; none for a file."""
         if self.prompt is not None:
-            return [read_request({"messages": [{"role": "user", "content": self.prompt}]}, self.defaults)]
+            chat = {"messages": [{"role": "user", "content": self.prompt}]}
+            return [read_request(chat, self.defaults, self.opening)]
         read: list[EngineRequest] = []
         for index, written in enumerate(self.requests or ()):
             try:
-                read.append(read_request(written, self.defaults))
+                read.append(read_request(written, self.defaults, self.opening))
             except ValueError as error:
                 raise ValueError(f"requests[{index}]: {error}") from error
         return read

@@ -50,6 +50,19 @@ def test_a_job_by_alias_goes_on_from_its_talk(door: Served, fleet: Fleet) -> Non
     assert not params.get("defaults")
 
 
+def test_chats_of_a_file_by_alias_begin_as_its_chats_do(door: Served, fleet: Fleet) -> None:
+    talk = [{"role": "user", "content": "I am Ann."}, {"role": "assistant", "content": "Hello, Ann."}]
+    told = {"model": "echo", "system": "Be brief.", "messages": talk, "parameters": {"seed": 1}}
+    assert door.client.put("/v1/models/aliases/ann", json=told).status_code == 200
+    file = door.client.post("/v1/files", files={"file": ("in.jsonl", b'{"messages": []}')}).json()["id"]
+    wanted = {"kind": "inference", "params": {"model": "ann", "file": file}}
+    params = door.post("/v1/jobs", wanted).json()["params"]
+    assert params["opening"] == {"system": "Be brief.", "messages": talk}
+    assert params["defaults"] == {"seed": 1}
+    own = {**wanted, "params": {**wanted["params"], "opening": {"system": "Be long."}}}
+    assert door.post("/v1/jobs", own).json()["params"]["opening"] == {"system": "Be long."}
+
+
 @pytest.mark.parametrize("name", ["echo:latest", "ECHO:latest"])
 def test_a_job_may_use_any_name_that_a_chat_may(door: Served, fleet: Fleet, name: str) -> None:
     assert submitted(door, model=name)["model"] == "echo"

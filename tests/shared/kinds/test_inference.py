@@ -16,6 +16,7 @@ from pydantic import ValidationError
 
 from shared.errors import Cancelled, EngineFailed, InvalidInput, NotFound, RunDied
 from shared.kinds.inference import Inference
+from shared.opening import Opening
 from shared.vocabulary import Capability
 from tests.kinds import LocalCatalog, LocalContext, LocalItems
 from tests.runs import running
@@ -103,6 +104,22 @@ def test_embeddings_are_asked_for_in_one_job(tmp_path: Path, echo: RunProcess) -
     assert kind.demand(LocalCatalog()).capability is Capability.EMBED
     lines = lines_of(context, kind.run(context).data["output_file"])
     assert [len(line["response"]["data"]) for line in lines] == [1, 2]
+
+
+def test_chats_of_a_file_begin_as_the_job_says_unless_they_instruct_themselves(
+    tmp_path: Path, echo: RunProcess
+) -> None:
+    said = [{"role": "user", "content": "one two"}]
+    own = [{"role": "developer", "content": "be very very long"}, *said]
+    bodies: list[dict[str, Any]] = [{"messages": said}, {"messages": own}, {"prompt": "one two"}]
+    (tmp_path / "in.jsonl").write_text("".join(json.dumps(body) + "\n" for body in bodies))
+    opening = Opening(system="be brief", messages=[{"role": "assistant", "content": "hello there you"}])
+    asked = []
+    for begun in (None, opening):
+        context = LocalContext(tmp_path, echo.endpoint)
+        data = Inference(model="echo", file="in.jsonl", opening=begun).run(context).data
+        asked.append([line["usage"]["prompt_tokens"] for line in lines_of(context, data["output_file"])])
+    assert asked == [[2, 6, 2], [2 + 2 + 3, 6 + 3, 2]]
 
 
 def test_a_file_is_read_line_by_line_and_its_bad_lines_fail_alone(tmp_path: Path, echo: RunProcess) -> None:
