@@ -16,12 +16,15 @@ from typing import Any
 
 import psutil
 
+from tests.load import llama_leaving
 from tests.load.figure import Figure, percentile
 from tests.load.leaving import answered, leave_all, leave_streaming
 from tests.stack import Stack, running
 from tests.waiting import eventually
 
 _HOSTS = ("alpha", "beta")
+_WAYS = dict(zip(_HOSTS, ("front door", "front door and agent"), strict=True))
+_RUNTIMES = '["echo","llama-cpp","store"]'
 _MODELS = [f"echo@{host}" for host in _HOSTS]
 _ONE_BY_ONE = 40
 #: Of each thousand, how many wait for a run that has no place yet.
@@ -36,9 +39,9 @@ def figures() -> Iterator[Figure]:
     own = {"api": {"CIDERMILL_HOST_NAME": "alpha"}}
     with (
         tempfile.TemporaryDirectory() as folder,
-        running(Path(folder), hosts=_HOSTS, own_environment=own) as stack,
+        running(Path(folder), hosts=_HOSTS, runtimes=_RUNTIMES, own_environment=own) as stack,
     ):
-        for host, way in zip(_HOSTS, ("front door", "front door and agent"), strict=True):
+        for host, way in _WAYS.items():
             run = _ready(stack, host, 1)
             waits = asyncio.run(_freed(stack, run["endpoint"], f"echo@{host}"))
             note = f"p50 {percentile(waits, 50):.0f} ms, of {_ONE_BY_ONE}"
@@ -47,6 +50,7 @@ def figures() -> Iterator[Figure]:
             )
             _end(stack, run["id"])
         yield from _left_behind(stack)
+        yield from llama_leaving.figures(stack, _WAYS)
 
 
 async def _freed(stack: Stack, engine: dict[str, Any], model: str) -> list[float]:

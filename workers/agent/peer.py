@@ -90,6 +90,8 @@ class PeerServer(ThreadingHTTPServer):
     def close(self) -> None:
         self.shutdown()
         self.server_close()
+        if self.engines is not None:
+            self.engines.close()
         self._thread.join()
 
     def handle_error(self, request: Any, client_address: Any) -> None:

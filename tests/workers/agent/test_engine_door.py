@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import socket
+import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import httpx2
+import psutil
 import pytest
 
 from shared import engine_pass
@@ -113,6 +116,72 @@ def test_when_the_front_door_leaves_the_engine_is_free_at_once(mini: Mini) -> No
     began = time.monotonic()
     eventually(lambda: mini.ask().status_code == 200)
     assert time.monotonic() - began < soon(0.25)
+
+
+def test_connections_of_both_sides_serve_the_next_request(mini: Mini) -> None:
+    headers = {"Authorization": f"Bearer {mini.leave()}"}
+    with httpx2.Client(trust_env=False, timeout=10) as client:
+        for stream in (False, True, False):
+            answer = client.post(mini.url(), json=slow(3, stream=stream), headers=headers)
+            assert answer.status_code == 200
+            assert "Connection" not in answer.headers
+        assert len(_connections(mini.server.port)) == len(_connections(mini.engine.plan.port)) == 1
+
+
+def test_a_kept_connection_to_an_engine_that_was_loaded_again_is_not_used(mini: Mini) -> None:
+    assert mini.ask().status_code == 200
+    mini.engine.stop()
+    mini.engine = RunProcess.start(RUNTIME.plan(RunSpec(slots=1), _MODEL, mini.engine.plan.port))
+    mini.engine.wait_ready(RUNTIME.diagnose)
+    assert mini.ask().status_code == 200
+
+
+def test_an_engine_that_closes_a_kept_connection_as_it_is_used_is_asked_again() -> None:
+    said = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
+    with closing_engine(said) as (port, connections):
+        door = EngineDoor(KEY, lambda run_id, generation: f"http://127.0.0.1:{port}")
+        server = PeerServer("127.0.0.1", 0, "mini", b"", None, door)
+        url = f"http://127.0.0.1:{server.port}/v1/runs/run_1/2{_CHAT}"
+        token = engine_pass.sign(KEY, "run_1", 2, time.time())
+        for _ in range(2):
+            answer = httpx2.post(url, json={}, headers={"Authorization": f"Bearer {token}"}, trust_env=False)
+            assert (answer.status_code, answer.content) == (200, b"{}")
+        server.close()
+    assert len(connections) == 2
+
+
+@contextmanager
+def closing_engine(said: bytes) -> Iterator[tuple[int, list[socket.socket]]]:
+    """Answers the first request of each connection, and ends the connection when a second begins."""
+    connections: list[socket.socket] = []
+
+    def serve() -> None:
+        while True:
+            try:
+                connection, _ = listener.accept()
+            except OSError:
+                return
+            connections.append(connection)
+            threading.Thread(target=answer, args=[connection], daemon=True).start()
+
+    def answer(connection: socket.socket) -> None:
+        connection.recv(65536)
+        connection.sendall(said)
+        connection.recv(1)
+        connection.close()
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        threading.Thread(target=serve, daemon=True).start()
+        yield listener.getsockname()[1], connections
+        listener.shutdown(socket.SHUT_RDWR)
+    for connection in connections:
+        connection.close()
+
+
+def _connections(port: int) -> list[object]:
+    """Open connections of this process to a port of this machine."""
+    mine = psutil.Process().net_connections("tcp")
+    return [one for one in mine if one.raddr and one.raddr.port == port and one.status == psutil.CONN_ESTABLISHED]
 
 
 def test_an_engine_that_dies_in_mid_stream_breaks_the_stream(mini: Mini) -> None:
