@@ -53,7 +53,7 @@ class MlxParams(EngineParams):
 
     #: Tokens of a prompt that are worked through at once; less needs less memory.
     prefill_step: int = Field(default=2048, ge=32)
-    #: Bytes of freed buffers that MLX keeps; its own default is most of the memory.
+    #: Bytes of freed buffers that MLX keeps; its own default is most of the memory. Without a GPU 32 MiB at most.
     cache_limit: Annotated[Bytes, BeforeValidator(parse_bytes)] = Field(default=Bytes(256 * MIB), ge=0)
     #: Bits of a cached element, packed in groups; requests then run one after another, and sliding windows cannot be.
     kv_bits: Literal[4, 8] | None = None
