@@ -69,6 +69,14 @@ told = asked("POST", "/api/chat", {"model": MODEL, "messages": messages, "format
 assert told[-1]["done"]
 assert {line["message"]["role"] for line in told} == {"assistant"}
 
+# /save in a talk: a model that goes on from there.
+asked("POST", "/api/create", {"model": "talk-cli", "from": MODEL, "parameters": {"seed": 1}, "messages": messages})
+assert asked("POST", "/api/show", {"model": "talk-cli"})[0]["messages"] == messages
+more = {"model": "talk-cli", "messages": messages, "options": {"num_predict": 1}}
+went_on = asked("POST", "/api/chat", more)
+assert went_on[-1]["prompt_eval_count"] > told[-1]["prompt_eval_count"]
+asked("DELETE", "/api/delete", {"model": "talk-cli", "name": "talk-cli"})
+
 # ollama ps: a model may have several runs.
 listed = [each for each in asked("GET", "/api/ps")[0]["models"] if each["name"].startswith(MODEL)]
 assert listed
