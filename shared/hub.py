@@ -108,7 +108,8 @@ class Hub:
         return gated(repo, self.endpoint)
 
     def _missing(self, repo: str) -> NotFound:
-        fix = "correct the name" + ("" if self._token else ", or set HF_TOKEN on the host to see private ones")
+        another = "to one that may see it" if self._token else "to see private ones"
+        fix = f"correct the name, or set HF_TOKEN on the host {another}"
         return NotFound(
             f"There is no repository {repo} at {self.endpoint}", "It does not exist, or it is private.", fix
         )

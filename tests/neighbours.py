@@ -15,7 +15,7 @@ from shared.errors import Unavailable
 from shared.kinds.contract import FleetStore
 from shared.store import grant
 from shared.store.grant import Grant
-from shared.store.wire import KnownModel, Peer, Shelf, ShelfFile, ShelfModel, Sourced, SourcedFile, Sources
+from shared.store.wire import HereFile, KnownModel, Peer, Shelf, ShelfFile, ShelfModel, Sourced, SourcedFile, Sources
 from tests.alone import AloneInTheFleet
 from tests.store_context import StoreContext
 from workers.agent.peer import Blobs, PeerServer
@@ -83,6 +83,8 @@ class Neighbours(AloneInTheFleet):
     files: dict[str, bytes]
     #: What the catalog knows of models from there.
     models: list[KnownModel] = field(default_factory=list)
+    #: What the asking host has itself.
+    here: list[HereFile] = field(default_factory=list)
     #: Questions so far about files.
     asked: int = 0
 
@@ -91,11 +93,11 @@ class Neighbours(AloneInTheFleet):
             return Sourced(models=self.models)
         self.asked += 1
         found = []
-        for file in ask.files:
+        for file in ask.files if self.offers else ():
             sha256 = hashlib.sha256(self.files[file.name]).hexdigest()
             peers = [Peer(host=f"mini-{i}", url=one.url, grant=one.grant(sha256)) for i, one in enumerate(self.offers)]
             found.append(SourcedFile(name=file.name, sha256=sha256, peers=peers))
-        return Sourced(files=found)
+        return Sourced(files=found, here=self.here)
 
 
 @dataclass

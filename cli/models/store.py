@@ -99,7 +99,8 @@ def _verdict(job: Json) -> str:
     if not result:
         return f"{host}: {job['state']}"
     if result["damaged"]:
-        return f"{host}: damaged: {', '.join(result['damaged'])}; mend it: cidermill models pull … --host {host}"
+        mend = f"cidermill models pull {job['params']['model']} --host {host}"
+        return f"{host}: damaged: {', '.join(result['damaged'])}; mend it: {mend}"
     files = result["files"]
     return f"{host}: {files} file{'s are' if files != 1 else ' is'} right"
 

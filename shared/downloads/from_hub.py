@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 import httpx2
 
-from shared.downloads import digest, from_fleet
+from shared.downloads import digest, from_fleet, second_name
 from shared.downloads.from_peer import Peers
 from shared.downloads.from_xet import locate, receive_xet
 from shared.downloads.hub_cache import HubCache
@@ -101,7 +101,11 @@ class _Fetcher:
         self._meter.found(sum(file.size for file in files if file not in missing))
         commit = ModelRef(provider=Provider.HF, repo=self._snapshot.repo, revision=self._snapshot.commit)
         peers = self._peers = Peers(self._watch, commit, list(missing), self._lookout.grown)
-        growing = {self._cache.partial(blob): file.size for file, blob in missing.items() if not blob.is_file()}
+        growing = {
+            self._cache.partial(blob): file.size
+            for file, blob in missing.items()
+            if not blob.is_file() and peers.here(file) is None
+        }
         room, disk = self._store.room, self._store.cache_disk
         with room.claimed(disk, growing) as claim, httpx2.Client(timeout=TIMEOUT) as client:
             self._watch.context.phase(peers.phase(list(missing)))
@@ -116,16 +120,27 @@ class _Fetcher:
         partial, interrupt = self._cache.partial(blob), self._watch.interrupt
         counted = Counted(self._meter, lambda: self._watch.note(f"{file.name} comes with another download already"))
         with opened(partial, blob, bind(_digest, file), interrupt, counted.share) as growing:
-            if growing is None:
+            if growing is None or self._named(file, blob, partial):
                 counted.settle(file.size)
             else:
                 if growing.position > file.size:
                     growing.clear()
                 counted.settle(growing.position)
+                if self._peers.here(file) is not None:
+                    claim.want({partial: file.size})
                 self._fill(file, client, growing)
                 claim.came(partial)
                 growing.complete(blob, file.sha256 or file.blob_id)
         self._cache.link(file, blob)
+
+    def _named(self, file: HubFile, blob: Path, partial: Path) -> bool:
+        """Whether the content was on this host, and now has this name too: nothing of it comes twice."""
+        here = self._peers.here(file)
+        if here is None or not second_name.give(here, blob, file.sha256 or "", self._watch.interrupt):
+            return False
+        partial.unlink(missing_ok=True)
+        self._watch.note(f"{file.name} is on this host already, as {here}: it is the same file under a second name")
+        return True
 
     def _fill(self, file: HubFile, client: httpx2.Client, growing: Partial) -> None:
         """From other hosts as far as they have it, then from the hub; what is damaged by one of them comes anew."""

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial as bind
+from pathlib import Path
 
 import httpx2
 
@@ -63,6 +64,10 @@ class Peers:
         hosts = {offers[file.name].peers[0].host for file in files if file.name in offers}
         everything = bool(files) and all(file.name in offers for file in files)
         return f"{DOWNLOADING} from {', '.join(sorted(hosts))}"[:64] if everything else DOWNLOADING
+
+    def here(self, file: HubFile) -> Path | None:
+        """Where this host itself is thought to have that very content."""
+        return self._offers.here.get(file.sha256 or "")
 
     def fill(self, file: HubFile, growing: Partial, meter: Meter, interrupt: Interrupt) -> bool:
         """Fetch what peers give of the file; whether any byte came from them.

@@ -5,12 +5,13 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from shared.downloads.watch import Watch
 from shared.hub import HubFile
 from shared.references import ModelRef
 from shared.store.grant import LIFETIME
-from shared.store.wire import Peer, SourcedFile, Sources, WantedFile
+from shared.store.wire import Peer, Sourced, SourcedFile, Sources, WantedFile
 
 #: Seconds after which the front door is asked again: a large model comes for longer than a grant lasts, and hosts that
 #: have it come and go.
@@ -29,7 +30,10 @@ class Offers:
         self._lock = threading.Lock()
         #: Counts the answers, so that of several who were refused one asks again.
         self._edition = 0
-        self._take(self._answer() if wanted else {})
+        first = self._asked() if wanted else Sourced()
+        #: Where contents lie on this host itself, by SHA-256.
+        self.here = {file.sha256: Path(file.path) for file in first.here}
+        self._take(_by_name(first))
 
     def at_first(self) -> dict[str, SourcedFile]:
         """By name, as the front door answered last; asks nobody."""
@@ -52,13 +56,17 @@ class Offers:
 
     def _renew(self) -> None:
         """By the thread that may; nothing changes when the front door names nobody, as when it is away."""
-        answer = self._watch.ask(self._answer)
-        self._take(answer or self._known)
+        answer = self._watch.ask(self._asked)
+        self._take(_by_name(answer) or self._known)
 
     def _take(self, answer: dict[str, SourcedFile]) -> None:
         self._known = answer
         self._edition += 1
         self._stale_at = self._clock() + FRESH
 
-    def _answer(self) -> dict[str, SourcedFile]:
-        return {file.name: file for file in self._watch.context.fleet.sources(self._ask).files}
+    def _asked(self) -> Sourced:
+        return self._watch.context.fleet.sources(self._ask)
+
+
+def _by_name(answer: Sourced) -> dict[str, SourcedFile]:
+    return {file.name: file for file in answer.files}

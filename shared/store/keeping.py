@@ -51,7 +51,8 @@ class Keeping:
         return freed
 
     def _forget(self, path: Path, content: Path, *, spared: bool) -> int:
-        size = content.stat().st_size if content.is_file() else 0
+        # What another program has under another name stays its own.
+        size = facts.st_size if content.is_file() and (facts := content.stat()).st_nlink == 1 else 0
         repository = self._repository(path)
         if not path.is_symlink():
             if spared:

@@ -14,21 +14,37 @@ from shared.settings import LOOPBACK
 from shared.store import grant
 from shared.store.grant import Grant
 from shared.store.known import known
-from shared.store.wire import Peer, Sourced, SourcedFile, Sources, WantedFile
+from shared.store.manifest import places
+from shared.store.wire import HereFile, Peer, Sourced, SourcedFile, Sources, WantedFile
 from shared.tables import Attempt, Host, Install, Model, is_live_attempt
 
 
 def sources(session: Session, host: str, ask: Sources) -> Sourced:
     """For each wanted file that somebody has: its checksum and the hosts to fetch it from, the least loaded first.
 
-    Asked without files, what the catalog knows of models from there.
+    Of those that the asking host itself has under another name: where. Asked without files, what the catalog knows of
+    models from there.
     """
     if not ask.files:
         return Sourced(models=known(session, ask))
+    return Sourced(files=_elsewhere(session, host, ask), here=_here(session, host, ask))
+
+
+def _here(session: Session, host: str, ask: Sources) -> list[HereFile]:
+    """What of it lies on the asking host itself, whoever keeps it."""
+    wanted = {file.sha256 for file in ask.files} - {None}
+    found: dict[str, str] = {}
+    for path, files in session.execute(select(Install.path, Install.files).where(Install.host == host)):
+        there = places(path, [str(file["name"]) for file in files])
+        found |= {
+            str(file["sha256"]): str(there[str(file["name"])]) for file in _checked(files) if file["sha256"] in wanted
+        }
+    return [HereFile(sha256=sha256, path=path) for sha256, path in found.items()]
+
+
+def _elsewhere(session: Session, host: str, ask: Sources) -> list[SourcedFile]:
     peers = _peers(session, host)
-    if not peers:
-        return Sourced()
-    held = _held(session, [peer.name for peer in peers], ask)
+    held = _held(session, [peer.name for peer in peers], ask) if peers else []
     moment = clock_time(session)
     found = []
     for file in ask.files:
@@ -41,7 +57,7 @@ def sources(session: Session, host: str, ask: Sources) -> Sourced:
                 if (copy := next((one for one in there if one.host == peer.name and one.sha256 == sha256), None))
             ]
             found.append(SourcedFile(name=file.name, sha256=sha256, peers=offers))
-    return Sourced(files=found)
+    return found
 
 
 class _Copy:

@@ -90,10 +90,18 @@ class KnownModel(_Message):
     loaded: str | None = None
 
 
+class HereFile(_Message):
+    """A wanted content that lies on the asking host itself, under another name."""
+
+    sha256: str
+    path: str
+
+
 class Sourced(_Message):
     """Files that hosts of the fleet have; those not named here come from where they are published."""
 
     files: list[SourcedFile] = []
+    here: list[HereFile] = []
     #: Asked without files: the models from there.
     models: list[KnownModel] = []
 

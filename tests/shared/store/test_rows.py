@@ -116,6 +116,17 @@ def test_only_living_hosts_within_reach_are_named(database: Database, change: di
     assert ask(database, WantedFile(name="tiny.gguf", size=7, sha256=ONE)).files == []
 
 
+def test_what_the_asking_host_has_itself_is_told_by_its_path(database: Database) -> None:
+    enter(database, THEIRS.model_copy(update={"files": [file("blob")]}), "studio")
+    enter(database)
+    wanted = [WantedFile(name="model.gguf", size=7, sha256=ONE), WantedFile(name="config.json", size=3)]
+    told = ask(database, *wanted).here
+    assert [(file.sha256, file.path) for file in told] == [(ONE, "/ollama/blob")]
+    with database.write() as session:
+        session.execute(update(Host).where(Host.name == "mini").values(peer_url=None))
+    assert ask(database, *wanted).here == told
+
+
 def test_nobody_is_sent_to_itself(database: Database) -> None:
     enter(database)
     assert ask(database, WantedFile(name="tiny.gguf", size=7, sha256=ONE), host="mini").files == []
