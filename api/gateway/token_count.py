@@ -21,6 +21,8 @@ from api.gateway.outlook import View, Wanted
 from api.gateway.routing import Candidate
 from api.gateway.seats import Seats
 from shared import engine_pass
+from shared.grants import check_model
+from shared.keys import Caller
 from shared.tables import Install
 from shared.vocabulary import Capability, Format
 
@@ -55,9 +57,13 @@ class TokenCounter:
     def close(self) -> None:
         self._engines.close()
 
-    async def count(self, model: str, body: Mapping[str, Any]) -> Count:
-        """Tokens of a chat, an engine's request. Raises NotFound, InvalidParameters."""
+    async def count(self, caller: Caller, model: str, body: Mapping[str, Any]) -> Count:
+        """Tokens of a chat, an engine's request.
+
+        Raises NotFound, InvalidParameters, and Forbidden for a model that the caller may not use.
+        """
         view = await self._seats.view(Wanted(model, Capability.GENERATE))
+        check_model(caller, view.found.model.name, model)
         for run in view.runs:
             if run.ready and run.id not in self._silent and (tokens := await self._ask(run, view, body)) is not None:
                 return Count(tokens, "engine")

@@ -28,7 +28,7 @@ async def count_tokens(request: Request, response: Response, caller: Submitter) 
     asked = await read_object(request)
     model = need(asked, "model", str, "it names whose tokens are counted; see GET /v1/models")
     counter: TokenCounter = request.app.state.token_counter
-    counted = await counter.count(model, _chat(asked))
+    counted = await counter.count(caller, model, _chat(asked))
     response.headers[_SOURCE] = counted.source
     return {"input_tokens": counted.tokens}
 

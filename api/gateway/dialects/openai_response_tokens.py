@@ -24,5 +24,5 @@ async def count(request: Request, caller: Submitter) -> dict[str, Any]:
     """The tokens of `input`, instructions and tools; starts no run."""
     asked = await read_object(request)
     counter: TokenCounter = request.app.state.token_counter
-    counted = await counter.count(asked_for(asked), engine_body(chat_of(asked)))
+    counted = await counter.count(caller, asked_for(asked), engine_body(chat_of(asked)))
     return {"object": "response.input_tokens", "input_tokens": counted.tokens}

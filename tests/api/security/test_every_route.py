@@ -17,7 +17,7 @@ from tests.api.served import Served
 _TABLE = {
     "nobody": """
         GET  / /api/version /docs /docs/oauth2-redirect /health /openapi.json /redoc /v1/health
-        HEAD / /api/version /docs /docs/oauth2-redirect /openapi.json /redoc
+        HEAD / /api/version /docs /docs/oauth2-redirect /health /openapi.json /redoc
     """,
     "worker": """
         POST /v1/hosts/join
@@ -38,9 +38,9 @@ _TABLE = {
              /v1/messages/batches /v1/messages/batches/{batch_id} /v1/messages/batches/{batch_id}/results
              /anthropic/v1/messages/batches /anthropic/v1/messages/batches/{batch_id}
              /anthropic/v1/messages/batches/{batch_id}/results
-             /anthropic/v1/models /anthropic/v1/models/{name:path}
+             /v1/models/ /anthropic/v1/models /anthropic/v1/models/ /anthropic/v1/models/{name:path}
              /api/ps /api/tags
-        HEAD /api/blobs/{digest} /api/tags
+        HEAD /api/blobs/{digest} /api/tags /v1/models
         POST /api/show /v1/responses/{response_id} /v1/responses/{response_id}/cancel
         DELETE /v1/responses/{response_id}
     """,
@@ -50,7 +50,7 @@ _TABLE = {
              /v1/runs /v1/runs/{run_id}/stop
              /v1/schedules /v1/schedules/{name}/pause /v1/schedules/{name}/resume /v1/schedules/{name}/run
              /v1/files /v1/batches /v1/batches/{batch_id}/cancel
-             /v1/chat/completions /v1/completions /v1/embeddings /v1/responses
+             /v1/chat/completions /v1/completions /v1/embeddings /v1/responses /v1/responses/input_tokens
              /v1/audio/transcriptions /v1/audio/translations
              /v1/messages /v1/messages/count_tokens /v1/messages/batches /v1/messages/batches/{batch_id}/cancel
              /anthropic/v1/messages /anthropic/v1/messages/count_tokens
