@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from shared.token_totals import TokenTotals
@@ -33,6 +34,8 @@ class Assembly:
         for choice in chunk.get("choices") or ():
             piece = choice.get("delta") or choice
             self._merge(choice, piece)
+            if (word := stop_word(chunk, choice)) is not None:
+                self._choices[choice.get("index", 0)]["stop_reason"] = word
             if choice.get("index", 0) == 0:
                 answer += piece.get("content") or piece.get("text") or ""
                 reasoning += piece.get("reasoning_content") or piece.get("reasoning") or ""
@@ -72,8 +75,7 @@ class Assembly:
     def _choice(self, index: int) -> dict[str, Any]:
         whole = self._choices[index]
         end = {"index": index, "finish_reason": whole["finish_reason"]}
-        if "logprobs" in whole:
-            end["logprobs"] = whole["logprobs"]
+        end |= {name: whole[name] for name in ("logprobs", "stop_reason") if name in whole}
         if not whole["chat"]:
             return end | {"text": whole.get("text", "")}
         texts = {name: whole[name] for name in _TEXTS if name in whole and name != "content"}
@@ -81,6 +83,12 @@ class Assembly:
         if calls := self._calls.get(index):
             message["tool_calls"] = [calls[place] for place in sorted(calls)]
         return end | {"message": message}
+
+
+def stop_word(chunk: Mapping[str, Any], choice: Mapping[str, Any]) -> str | None:
+    """Which of the stop sequences ended a choice: vLLM tells it always, llama.cpp when asked to be `verbose`."""
+    word = choice.get("stop_reason") or (chunk.get("__verbose") or {}).get("stopping_word")
+    return word if isinstance(word, str) and word else None
 
 
 def _longer(lists: dict[str, Any], more: dict[str, Any]) -> dict[str, Any]:

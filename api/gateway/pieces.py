@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from shared.assembly import stop_word
+
 
 @dataclass(frozen=True, slots=True)
 class Text:
@@ -33,9 +35,10 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class End:
-    """Why the model stopped: `stop`, `length`, `tool_calls` or `content_filter`."""
+    """Why the model stopped: `stop`, `length`, `tool_calls` or `content_filter`; and at which stop sequence."""
 
     reason: str
+    sequence: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +66,7 @@ class Answer:
     thought: str = ""
     calls: list[Call] = field(default_factory=list)
     reason: str = "stop"
+    sequence: str | None = None
     usage: Usage = field(default_factory=Usage)
 
     def add(self, piece: Piece) -> None:
@@ -71,8 +75,8 @@ class Answer:
                 self.text += text
             case Thought(text):
                 self.thought += text
-            case End(reason):
-                self.reason = reason
+            case End(reason, sequence):
+                self.reason, self.sequence = reason, sequence
             case Usage():
                 self.usage = piece
             case Call():
@@ -100,7 +104,8 @@ def pieces_of(said: Mapping[str, Any]) -> Iterator[Piece]:
     for choice in (said.get("choices") or ())[:1]:
         yield from _spoken(choice.get("delta") or choice.get("message") or {})
         if choice.get("finish_reason"):
-            yield End(reason_of(choice["finish_reason"]))
+            reason = reason_of(choice["finish_reason"])
+            yield End(reason, stop_word(said, choice) if reason == "stop" else None)
     if said.get("usage"):
         yield usage_of(said["usage"])
 

@@ -22,7 +22,8 @@ def whole(said: Mapping[str, Any], model: str) -> dict[str, Any]:
     if answer.text or not (answer.thought or answer.calls):
         content.append({"type": "text", "text": answer.text, "citations": None})
     content += [_tool_use(call) for call in answer.calls]
-    return message(model, content, stop_reason(answer.reason), answer.usage)
+    stopped = stop_reason(answer.reason, answer.sequence)
+    return message(model, content, stopped, answer.usage) | {"stop_sequence": answer.sequence}
 
 
 def message(model: str, content: list[dict[str, Any]], reason: str | None, used: Usage) -> dict[str, Any]:
@@ -62,8 +63,8 @@ def tool_use(call: Call) -> dict[str, Any]:
     return empty | {"caller": {"type": "direct"}}
 
 
-def stop_reason(word: str) -> str:
-    return _REASONS.get(word, "end_turn")
+def stop_reason(word: str, sequence: str | None) -> str:
+    return _REASONS.get(word, "end_turn" if sequence is None else "stop_sequence")
 
 
 def _tool_use(call: Call) -> dict[str, Any]:

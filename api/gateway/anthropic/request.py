@@ -29,7 +29,8 @@ def chat_of(asked: Mapping[str, Any]) -> dict[str, Any]:
     body: dict[str, Any] = {"messages": list(_messages(asked)), "max_tokens": limit}
     body |= {name: asked[name] for name in _SAME if want(asked, name, float) is not None}
     if stops := want(asked, "stop_sequences", list):
-        body["stop"] = stops
+        # llama.cpp tells at which of them it stopped only when it is to tell everything; others ignore the word.
+        body |= {"stop": stops, "verbose": True}
     return body | _tools(asked) | _thinking(asked) | _format(asked)
 
 

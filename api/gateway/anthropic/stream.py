@@ -30,7 +30,7 @@ class MessageWriter:
         #: Of the thought that is open.
         self._signature: Signature | None = None
         #: Until the engine says how long the prompt is, what was counted before it was asked.
-        self._reason, self._used = "stop", Usage(prompt=prompt_tokens)
+        self._end, self._used = End("stop"), Usage(prompt=prompt_tokens)
 
     def waiting(self) -> bytes:
         return _PING
@@ -40,7 +40,8 @@ class MessageWriter:
 
     def end(self) -> bytes:
         # The usage of the prompt is only now sure, so it is said again with that of the answer.
-        delta = {"stop_reason": stop_reason(self._reason), "stop_sequence": None, "stop_details": None}
+        stopped = stop_reason(self._end.reason, self._end.sequence)
+        delta = {"stop_reason": stopped, "stop_sequence": self._end.sequence, "stop_details": None}
         told = {"type": "message_delta", "delta": delta | {"container": None}, "usage": usage(self._used)}
         return self._begin() + self._close() + _event(told) + _event({"type": "message_stop"})
 
@@ -60,8 +61,8 @@ class MessageWriter:
                 return self._think(text)
             case Call():
                 return self._call(piece)
-            case End(word):
-                self._reason = word
+            case End():
+                self._end = piece
             case Usage():
                 self._used = piece
         return b""

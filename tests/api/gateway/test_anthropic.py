@@ -241,3 +241,22 @@ def test_a_thought_is_no_longer_than_its_budget() -> None:
     assert body["thinking_budget_tokens"] == 2000
     for other in ({"type": "disabled", "budget_tokens": 2000}, {"type": "adaptive"}):
         assert "thinking_budget_tokens" not in chat_of(asked(thinking=other))
+
+
+@pytest.mark.parametrize(
+    "told", [{"__verbose": {"stop_type": "word", "stopping_word": "END"}}, {"choice": {"stop_reason": "END"}}]
+)
+def test_the_sequence_that_ended_an_answer_is_named(told: dict[str, Any]) -> None:
+    """As llama.cpp tells it, and as vLLM does."""
+    choice = {"delta": {}, "finish_reason": "stop"} | told.pop("choice", {})
+    writer = MessageWriter("m")
+    read = events(
+        writer.feed([chunk({"content": "a"}), json.dumps({"choices": [choice]} | told).encode()]) + writer.end()
+    )
+    assert (read[-2]["delta"]["stop_reason"], read[-2]["delta"]["stop_sequence"]) == ("stop_sequence", "END")
+
+
+def test_an_answer_that_ended_by_itself_names_no_sequence() -> None:
+    verbose = {"__verbose": {"stop_type": "eos", "stopping_word": ""}}
+    said = whole({"choices": [{"message": {"content": "a"}, "finish_reason": "stop"}]} | verbose, "m")
+    assert (said["stop_reason"], said["stop_sequence"]) == ("end_turn", None)
