@@ -44,8 +44,9 @@ def _too_long(why: str, content: bytes) -> ContextExceeded:
     tokens, context = _number(content, "n_prompt_tokens"), _number(content, "n_ctx")
     if tokens is not None and context is not None:
         why = f"it has {tokens} tokens, and the run has a context of {context}"
-    # llama.cpp's own words: LiteLLM and others know them, and then shorten their history or ask another model.
-    return ContextExceeded("The request exceeds the available context size", why, fix, tokens=tokens, context=context)
+    # Clients know it by its words, and then shorten their history: LangChain by the first half, LiteLLM by the second.
+    what = "The prompt is too long and exceeds the available context size"
+    return ContextExceeded(what, why, fix, tokens=tokens, context=context)
 
 
 def _number(content: bytes, name: str) -> int | None:

@@ -63,7 +63,6 @@ models:
     apiBase: {door.url}/v1
     apiKey: none
     roles: [chat, edit]
-    capabilities: [tool_use]
 """
     )
     command = folder / "node_modules" / "@continuedev" / "cli" / "dist" / "cn.js"

@@ -101,8 +101,10 @@ def test_what_no_run_could_hold_is_told_with_the_numbers(door: Served, model: Fl
 
 def test_clients_find_the_words_by_which_they_shorten_a_talk(door: Served, model: Fleet, small: Endpoint) -> None:
     model.ready_run(served=small)
-    # LiteLLM looks for these.
-    assert "exceeds the available context size" in asked(door, _FAR_TOO_LONG).json()["error"]["message"]
+    message = asked(door, _FAR_TOO_LONG).json()["error"]["message"]
+    # LangChain looks for the first, LiteLLM for the second.
+    assert "prompt is too long" in message
+    assert "exceeds the available context size" in message
     told = {"model": "echo", "max_tokens": 4, "messages": [{"role": "user", "content": _FAR_TOO_LONG}]}
     message = door.post("/v1/messages", told, timeout=100.0).json()["error"]["message"]
     # Claude Code and LangChain look for these, and Claude Code for the numbers.
