@@ -7,17 +7,20 @@ import os
 import resource
 import signal
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from math import ceil
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import psutil
 import pytest
+from sqlalchemy import select
 
 from shared.runs.learned import HEADROOM
 from shared.runs.quarantine import CRASHES
-from shared.tables import Host
+from shared.tables import Host, Learned, Run
 from shared.units import GIB, MIB
 from tests.models import smollm2
 from tests.stack import Stack, running
@@ -80,6 +83,52 @@ def test_the_second_placement_follows_the_measured_peak(stack: Stack) -> None:
     now = run(stack, second["id"])
     assert now["drift"] == now["memory_used"] - now["memory_held"]
     stop(stack, second["id"])
+
+
+def busy(stack: Stack, run_id: str) -> int:
+    with stack.database.read() as session:
+        return session.get_one(Run, run_id).busy_most
+
+
+def chat(stack: Stack, enough: Event) -> None:
+    """A person who asks again and again."""
+    asked = {"role": "user", "content": "Tell me a long story of a cat and a dog."}
+    body = {"model": MODEL, "messages": [asked], "max_tokens": 256}
+    while not enough.is_set():
+        stack.http.post("/v1/chat/completions", json=body, timeout=120.0).raise_for_status()
+
+
+def taught(stack: Stack, context: int) -> int:
+    """Slots that were at work in the runs that taught the peak for so many tokens."""
+    with stack.database.read() as session:
+        return session.scalars(select(Learned.busy).where(Learned.context == context)).one()
+
+
+def test_slots_that_jobs_had_at_work_are_kept_with_the_peak(stack: Stack) -> None:
+    one = until(stack, start(stack, context=1024, slots=2), "ready")
+    talk(stack, words=400)
+    stop(stack, one["id"])
+    assert taught(stack, 1024) == 1
+    both = until(stack, start(stack, context=1024, slots=2), "ready")
+    requests = [{"prompt": f"Count to {number}."} for number in range(100, 116)]
+    job = stack.submit("inference", model=MODEL, requests=requests, defaults={"max_tokens": 64, "temperature": 0})
+    eventually(lambda: busy(stack, both["id"]) == 2, 60.0, rarest=0.2)
+    stack.wait(job)
+    stop(stack, both["id"])
+    assert taught(stack, 1024) == 2
+
+
+def test_slots_that_people_had_at_work_are_kept_with_the_peak(stack: Stack) -> None:
+    loaded = until(stack, start(stack, context=512, slots=2), "ready")
+    enough = Event()
+    with ThreadPoolExecutor(2) as people:
+        talks = [people.submit(chat, stack, enough) for _ in range(2)]
+        eventually(lambda: busy(stack, loaded["id"]) == 2 or any(talk.done() for talk in talks), 60.0, rarest=0.2)
+        enough.set()
+        for talk in talks:
+            talk.result()
+    stop(stack, loaded["id"])
+    assert taught(stack, 512) == 2
 
 
 def dead(stack: Stack, run_id: str) -> dict[str, Any]:
