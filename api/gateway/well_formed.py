@@ -20,6 +20,8 @@ _LIMITS = ("max_tokens", "max_completion_tokens")
 def well_formed(body: Mapping[str, Any]) -> dict[str, Any]:
     """The request with what engines take otherwise than it is meant put right. Raises InvalidParameters."""
     _check_format(body.get("response_format"))
+    if "audio" in (want(body, "modalities", list) or ()):
+        raise _wrong("modalities", "no engine here speaks", 'leave it out, or give ["text"]')
     made = {**body, "messages": [_message(one, place) for place, one in enumerate(body.get("messages") or [])]}
     for name, value in (("tools", list(_tools(body))), ("stop", _stops(body))):
         made.pop(name, None)

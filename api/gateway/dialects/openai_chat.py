@@ -17,6 +17,7 @@ from api.deps import Submitter
 from api.gateway.chats import chat as chat_exchange
 from api.gateway.exchange import CHAT, Exchange
 from api.gateway.model_names import asked_for
+from api.gateway.old_functions import as_tools, is_old, tell_old
 from api.gateway.openai_carrying import carried
 from api.gateway.pieces import reason_of
 from api.gateway.reading import need, read_object, want
@@ -40,7 +41,7 @@ def read(asked: dict[str, Any]) -> Exchange:
     """The request; what is not named here is the engine's to judge. Raises InvalidParameters."""
     model = asked_for(asked)
     need(asked, "messages", list, "a chat has at least one message")
-    body = dict(asked)
+    body, old = as_tools(asked), is_old(asked)
     usage = bool((want(body, "stream_options", dict) or {}).get("include_usage"))
     stream = bool(want(body, "stream", bool))
     for ours in ("model", "stream", "stream_options"):
@@ -48,8 +49,9 @@ def read(asked: dict[str, Any]) -> Exchange:
     if (effort := want(body, "reasoning_effort", str)) and "chat_template_kwargs" not in body:
         body |= told_to_think(effort)
     choices = want(body, "n", int) or 1
-    writer = (lambda: ChunkWriter(usage, choices)) if stream else None
-    return chat_exchange(Exchange(model, Capability.GENERATE, CHAT, body, _whole, writer))
+    kind = OldChunkWriter if old else ChunkWriter
+    writer = (lambda: kind(usage, choices)) if stream else None
+    return chat_exchange(Exchange(model, Capability.GENERATE, CHAT, body, _old_whole if old else _whole, writer))
 
 
 def _whole(said: dict[str, Any]) -> dict[str, Any]:
@@ -64,6 +66,13 @@ def _whole(said: dict[str, Any]) -> dict[str, Any]:
         choice["finish_reason"] = reason_of(choice.get("finish_reason") or _natural(message))
         message.update({"content": None, "refusal": None, "annotations": []} | message)
     return said
+
+
+def _old_whole(said: dict[str, Any]) -> dict[str, Any]:
+    whole = _whole(said)
+    for choice in whole.get("choices") or ():
+        tell_old(choice)
+    return whole
 
 
 def _natural(spoken: dict[str, Any]) -> str:
@@ -110,7 +119,7 @@ class ChunkWriter:
             self._reasons.clear()
             return frame(chunk)
         mended = self._mend(chunk)
-        return frame(mended) if mended is not None else b""
+        return self._told(mended) if mended is not None else b""
 
     def _ended(self) -> bytes:
         """The ends that the engine has not told: clients take an answer without one for broken off."""
@@ -119,7 +128,10 @@ class ChunkWriter:
             for index, reason in self._reasons.items()
         ]
         self._reasons.clear()
-        return frame(self._head | {"choices": choices}) if choices else b""
+        return self._told(self._head | {"choices": choices}) if choices else b""
+
+    def _told(self, chunk: dict[str, Any]) -> bytes:
+        return frame(chunk)
 
     def _plain(self, event: bytes) -> bool:
         """Most chunks are a piece of text and go through unread: reading each would cost more than all the rest.
@@ -162,6 +174,15 @@ class ChunkWriter:
         choice["finish_reason"] = None
         if self._reasons.get(index) != "tool_calls":
             self._reasons[index] = _natural(choice["delta"])
+
+
+class OldChunkWriter(ChunkWriter):
+    """The same for clients that know functions and no tools."""
+
+    def _told(self, chunk: dict[str, Any]) -> bytes:
+        for choice in chunk["choices"]:
+            tell_old(choice)
+        return super()._told(chunk)
 
 
 _MARKS = (b'"role"', b'"tool_calls"', b'"usage"', b'"error"', b'"system_fingerprint":null')

@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from api.gateway.ollama import errors
 from api.gateway.ollama.clock import Clock
-from api.gateway.ollama.probabilities import told
+from api.gateway.ollama.probabilities import likely
 from api.gateway.pieces import Answer, Call, Text, Thought, answer_of, pieces_of
 from shared.errors import Problem
 
@@ -37,7 +37,7 @@ class Lines:
         self._clock.measured(said.get("timings"))
         self._answer = answer_of(_chat_of(said))
         answer = self._answer
-        return self._line(answer.text, answer.thought, answer.calls) | told(said) | self._last()
+        return self._line(answer.text, answer.thought, answer.calls) | likely(said) | self._last()
 
     def waiting(self) -> bytes:
         """An empty piece: a blank line would break Ollama's own client."""
@@ -57,23 +57,23 @@ class Lines:
 
     def _chunk(self, chunk: dict[str, Any]) -> bytes:
         self._clock.measured(chunk.get("timings"))
-        lines, likely = b"", told(chunk)
+        lines, tokens = b"", likely(chunk)
         for piece in pieces_of(_chat_of(chunk)):
             self._clock.heard()
             self._answer.add(piece)
             if isinstance(piece, Text):
-                lines += _written(self._line(piece.text, "", []) | {"done": False} | likely)
+                lines += _written(self._line(piece.text, "", []) | {"done": False} | tokens)
             elif isinstance(piece, Thought):
-                lines += _written(self._line("", piece.text, []) | {"done": False} | likely)
+                lines += _written(self._line("", piece.text, []) | {"done": False} | tokens)
         # A text that is held back has its probabilities already.
-        return lines or (_written(self._line("", "", []) | {"done": False} | likely) if likely else b"")
+        return lines or (_written(self._line("", "", []) | {"done": False} | tokens) if tokens else b"")
 
     def _line(self, text: str, thought: str, calls: Sequence[Call]) -> dict[str, Any]:
         said: dict[str, Any] = {"thinking": thought} if thought else {}
         head = {"model": self._model, "created_at": moment()}
         if self._into == "response":
             return head | {"response": text} | said
-        told = [{"function": {"name": call.name or "", "arguments": _given(call)}} for call in calls]
+        told = [_called(call) for call in calls]
         return head | {
             "message": {"role": "assistant", "content": text} | said | ({"tool_calls": told} if told else {})
         }
@@ -100,6 +100,12 @@ def _chat_of(said: Mapping[str, Any]) -> Mapping[str, Any]:
     if not choices or "text" not in choices[0]:
         return said
     return {**said, "choices": [{**choices[0], "delta": {"content": choices[0]["text"]}}]}
+
+
+def _called(call: Call) -> dict[str, Any]:
+    """With the id that a result may name; without one, results are told apart by name or by order."""
+    function = {"index": call.index, "name": call.name or "", "arguments": _given(call)}
+    return ({"id": call.id} if call.id else {}) | {"function": function}
 
 
 def _given(call: Call) -> dict[str, Any]:

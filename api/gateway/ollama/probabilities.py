@@ -30,7 +30,7 @@ def raw_wish(asked: Mapping[str, Any]) -> dict[str, Any]:
     return {"logprobs": max(others, 1)} if want(asked, "logprobs", bool) else {}
 
 
-def told(said: Mapping[str, Any]) -> dict[str, Any]:
+def likely(said: Mapping[str, Any]) -> dict[str, Any]:
     """Of an engine's chunk or whole answer; nothing when it tells nothing."""
     for choice in (said.get("choices") or ())[:1]:
         tokens = (choice.get("logprobs") or {}).get("content")

@@ -137,7 +137,9 @@ def test_a_stream_is_lines_that_end_with_one_that_is_done() -> None:
     read = lines(writer.waiting() + writer.feed(events) + writer.end())
     assert [line["done"] for line in read] == [False] * 4 + [True]
     assert all(isinstance(line["message"]["content"], str) for line in read)
-    assert read[-2]["message"]["tool_calls"] == [{"function": {"name": "look", "arguments": {"at": 1}}}]
+    assert read[-2]["message"]["tool_calls"] == [
+        {"id": "t", "function": {"index": 0, "name": "look", "arguments": {"at": 1}}}
+    ]
     assert (read[-1]["prompt_eval_count"], read[-1]["eval_count"], read[-1]["done_reason"]) == (3, 2, "stop")
     assert not [line for line in read if None in line.values()]
 

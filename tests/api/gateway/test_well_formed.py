@@ -36,6 +36,7 @@ def asked(**fields: Any) -> dict[str, Any]:
         ({"response_format": "json"}, "response_format"),
         ({"response_format": {"type": "xml"}}, "response_format"),
         ({"response_format": {"type": "json_schema"}}, "response_format.json_schema"),
+        ({"modalities": ["text", "audio"]}, "modalities"),
         ({"stop": 5}, "stop"),
         ({"stop": ["a", 5]}, "stop"),
         ({"max_tokens": 0}, "max_tokens"),
