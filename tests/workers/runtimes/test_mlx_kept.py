@@ -96,6 +96,37 @@ def test_a_kept_state_does_not_keep_those_of_the_other_slots() -> None:
     assert mx.get_active_memory() - before < 2 * kept.nbytes
 
 
+@pytest.mark.parametrize("kind", ["BatchKVCache", "BatchRotatingKVCache", "ArraysCache", "CacheList"])
+def test_a_kept_prompt_of_any_layout_is_what_was_read(kept: Any, kind: str) -> None:
+    import mlx.core as mx
+    from mlx.utils import tree_flatten
+
+    cut = filled(kind).extract(1)
+    before = [(name, mx.array(value)) for name, value in tree_flatten(cut.state) if isinstance(value, mx.array)]
+    kept.insert_cache("model", [1, 2], [cut], cache_type="assistant")
+    (found,), rest = kept.fetch_nearest_cache("model", [1, 2])
+    after = dict(tree_flatten(found.state))
+    assert (type(found), rest, found.nbytes) == (type(cut), [], cut.nbytes)
+    assert before
+    assert all(mx.array_equal(after[name], value) for name, value in before)
+
+
+def filled(kind: str) -> Any:
+    """The cache of one layer of this kind, with two sequences of two tokens."""
+    import mlx.core as mx
+    from mlx_lm.models import cache
+
+    if kind == "CacheList":
+        return cache.CacheList(filled("BatchKVCache"), filled("ArraysCache"))
+    if kind == "ArraysCache":
+        states = cache.ArraysCache(1)
+        states[0] = mx.arange(16.0).reshape(2, 2, 4)
+        return states
+    batch = getattr(cache, kind)(*([8] if kind == "BatchRotatingKVCache" else []), [0, 0])
+    batch.update_and_fetch(*(mx.arange(32.0).reshape(2, 1, 2, 8) + offset for offset in (0, 100)))
+    return batch
+
+
 def test_without_a_gpu_few_freed_buffers_are_kept_whatever_is_allowed() -> None:
     import mlx.core as mx
 
