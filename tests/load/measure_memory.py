@@ -2,12 +2,13 @@
 
 Each run is started as a worker starts it, and all its slots are filled at once, round after round, until the peak
 stands still. mlx-lm reads prompts together that wait when it looks, and one by one those that come a moment later,
-which moves the peak of a round by a fifth: every second round has it at work while they come, so that both are seen.
-What a run keeps of its finished requests counts too.
+which moves the peak of a round: every second round has it at work while they come, so that both are seen. What a run
+keeps of its finished requests counts too. `make bench ONLY=memory CASES="gemma3 gpt-oss"` measures these models alone.
 """
 
 from __future__ import annotations
 
+import os
 import random
 import tempfile
 from collections.abc import Iterator
@@ -68,16 +69,21 @@ def figures() -> Iterator[Figure]:
 
 def _cases(folder: Path) -> Iterator[Case]:
     small = installed("smollm2-135m", Path(smollm2().path))
-    for context in (2048, 4096, 8192):
+    for context in (2048, 4096, 8192) if _wanted(small.name) else ():
         for slots in (1, 4):
             # A word is a token to SmolLM2; a letter is one to the random models.
             yield Case("llama-cpp", small, context, slots, 4 * (context - 128))
-    for layout in LAYOUTS:
+    for layout in filter(_wanted, LAYOUTS):
         model = random_model(layout, folder / layout)
         yield Case("mlx-lm", model, 256, 1, 256 - _ANSWER - 8)
         yield Case("mlx-lm", model, 512, 2, 512 - _ANSWER - 8, still=4, gathers=True)
     speech = installed("whisper-tiny.en", Path(whisper_tiny().path))
-    yield from (Case("whisper", speech, 448, slots) for slots in (1, 2))
+    yield from (Case("whisper", speech, 448, slots) for slots in (1, 2) if _wanted(speech.name))
+
+
+def _wanted(model: str) -> bool:
+    chosen = os.environ.get("CASES", "").split()
+    return not chosen or model in chosen
 
 
 def _figures(case: Case) -> Iterator[Figure]:
