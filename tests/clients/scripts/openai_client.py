@@ -74,6 +74,20 @@ said = client.chat.completions.create(
 assert said.usage.completion_tokens <= 3
 
 
+# Functions, as they were called before there were tools.
+place = {"type": "object", "properties": {"at": {"type": "string", "maxLength": 8}}, "required": ["at"]}
+look = {"name": "look", "description": "Looks.", "parameters": place}
+old = {"functions": [look], "function_call": {"name": "look"}, "model": "smollm2", "max_tokens": 60}
+[called] = client.chat.completions.create(messages=HELLO, **old).choices
+assert (called.finish_reason, called.message.function_call.name) == ("function_call", "look")
+pieces = [
+    chunk.choices[0].delta.function_call for chunk in client.chat.completions.create(messages=HELLO, stream=True, **old)
+]
+assert "".join(piece.arguments or "" for piece in pieces if piece).startswith("{")
+result = {"role": "function", "name": "look", "content": "seen"}
+assert client.chat.completions.create(model="smollm2", messages=[*HELLO, called.message, result], max_tokens=4).choices
+
+
 # Parsed into a type of the caller's.
 class Said(BaseModel):
     age: int
