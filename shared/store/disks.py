@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from sqlalchemy import Connection, select
@@ -37,12 +37,19 @@ def disk_rooms(
     session: Session, wanted: Wanted, hosts: Iterable[Host], there: Collection[str] = ()
 ) -> dict[str, DiskRoom]:
     """By host; `there` have the model. Files of the same commit that another model brought need not come again."""
-    held = _held(session, wanted)
-    promised = _promised(session.connection(), wanted)
+    held, at_work = _held(session, wanted), read_promised(session.connection())
+    promised = _promised(session.connection(), at_work, wanted)
+
+    def need(host: str) -> int:
+        """What comes there already has some of its bytes there."""
+        missing = sum(size for _, size in wanted.files - held.get(host, set()))
+        coming = [size for model, size in at_work.get(host, {}).items() if _is_same(model, wanted)]
+        return 0 if host in there else min([missing, *coming])
+
     rooms = {
         host.name: DiskRoom(
             host=host.name,
-            need=0 if host.name in there else sum(size for _, size in wanted.files - held.get(host.name, set())),
+            need=need(host.name),
             free=host.disk_free,
             reserve=_reserve(host),
             promised=promised.get(host.name, 0),
@@ -74,9 +81,9 @@ def _held(session: Session, wanted: Wanted) -> dict[str, set[tuple[str, int]]]:
     return held
 
 
-def _promised(connection: Connection, wanted: Wanted) -> dict[str, int]:
+def _promised(connection: Connection, at_work: Mapping[str, Mapping[str, int]], wanted: Wanted) -> dict[str, int]:
     """What downloads of other models, at work or waiting for a host by name, will fill there."""
-    at_work, awaited = read_promised(connection), read_awaited(connection)
+    awaited = read_awaited(connection)
     return {
         host: sum(
             max(at_work.get(host, {}).get(model, 0), awaited.get(host, {}).get(model, 0))

@@ -75,6 +75,13 @@ def test_what_other_downloads_will_fill_counts_at_work_or_waiting_for_the_host(d
     assert not found["mini"].fits
 
 
+def test_of_a_model_on_its_way_only_the_rest_is_to_come(database: Database) -> None:
+    with database.write() as session:
+        begin(session, add_download(session, 4, model="hf:org/qwen"), **coming(3, total=4))
+    found = rooms(database)
+    assert (found["mini"].need, found["mini"].promised, found["studio"].need) == (GIB, 0, 4 * GIB + 7)
+
+
 def test_what_a_cleaning_would_free_stops_where_there_is_room(database: Database) -> None:
     for number, name in enumerate(("a-old", "b-new")):
         install(database, name, "mini", "m.gguf", 2, provider="hf", repo=f"org/{name}", revision=COMMIT)
