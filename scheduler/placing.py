@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from scheduler.draft import Draft
 from scheduler.evict import eviction_cost, victims
 from scheduler.facts import memory_fact
+from scheduler.linger import lingers
 from scheduler.options import Option
 from scheduler.places import Places
 from scheduler.preempt import clear, clearable
@@ -86,11 +87,13 @@ def _cheapest(way: _Way) -> tuple[float, str, str]:
 
 
 def _displacing(draft: Draft, asker: Asker, option: Option, *, impatient: bool) -> _Way | None:
-    """Idle runs to end; one whose model is waited for as urgently stays until patience is over."""
+    """Idle runs to end once they linger no more; those that are waited for as urgently stay until patience is over."""
     idle = [
         seat
         for seat in draft.seats_on.get(option.host, ())
-        if seat.evictable and not (_wanted(draft, seat, asker) if not impatient else _spared(draft, seat, asker))
+        if seat.evictable
+        and not lingers(draft, seat, asker.rank, asker.waited)
+        and not (_spared(draft, seat, asker) if impatient else _wanted(draft, seat, asker))
     ]
 
     def cost(seat: Seat) -> float:
@@ -149,10 +152,17 @@ def _wait_for(
     fact = memory_fact(draft, host, Code.MEMORY)
     facts = (fact, *(memory_fact(draft, other, Code.MEMORY) for other in others if other != host))
     names = ", ".join(seat.run.model for seat in way.seats)
-    tail = "gives way" if preempting else "takes no more work until it fits" if impatient else "is to finish first"
+    tail = "gives way" if preempting else "takes no more work until it fits" if impatient else _first(draft, asker, way)
     code = Code.GIVING_WAY if preempting else Code.MEMORY
     sentence = f"needs {format_bytes(need)}; {fact.sentence}; {names} {tail}"
     return Reason(code, sentence, need, facts, (f"{names} on {host} ends",), _coarse(way.due))
+
+
+def _first(draft: Draft, asker: Asker, way: _Way) -> str:
+    """What comes before, where nobody is hurried."""
+    busy = any(seat.run.busy or seat.taken for seat in way.seats)
+    lingering = not busy and any(lingers(draft, seat, asker.rank, asker.waited) for seat in way.seats)
+    return "stays a moment longer, for it was just used" if lingering else "is to finish first"
 
 
 def _freeing(draft: Draft, option: Option) -> Reason:

@@ -15,6 +15,7 @@ from typing import Any
 
 from shared.units import GIB, MIB
 from tests.load.figure import Figure
+from tests.load.foresight import fewest_loads
 from tests.models import smollm2
 from tests.stack import Stack, running
 from workers.footprint import measure
@@ -58,24 +59,6 @@ def figures() -> Iterator[Figure]:
     yield Figure("memory measured at most / budget", 100 * watched.used / _BUDGET, "%", 100, "less")
     yield Figure("loads in order, offline optimum", best, "loads", note="Belady's, for the same sequence")
     yield Figure("loads / offline optimum", len(runs) / best, "×", 1.2, "less", f"{len(runs)} loads")
-
-
-def fewest_loads(asked: Sequence[str], room: int) -> int:
-    """Loads of a server that knows the future: it gives up the model that is wanted again last.
-
-    Belady, "A study of replacement algorithms for a virtual-storage computer", IBM Systems Journal 5 (1966).
-    """
-    loaded: set[str] = set()
-    loads = 0
-    for position, model in enumerate(asked):
-        if model in loaded:
-            continue
-        loads += 1
-        if len(loaded) == room:
-            later = list(asked[position:])
-            loaded.remove(max(loaded, key=lambda one: later.index(one) if one in later else len(later)))
-        loaded.add(model)
-    return loads
 
 
 def _sequence() -> list[str]:
