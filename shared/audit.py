@@ -8,7 +8,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from shared.db import clock_time
-from shared.keys import Caller
+from shared.keys import Caller, hidden
 from shared.tables import Audit
 
 DONE = "done"
@@ -18,7 +18,7 @@ def record(session: Session, who: Caller, address: str, action: str, path: str, 
     """Note that somebody did something, or was refused (`outcome` is the error's code then)."""
     entry = Audit(
         at=clock_time(session), key=who.id, name=who.name, address=address[:64],
-        action=action[:120], path=path[:2000], outcome=outcome[:40],
+        action=action[:120], path=hidden(path)[:2000], outcome=outcome[:40],
     )  # fmt: skip
     session.add(entry)
 

@@ -7,6 +7,7 @@ who can choose digests cannot choose keys.
 from __future__ import annotations
 
 import hashlib
+import re
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -23,6 +24,7 @@ from shared.tables import Key
 from shared.vocabulary import Priority
 
 _PREFIX = "ck"
+_SECRET = re.compile(rf"({_PREFIX}_[0-9a-f]{{8}}_)[\w-]+")
 #: Seconds between two notes of when a key was last used.
 _TOUCH = 60.0
 
@@ -62,6 +64,11 @@ ANYONE = Caller(id="", name="loopback", rank=Rank.admin)
 def digest(secret: str) -> str:
     """What is kept of a key or token."""
     return hashlib.sha256(secret.encode()).hexdigest()
+
+
+def hidden(text: str) -> str:
+    """The text with no more of the keys in it than tells which they are."""
+    return _SECRET.sub(r"\1…", text)
 
 
 def create(session: Session, name: str, role: str, **fields: Any) -> tuple[Key, str]:

@@ -94,3 +94,10 @@ def test_jobs_count_as_requests(door: Served, fleet: Fleet) -> None:
     refused = door.post("/v1/jobs", _ECHO, headers=headers)
     assert (refused.status_code, refused.json()["error"]["code"]) == (429, "rate_limit_exceeded")
     assert int(refused.headers["retry-after"]) > 0
+
+
+def test_a_key_that_was_pasted_into_an_address_is_not_kept(door: Served) -> None:
+    key = made(door)
+    assert door.client.delete(f"/v1/keys/{key['key']}").status_code == 404
+    logged = door.get("/v1/audit").json()["data"][0]["path"]
+    assert logged == f"/v1/keys/ck_{key['prefix']}_…"
