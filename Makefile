@@ -9,7 +9,7 @@ BIN := $(VENV)/bin
 LOCK := pyproject.toml uv.lock
 # What `make demo` needs is a part of what `make test` needs, so nothing that is there is taken away again.
 SYNC := sync --frozen --inexact --no-default-groups --quiet
-DEMO := --extra llama --extra whisper --group demo
+DEMO := --extra llama --extra whisper --extra macos --group demo
 DEV := --all-extras --group dev
 
 help: ## List these words

@@ -34,19 +34,19 @@ class PowerWatch:
         """Watts; `None` until it is known."""
         return median(self._idle) if len(self._idle) >= _LEAST else None
 
-    def look(self, slots: int) -> None:
-        """Measure; `slots` are in use on this host now."""
+    def look(self, *, working: bool) -> None:
+        """Measure; `working` tells whether this host has something to do now."""
         at = self._clock()
         if self._counter is None or at - self._at < _SPAN:
-            self._worked = self._worked or slots > 0
+            self._worked = self._worked or working
             return
         read = self._counter.joules()
         self._watts = None
         if read is not None and self._read is not None:
             self._watts = (read - self._read) / (at - self._at)
-            if not self._worked and not slots:
+            if not self._worked and not working:
                 self._idle.append(self._watts)
-        self._at, self._read, self._worked = at, read, slots > 0
+        self._at, self._read, self._worked = at, read, working
 
     def told(self) -> dict[str, object]:
         """The fields of `Telemetry` that are known here."""

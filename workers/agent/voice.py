@@ -135,7 +135,8 @@ class Voice:
     def _energy(self, heard: Sequence[tuple[Supervised, Status]]) -> dict[str, object]:
         """Fields of `Telemetry`: what was used, and by how many slots; none without a counter."""
         slots = sum(status.slots for _, status in heard)
-        self._power.look(slots + self._requests)
+        at_work = any(status.attempts or not all(p.ready for p in status.processes) for _, status in heard)
+        self._power.look(working=at_work or self._requests > 0)
         told = self._power.told()
         return told | {"job_slots": slots, "request_slots": self._requests} if told else {}
 

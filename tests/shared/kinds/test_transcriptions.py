@@ -17,9 +17,11 @@ from shared.errors import InvalidInput, NotFound, RunDied
 from shared.kinds.transcriptions import Transcriptions
 from shared.listening import Wish
 from shared.vocabulary import Capability
+from tests import speech
 from tests.kinds import LocalCatalog, LocalContext, LocalItems
 from tests.recordings import tone
 from tests.runs import running
+from tests.shared.kinds.test_transcription import WHISPER
 from workers.process import RunProcess
 
 
@@ -100,3 +102,16 @@ def test_it_demands_a_slot_for_each_recording() -> None:
 def test_wishes_that_fit_no_file_are_refused() -> None:
     with pytest.raises(ValidationError, match="one for each of 3 files, not 2"):
         Transcriptions(model="m", files=["a", "b", "c"], wishes=[Wish(), Wish()])
+
+
+@pytest.mark.model
+def test_real_speech_is_heard_right_side_by_side(tmp_path: Path) -> None:
+    (tmp_path / "speech.wav").symlink_to(speech.AUDIO)
+    files = ["speech.wav", tone(tmp_path / "mute.wav", 1, loudness=0), "speech.wav"]
+    with running("whisper", WHISPER, slots=2) as process:
+        data = Transcriptions(model="m", files=files).run(LocalContext(tmp_path, process.endpoint)).data
+    first, mute, last = lines(tmp_path, data)
+    for line in (first, last):
+        assert speech.word_error_rate(speech.TEXT, line["response"]["text"]) <= 0.05
+    assert "is silent" in mute["error"]["what"]
+    assert data["duration"] == pytest.approx(2 * 44.374, abs=0.02)
