@@ -12,7 +12,7 @@ from scheduler.decisions import MEMORY_GUARD, Assign, Plan, Preempt, Reserve, St
 from scheduler.plan import plan
 from scheduler.reading.snapshot import Reader
 from shared.broker.messages import Hint
-from shared.db import Database
+from shared.db import Database, clock_time
 from shared.errors import NotFound, StaleTransition
 from shared.jobs import state as jobs
 from shared.jobs.reserve import release_stale
@@ -70,7 +70,7 @@ def test_an_idle_run_that_is_in_the_way_is_stopped_first(database: Database) -> 
     with database.write() as session:
         add_host(session)
         add_model(session, "qwen", 10, "studio")
-        add_run(session, "idle", "other", memory_held=12 * GIB)
+        add_run(session, "idle", "other", memory_held=12 * GIB, last_used_at=clock_time(session) - 60)
         add_jobs(session)
     fence = lead(database)
     messages = carry_out(database, fence, decide(database))
