@@ -12,11 +12,12 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from api.gateway.defaults import filled
 from api.gateway.engine_client import EngineClient, EngineReply
-from api.gateway.exchange import ASK_PROGRESS, Exchange, Writer
+from api.gateway.exchange import ASK_PROGRESS, CHAT, Exchange, Writer
 from api.gateway.hearing import assembled, heard
 from api.gateway.names import Names
 from api.gateway.refusal import Lost, refusal, refused_by_agent, went_away
 from api.gateway.seats import Seat, Seats
+from api.gateway.thought_start import ThoughtStarts
 from api.gateway.tries import Tries
 from api.gateway.upload import Form
 from shared.engine_pass import REFUSED
@@ -29,6 +30,7 @@ class Asking:
     def __init__(self, seats: Seats) -> None:
         self._seats = seats
         self._engines = EngineClient()
+        self._starts = ThoughtStarts(self._engines)
 
     def close(self) -> None:
         self._engines.close()
@@ -93,6 +95,8 @@ class Asking:
                         raise Lost(refused_by_agent(seat.run_id, reply.headers[REFUSED.lower()]))
                     if reply.status != HTTPStatus.OK:
                         raise refusal(reply.status, await reply.read())
+                    if exchange.path == CHAT:
+                        exchange.beginning.inside = await self._starts.inside(seat, exchange.body)
                     yield reply
             except OSError as error:
                 raise Lost(went_away(error)) from error

@@ -30,7 +30,7 @@ def chat(exchange: Exchange, *, thoughts: bool = True) -> Exchange:
     choices = want(body, "n", int) or 1
 
     def mends() -> list[Mend]:
-        apart = ThoughtsApart(keep=thoughts, choices=choices)
+        apart = ThoughtsApart(keep=thoughts, choices=choices, beginning=exchange.beginning)
         return [apart, ForcedCall()] if forced else [apart]
 
     return replace(exchange, body=body, whole=_whole(exchange, mends), writer=_writer(exchange.writer, mends))

@@ -49,6 +49,14 @@ class Writer(Protocol):
         """Something went wrong after the status line was sent; nothing follows."""
 
 
+@dataclass(slots=True)
+class Beginning:
+    """Of an answer; known once the engine that gives it is."""
+
+    #: Its prompt ends with the tag that opens a thought.
+    inside: bool = False
+
+
 @dataclass(frozen=True, slots=True)
 class Exchange:
     """One request to an engine; made by a dialect, carried out by the proxy."""
@@ -79,6 +87,7 @@ class Exchange:
     priority: Priority = Priority.INTERACTIVE
     #: Told of each stay at an engine, when it begins.
     stayed: Callable[[Stay], None] = lambda _: None
+    beginning: Beginning = field(default_factory=Beginning)
     #: Of a whole answer.
     media_type: str = "application/json"
 

@@ -38,6 +38,11 @@ class ThinkParser:
         self._rest = ""
 
     @property
+    def thinking(self) -> bool:
+        """A thought is open."""
+        return self._at in (_At.THOUGHT_BEGIN, _At.THOUGHT)
+
+    @property
     def answering(self) -> bool:
         """All that follows is answer, and nothing is held back."""
         return self._at is _At.ANSWER
@@ -100,13 +105,14 @@ def told_to_think(how: bool | str) -> dict[str, Any]:
     return {"chat_template_kwargs": {"enable_thinking": how != "none", "reasoning_effort": how}}
 
 
-def split_thinking(text: str) -> tuple[str, str]:
-    """The thought and the answer of a whole text.
+def split_thinking(text: str, *, opened: bool = False) -> tuple[str, str]:
+    """The thought and the answer of a whole text; `opened`: it is known to begin inside a thought.
 
     A lone `</think>` at the end of a line means that all before it was thought: the template opened it in the prompt.
     Elsewhere in a line it is what the text is about.
     """
-    parser = ThinkParser(opened=_LONE.search(text) is not None and not text.lstrip().startswith(_OPEN))
+    begun = text.lstrip().startswith(_OPEN)
+    parser = ThinkParser(opened=not begun and (opened or _LONE.search(text) is not None))
     said = parser.feed(text) + parser.end()
     thought = "".join(piece.text for piece in said if isinstance(piece, Thought))
     return thought, "".join(piece.text for piece in said if isinstance(piece, Text))

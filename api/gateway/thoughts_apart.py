@@ -11,19 +11,28 @@ import json
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from api.gateway.exchange import Beginning
 from api.gateway.pieces import Text, Thought
 from api.gateway.thinking import ThinkParser, split_thinking
 
 FIELD = "reasoning_content"
+_CLOSE = "</think>"
 #: Of a chunk that has to be read after all; in a text the quotes would have backslashes.
 _OTHER_NAME, _NAME, _USAGE = b'"reasoning"', b'"reasoning_content"', b'"usage"'
 
 
 class ThoughtsApart:
-    """A mend; `keep` false leaves thoughts out altogether. `choices`: answers of one request, which think apart."""
+    """A mend; `keep` false leaves thoughts out altogether. `choices`: answers of one request, which think apart.
 
-    def __init__(self, *, keep: bool = True, choices: int = 1) -> None:
+    Where the prompt has opened the thought, text before its end is thought, unless the engine puts thoughts apart. An
+    answer that ends of itself in such a thought was none: what it said is told as its text.
+    """
+
+    def __init__(self, *, keep: bool = True, choices: int = 1, beginning: Beginning | None = None) -> None:
         self._keep = keep
+        self._beginning = beginning or Beginning()
+        #: What was said in thoughts that the prompt has opened and nobody has closed, by choice.
+        self._unclosed: dict[int, str] = {}
         self._parsers: dict[int, ThinkParser] = {}
         self._choices = choices
         #: Choices of which all that follows is answer.
@@ -37,7 +46,8 @@ class ThoughtsApart:
             message = choice.get("message") or {}
             thought, text = _own(message), message.get("content")
             if thought is None and isinstance(text, str):
-                thought, message["content"] = split_thinking(text)
+                opened = self._beginning.inside and (_CLOSE in text or choice.get("finish_reason") == "length")
+                thought, message["content"] = split_thinking(text, opened=opened)
             self._put(message, thought)
             thoughts += len(thought or "")
             letters += len(thought or "") + _letters(message)
@@ -68,7 +78,9 @@ class ThoughtsApart:
     def _choice(self, choice: dict[str, Any]) -> None:
         index = choice.get("index") or 0
         delta = choice["delta"] = choice.get("delta") or {}
-        parser = self._parsers.setdefault(index, ThinkParser())
+        if index not in self._parsers:
+            self._parsers[index] = ThinkParser(opened=self._beginning.inside)
+        parser = self._parsers[index]
         said: list[Text | Thought] = []
         if (thought := _own(delta)) is not None:
             # The engine splits by itself: its text is all answer.
@@ -76,13 +88,22 @@ class ThoughtsApart:
             self._answering.add(index)
         if index not in self._answering:
             said += parser.feed(delta.pop("content")) if delta.get("content") else ()
+            if self._beginning.inside and parser.thinking:
+                self._unclosed[index] = self._unclosed.get(index, "") + _thought_of(said)
             if choice.get("finish_reason") or delta.get("tool_calls"):
-                said += parser.end()
+                said += self._last(index, parser, choice.get("finish_reason"))
                 self._answering.add(index)
         if parser.answering:
             self._answering.add(index)
         self._thoughts += any(isinstance(piece, Thought) for piece in said)
         delta.update(self._delta(said))
+
+    def _last(self, index: int, parser: ThinkParser, reason: str | None) -> list[Text | Thought]:
+        """What was held back, and the whole once more as text where a thought was taken for one by mistake."""
+        thinking, rest = parser.thinking, parser.end()
+        if not (self._beginning.inside and thinking and reason == "stop"):
+            return rest
+        return [*rest, Text(self._unclosed.pop(index, "") + _thought_of(rest))]
 
     def _delta(self, said: Iterable[Text | Thought]) -> dict[str, str]:
         said = list(said)
@@ -95,6 +116,10 @@ class ThoughtsApart:
     def _put(self, message: dict[str, Any], thought: str | None) -> None:
         if thought and self._keep:
             message[FIELD] = thought
+
+
+def _thought_of(said: Iterable[Text | Thought]) -> str:
+    return "".join(piece.text for piece in said if isinstance(piece, Thought))
 
 
 def _own(spoken: dict[str, Any]) -> str | None:

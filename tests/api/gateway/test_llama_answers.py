@@ -99,6 +99,32 @@ def test_a_long_prompt_is_not_read_to_its_end_for_nobody(door: Served, ready: En
     assert _metric(ready, "prompt_tokens_total") - before < 3000
 
 
+@pytest.fixture(scope="module")
+def thinker() -> Iterator[Endpoint]:
+    """Its prompts end inside a thought unless that is turned off, in a way that llama.cpp does not see through."""
+    template = (
+        "{% for one in messages %}<|im_start|>{{ one.role }}\n{{ one.content }}<|im_end|>\n{% endfor %}"
+        "{% if add_generation_prompt %}<|im_start|>assistant\n{% if enable_thinking is not false %}<think>\n{% endif %}"
+        "{% endif %}"
+    )
+    with running("llama-cpp", smollm2(), slots=1, context=512, threads=1, chat_template=template) as process:
+        yield process.endpoint
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize(("thinks", "field"), [(True, "reasoning_content"), (False, "content")])
+def test_a_thought_that_the_template_opens_is_no_answer(
+    door: Served, fleet: Fleet, thinker: Endpoint, stream: bool, thinks: bool, field: str
+) -> None:
+    fleet.ready_run(served=thinker)
+    wishes = {"chat_template_kwargs": {"enable_thinking": thinks}, "ignore_eos": True, "stream": stream}
+    answer = door.post(_CHAT, {"model": "echo", "max_tokens": 5, **wishes, **chat()}, timeout=100.0)
+    events = [line[6:] for line in answer.text.splitlines() if line.startswith("data: {")] or [answer.text]
+    choices = [choice for event in events for choice in json.loads(event)["choices"]]
+    said = [choice.get("message") or choice["delta"] for choice in choices]
+    assert {name for one in said for name in ("content", "reasoning_content") if one.get(name)} == {field}
+
+
 def _delta(text: str) -> dict[str, Any]:
     events = [json.loads(line[6:]) for line in text.splitlines() if line.startswith("data: ")]
     return next(dict(event["delta"]) for event in events if event["type"] == "message_delta")

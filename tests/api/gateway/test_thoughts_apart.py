@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from api.gateway.dialects import ollama_chat, openai_chat, openai_responses
-from api.gateway.exchange import CHAT
+from api.gateway.exchange import CHAT, Beginning
 from api.gateway.ollama.request import chat_of
 from api.gateway.thoughts_apart import ThoughtsApart
 
@@ -43,6 +43,35 @@ def test_tags_across_chunks_are_a_field() -> None:
     deltas = told(ThoughtsApart(), *(chunk({"content": text}) for text in texts))
     assert (joined(deltas, "reasoning_content"), joined(deltas, "content")) == ("hm", "yes <think>")
     assert all(deltas), "nothing is told while it is held back"
+
+
+def test_a_thought_that_the_prompt_has_opened_ends_at_the_tag() -> None:
+    mend = ThoughtsApart(beginning=Beginning(inside=True))
+    deltas = told(
+        mend, *(chunk({"content": text}) for text in ("hm", "</thi", "nk>", "\n\n", "yes")), chunk({}, "stop")
+    )
+    assert (joined(deltas, "reasoning_content"), joined(deltas, "content")) == ("hm", "yes")
+    said = ThoughtsApart(beginning=Beginning(inside=True)).whole(whole(content="hm</think>yes"))
+    assert said["choices"][0]["message"] == {"role": "assistant", "content": "yes", "reasoning_content": "hm"}
+
+
+def test_a_thought_that_the_prompt_has_opened_may_be_cut_off() -> None:
+    deltas = told(ThoughtsApart(beginning=Beginning(inside=True)), chunk({"content": "hm"}), chunk({}, "length"))
+    assert (joined(deltas, "reasoning_content"), joined(deltas, "content")) == ("hm", "")
+
+
+def test_an_answer_that_ends_without_the_tag_is_an_answer() -> None:
+    mend = ThoughtsApart(beginning=Beginning(inside=True))
+    deltas = told(mend, chunk({"content": "just "}), chunk({"content": "so </"}), chunk({"content": "b>"}, "stop"))
+    assert joined(deltas, "content") == "just so </b>"
+    said = ThoughtsApart(beginning=Beginning(inside=True)).whole(whole(content="just so"))
+    assert said["choices"][0]["message"]["content"] == "just so"
+
+
+def test_an_engine_that_puts_thoughts_apart_is_trusted_with_them() -> None:
+    mend = ThoughtsApart(beginning=Beginning(inside=True))
+    deltas = told(mend, chunk({"reasoning_content": "hm"}), chunk({"content": "yes"}), chunk({}, "stop"))
+    assert (joined(deltas, "reasoning_content"), joined(deltas, "content")) == ("hm", "yes")
 
 
 def test_an_unclosed_thought_goes_on_to_the_end() -> None:
