@@ -28,9 +28,11 @@ def test_a_client_of_python_works(stack: Stack, client: str) -> None:
     _run([str(python_with(client)), str(_SCRIPTS / f"{client}_client.py"), stack.url])
 
 
-@pytest.mark.parametrize("client", ["openai", "ollama"])
-def test_a_client_of_node_works(stack: Stack, client: str) -> None:
-    _run([*_node(f"{client}_client.mjs", client), stack.url])
+@pytest.mark.parametrize(
+    ("client", "package"), [("openai", "openai"), ("anthropic", "@anthropic-ai/sdk"), ("ollama", "ollama")]
+)
+def test_a_client_of_node_works(stack: Stack, client: str, package: str) -> None:
+    _run([*_node(f"{client}_client.mjs", package), stack.url])
 
 
 @_HEARS
