@@ -18,8 +18,15 @@ from tests.hub import SIGNATURE, TOKEN, Fault, HubServer, running_hub
 from tests.stack import Stack, running
 from tests.waiting import eventually
 
-MODEL = gguf() + random.Random(3).randbytes(6_000_000)
+pytestmark = pytest.mark.timeout(240)
+
+SIZE = 6_000_000
 RATE = 3_000_000
+
+
+def model(repo: str, size: int = SIZE) -> bytes:
+    """Of each repository another: what a host has under another name is not fetched."""
+    return gguf() + random.Random(repo).randbytes(size)
 
 
 @pytest.fixture(scope="module")
@@ -67,21 +74,21 @@ def starts(hub: HubServer, name: str) -> list[int]:
 
 
 def test_a_worker_killed_at_any_byte_goes_on_from_there(stack: Stack, hub: HubServer) -> None:
-    hub.add("org/killed", {"model.gguf": MODEL}, private=True)
+    hub.add("org/killed", {"model.gguf": model("org/killed")}, private=True)
     job = stack.submit("download", model="org/killed")
     kept: list[int] = []
     for number in (1, 2):
-        point = random.Random(number).randrange(len(MODEL) * number // 4, len(MODEL) * (number + 1) // 4)
+        point = random.Random(number).randrange(SIZE * number // 4, SIZE * (number + 1) // 4)
         eventually(partial(reached, stack, "org/killed", point), 60)
         stack.kill_worker("store")
         kept.append(size(stack, "org/killed"))
     assert stack.wait(job)["state"] == "succeeded"
-    assert content(stack, "org/killed") == MODEL
+    assert content(stack, "org/killed") == model("org/killed")
     assert starts(hub, "org/killed") == [0, *kept]
 
 
 def test_two_jobs_share_one_download_and_the_second_takes_over(stack: Stack, hub: HubServer) -> None:
-    hub.add("org/shared", {"model.gguf": MODEL}, private=True)
+    hub.add("org/shared", {"model.gguf": model("org/shared")}, private=True)
     first = stack.submit("download", model="org/shared")
     eventually(partial(reached, stack, "org/shared", 500_000), 30)
     second = stack.submit("download", model="org/shared")
@@ -90,7 +97,7 @@ def test_two_jobs_share_one_download_and_the_second_takes_over(stack: Stack, hub
     stack.post(f"/v1/jobs/{first}/cancel")
     assert stack.wait(first)["state"] == "cancelled"
     assert stack.wait(second)["state"] == "succeeded"
-    assert content(stack, "org/shared") == MODEL
+    assert content(stack, "org/shared") == model("org/shared")
     begun, went_on = starts(hub, "org/shared")
     assert begun == 0
     assert went_on > 500_000
@@ -99,16 +106,16 @@ def test_two_jobs_share_one_download_and_the_second_takes_over(stack: Stack, hub
 def test_downloads_of_the_fleet_keep_its_rate(stack: Stack, hub: HubServer) -> None:
     repos = ("org/one", "org/two")
     for repo in repos:
-        hub.add(repo, {"model.gguf": MODEL}, private=True)
+        hub.add(repo, {"model.gguf": model(repo)}, private=True)
     jobs = [stack.submit("download", model=repo) for repo in repos]
     eventually(lambda: all(size(stack, repo) for repo in repos), 30)
     began, here = time.monotonic(), sum(size(stack, repo) for repo in repos)
     assert [stack.wait(job)["state"] for job in jobs] == ["succeeded"] * 2
-    assert (2 * len(MODEL) - here) / (time.monotonic() - began) < RATE * 1.1
+    assert (2 * SIZE - here) / (time.monotonic() - began) < RATE * 1.1
 
 
 def test_a_download_that_failed_teaches_how_fast_bytes_come(stack: Stack, hub: HubServer) -> None:
-    hub.add("org/damaged", {"model.gguf": MODEL * 3}, private=True)
+    hub.add("org/damaged", {"model.gguf": model("org/damaged", 3 * SIZE)}, private=True)
     hub.always = Fault(corrupt=True)
     body = {"kind": "download", "params": {"model": "org/damaged"}, "max_failures": 1}
     job = stack.wait(stack.post("/v1/jobs", body)["id"])
@@ -121,7 +128,7 @@ def test_a_download_that_failed_teaches_how_fast_bytes_come(stack: Stack, hub: H
 
 
 def test_a_gated_model_says_what_to_do_and_nothing_tells_the_token(stack: Stack, hub: HubServer) -> None:
-    hub.add("org/gated", {"model.gguf": MODEL}).closed = True
+    hub.add("org/gated", {"model.gguf": model("org/gated")}).closed = True
     refused = stack.wait(stack.submit("download", model="org/gated"))["error"]
     assert refused["code"] == "gated_model"
     assert f"{hub.url}/org/gated" in refused["fix"]
