@@ -15,9 +15,12 @@ from scheduler.reading.snapshot import Reader
 from scheduler.views import Snapshot
 from shared.db import Database, clock_time
 from shared.leader import Fence
-from shared.tables import Job, Model
+from shared.tables import Host, Job, Model
+from shared.units import GIB
 from shared.vocabulary import JobState, Priority
 from tests.scheduler.rows import add_host, add_jobs, add_model, lead
+
+DIGEST = "d" * 64
 
 
 @pytest.fixture(autouse=True)
@@ -93,6 +96,34 @@ def test_what_was_tried_is_left_alone_for_an_hour(
     assert fetcher.fetch(fence, decided) == 0
     ended(database, state, PAUSE + 60)
     assert plan(look(database)).fetches == decided
+
+
+def lies_at_a_path(database: Database, digest: str | None = DIGEST, **studio: Any) -> None:
+    """The model was registered from a path of its host, which serves models unless it says otherwise."""
+    with database.write() as session:
+        origin = {"provider": "local", "repo": "/m.gguf", "file": None, "revision": None, "digest": digest}
+        session.execute(update(Model).values(origin))
+        session.execute(update(Host).where(Host.name == "studio").values({"peer_url": "http://10.0.0.7:9", **studio}))
+
+
+def test_a_model_of_a_path_is_fetched_by_its_content(database: Database, fetcher: Fetcher, fence: Fence) -> None:
+    lies_at_a_path(database)
+    assert fetcher.fetch(fence, plan(look(database)).fetches) == 1
+    [job] = downloads(database)
+    asked = {"model": "local:/m.gguf", "digest": DIGEST, "display_name": "qwen", "host": "mini"}
+    assert (job.params, job.disk) == (asked, 4 * GIB)
+
+
+@pytest.mark.parametrize("change", [{"digest": None}, {"peer_url": None}, {"seen_until": 0.0}])
+def test_a_model_of_a_path_stays_where_nobody_can_give_it(
+    database: Database, fetcher: Fetcher, change: dict[str, Any]
+) -> None:
+    lies_at_a_path(database, **change)
+    seen = look(database)
+    assert seen.models["qwen"].reference is None
+    decided = plan(seen)
+    assert not decided.fetches
+    assert all("can be fetched" not in fact.sentence for why in decided.blocked_jobs.values() for fact in why.hosts)
 
 
 def test_where_models_are_not_to_be_fetched_none_is(database: Database, fetcher: Fetcher) -> None:
