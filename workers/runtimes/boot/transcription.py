@@ -63,6 +63,7 @@ class Ears(Protocol):
 async def transcribe(ears: Ears, slots: asyncio.Semaphore, scope: Scope, receive: Receive, send: Send) -> None:
     """Answer one request of `PATHS` in one of the slots; when the client leaves, the engine stops after its segment.
 
+    Segments come out of windows of up to 30 s, which engines work through in one step that nothing can break off.
     The audio is taken in before there is a slot, so that nobody's slot waits for the network.
     """
     try:
