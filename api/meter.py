@@ -47,7 +47,7 @@ class Meter:
         self._jobs: list[str] = []
         self._calls: list[Called] = []
         self.desk = Desk(database)
-        self._lock = Lock()
+        self._lock, self._writing = Lock(), Lock()
 
     def count(self, part: Part, spent: Spent) -> None:
         """Note what was used; the model may be called as the client calls it."""
@@ -71,8 +71,15 @@ class Meter:
             await run_in_threadpool(self.write)
 
     def write(self) -> None:
-        """Write it down now; what cannot be written is kept for the next time."""
-        self._charge_energy()
+        """Write it down now; what cannot be written is kept for the next time.
+
+        Whoever asks while another writes waits for that, and then finds all that was counted before.
+        """
+        with self._writing:
+            self._charge_energy()
+            self._write()
+
+    def _write(self) -> None:
         with self._lock:
             spent, self._spent = self._spent, {}
             jobs, self._jobs = self._jobs, []
