@@ -81,7 +81,7 @@ class Timetable:
             leader.check(session, fence)
             submitted = service.queue(session, prepared)[0]
             if submitted.fresh:
-                quota_book.admit_jobs(session, owner.id, owner.limits, 1)
+                quota_book.admit_jobs(session, owner.id, owner.limits, wanted.requests)
             schedules.note(session, row, at, submitted.id, None)
         return submitted.id
 

@@ -41,7 +41,7 @@ IdempotencyKey = Annotated[
 def submit(body: JobIn, door: Door, caller: Submitter, idempotency_key: IdempotencyKey = None) -> Response:
     """Queue a job. 201 with its `Location`; 200 when the `Idempotency-Key` has its job already."""
     submission = _submission(body, idempotency_key)
-    door.meter.desk.admit_jobs(caller, 1)
+    door.meter.desk.admit_jobs(caller, submission.requests)
 
     def queue() -> tuple[Submitted, JobOut]:
         with door.read() as session:
@@ -60,7 +60,7 @@ def submit_many(body: BulkIn, door: Door, caller: Submitter, idempotency_key: Id
     """Queue up to 1000 jobs, all or none; an `Idempotency-Key` covers them all, each by its place."""
     keys = [f"{idempotency_key}:{place}" if idempotency_key else None for place in range(len(body.jobs))]
     submissions = [_submission(job, key) for job, key in zip(body.jobs, keys, strict=True)]
-    door.meter.desk.admit_jobs(caller, len(submissions))
+    door.meter.desk.admit_jobs(caller, sum(one.requests for one in submissions))
 
     def queue() -> list[Submitted]:
         with door.read() as session:

@@ -78,9 +78,10 @@ def run(name: str, door: Door, caller: Submitter) -> JobOut:
     """Submit its job now, out of turn; it counts for the key that made the schedule."""
     with door.read() as session:
         row = _own(session, name, caller)
-        prepared = service.prepare(session, [schedules.submission(row, new_id("turn"))], row.owner)
+        wanted = schedules.submission(row, new_id("turn"))
+        prepared = service.prepare(session, [wanted], row.owner)
         owner = keys.holder(session, row.owner)
-    door.meter.desk.admit_jobs(owner, 1)
+    door.meter.desk.admit_jobs(owner, wanted.requests)
     with door.write(wake=True) as session:
         submitted = service.queue(session, prepared)[0]
         schedules.note_run(session, row, submitted.id)

@@ -52,6 +52,12 @@ class Submission:
     #: The schedule that submits it.
     schedule: str | None = None
 
+    @property
+    def requests(self) -> int:
+        """As how many requests of its key it counts: those that it holds, else one, as for a file nobody has read."""
+        held = self.params.get("requests")
+        return len(held) if isinstance(held, list) and held else 1
+
     def digest(self) -> str:
         """Equal for equal requests, whatever the order of their fields."""
         said = [self.kind, self.params, self.priority, self.labels, _written(self.not_before), self.max_failures]

@@ -167,3 +167,12 @@ def test_to_run_a_schedule_out_of_turn_counts_as_a_request(door: Served, fleet: 
     assert door.post("/v1/schedules", _SCHEDULE | {"name": "nightly"}, headers=few).status_code == 201
     codes = [door.post("/v1/schedules/nightly/run", headers=few).status_code for _ in range(2)]
     assert codes == [201, 429]
+
+
+def test_a_job_counts_as_the_requests_that_it_holds(door: Served, fleet: Fleet) -> None:
+    few = key(door, limits={"requests/day": 5})
+    job = {"kind": "inference", "params": {"model": "echo", "requests": [{"prompt": "x"}] * 3}}
+    assert [door.post("/v1/jobs", job, headers=few).status_code for _ in range(2)] == [201, 429]
+    assert door.post("/v1/jobs/bulk", {"jobs": [job]}, headers=few).status_code == 429
+    job["params"] = {"model": "echo", "requests": [{"prompt": "x"}] * 2}
+    assert door.post("/v1/jobs/bulk", {"jobs": [job]}, headers=few).status_code == 201
