@@ -42,6 +42,7 @@ def serve(options: dict[str, Any]) -> None:
     own_wiring()
     bound_memory(options["memory_limit"], options["cache_limit"])
     library.ModelProvider = mlx_server.OneModel
+    library.BatchGenerator = mlx_server.Batches
     library.run = partial(mlx_server.run, options["name"])
     sys.argv = ["mlx_lm.server", *server_arguments(options)]
     library.main()

@@ -21,7 +21,7 @@ from typing import Any
 
 import mlx.core as mx
 from mlx.utils import tree_map
-from mlx_lm.generate import stream_generate
+from mlx_lm.generate import BatchGenerator, stream_generate
 from mlx_lm.models.cache import LRUPromptCache
 from mlx_lm.server import APIHandler, ModelDescription, ModelProvider, ResponseGenerator
 
@@ -89,6 +89,18 @@ class Kept(LRUPromptCache):  # type: ignore[misc]
         with self._lock:
             self._running += change
             self.max_bytes = self._room - min(self._running, self._slots) * self._each
+
+
+class Batches(BatchGenerator):  # type: ignore[misc]
+    """Works on as many sequences as there are slots.
+
+    The original counts prompts and answers apart: with all slots but one at an answer it goes on to take in prompts,
+    up to twice the slots, and their caches come on top of what was estimated.
+    """
+
+    def _make_batch(self, n: int) -> Any:
+        taken = len(self._prompt_batch) + len(self._generation_batch)
+        return super()._make_batch(max(0, min(n, self.completion_batch_size - taken)))
 
 
 def _own(value: Any) -> Any:
