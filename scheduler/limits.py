@@ -44,6 +44,11 @@ class Limits:
         for part in self._of(shape):
             self._given[part.name] += 1
 
+    @property
+    def begun(self) -> Mapping[str, int]:
+        """Jobs assigned by this plan, by part of the queue; only parts that have a limit."""
+        return self._given
+
     def expect(self, shape: Shape) -> None:
         """A job of this shape has a run made ready for it."""
         for part in self._of(shape):

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 
+from scheduler.aftermath import left_by
 from scheduler.changes import Changes, find_changes
 from scheduler.decisions import Plan
 from scheduler.draft import Draft
@@ -27,7 +28,7 @@ _INTERACTIVE = 0
 
 @dataclass(slots=True)
 class _Memory:
-    """What the last look saw, and what the last whole plan found out about everybody who waits."""
+    """What the last look saw and its plan left, and what the last whole plan found out about everybody who waits."""
 
     seen: Snapshot
     waiting: Waiting
@@ -60,7 +61,7 @@ class Planner:
         """The whole plan, as `scheduler.plan.plan` makes it."""
         waiting = line_up(seen)
         draft = decide(seen, waiting)
-        self._memory = _Memory(seen, waiting, draft.promises)
+        self._memory = _Memory(left_by(draft, seen), waiting, draft.promises)
         return draft.plan()
 
     def replan(self, seen: Snapshot) -> Plan:
@@ -74,7 +75,7 @@ class Planner:
         draft = _Around(memory, seen, changes).draft()
         if _takes(draft) or _turns_away(draft, changes):
             return self.plan(seen)
-        memory.note(seen)
+        memory.note(left_by(draft, seen))
         memory.promises |= draft.promises
         return replace(draft.plan(), fetches=())
 

@@ -41,6 +41,27 @@ def test_a_run_that_has_loaded_gets_as_many_jobs_as_it_has_slots() -> None:
     assert [each.job_id for each in decided.assigns] == ["j0", "j1", "j2", "j3"]
 
 
+def test_a_slot_that_was_given_and_came_back_between_two_looks_is_given_again() -> None:
+    asks = shape()
+    seen = snapshot([host("studio")], runs=[run("r", slots=1)], jobs=[job("a", asks, at=NOW - 9), job("b", asks)])
+    planner = Planner(few_hosts=0)
+    assert [each.job_id for each in planner.plan(seen).assigns] == ["a"]
+    after = replace(seen, jobs=seen.jobs[1:])
+    assert [each.job_id for each in planner.replan(after).assigns] == ["b"]
+
+
+def test_a_place_on_a_lane_and_a_limit_that_came_back_between_two_looks_are_given_again() -> None:
+    """One by one, by the limit; the lane has room for two."""
+    jobs = [download("a"), download("b"), download("c")]
+    seen = snapshot([host("studio")], jobs=[replace(each, shape=jobs[0].shape) for each in jobs])
+    seen = replace(seen, queues={"all": QueueView("all", max_running=1)})
+    planner = Planner(few_hosts=0)
+    for name in ("a", "b", "c"):
+        decided = planner.replan(seen)
+        assert [each.job_id for each in decided.assigns] == [name]
+        seen = replace(seen, jobs=seen.jobs[1:])
+
+
 def test_a_job_that_comes_is_assigned_or_gets_a_run() -> None:
     before = snapshot([host("studio", 16)], [model("qwen", 4, "studio"), model("phi", 2, "studio")], runs=[run("r")])
     assert again(before, replace(before, jobs=(job("a"),))).assigns[0].run_id == "r"
