@@ -28,9 +28,26 @@ def _inference(result: Json, spoken: bool) -> None:
         ("items", f"{result['succeeded']} of {result['items']} succeeded"),
         ("tokens", tokens),
         ("speed", f"{result['tokens_per_second']:.1f} tokens/s"),
+        ("energy", _energy(result)),
         ("output", result.get("output_file") or ""),
     ]
     show_facts(facts)
+
+
+def _transcriptions(result: Json, _spoken: bool) -> None:
+    facts = [
+        ("recordings", f"{result['succeeded']} of {result['items']} heard"),
+        ("audio", span(result["duration"])),
+        ("speed", f"{result['rtfx']:.1f} seconds of audio a second"),
+        ("energy", _energy(result)),
+        ("output", result["output_file"]),
+    ]
+    show_facts(facts)
+
+
+def _energy(result: Json) -> str:
+    """Above idle; nothing where it was not measured."""
+    return f"{result['joules']:.0f} J" if result.get("joules") is not None else ""
 
 
 def _transcription(result: Json, spoken: bool) -> None:
@@ -76,6 +93,7 @@ def _figure(cell: Json, name: str, write: Callable[[float], str] = lambda value:
 _VIEWS: dict[str, Callable[[Json, bool], None]] = {
     "inference": _inference,
     "transcription": _transcription,
+    "transcriptions": _transcriptions,
     "benchmark": _benchmark,
     "download": _download,
 }
