@@ -94,7 +94,12 @@ class _Bill:
             return exchange.whole(said)
 
         watched = (lambda: _Watched(writer(), self)) if writer else None
-        return replace(exchange, whole=whole, writer=watched, priority=priority, stayed=self.stays.append)
+        return replace(
+            exchange, whole=whole, writer=watched, priority=priority, stayed=self.stays.append, heard=self.heard
+        )
+
+    def heard(self, pieces: int) -> None:
+        self.events += pieces
 
     def close(self, outcome: str | None = None) -> None:
         """Count it, once it is over; an exchange that no engine answered costs a request and no usage."""

@@ -85,6 +85,8 @@ class Exchange:
     keep_alive: float | None = None
     #: How urgent a run is that must be started for it.
     priority: Priority = Priority.INTERACTIVE
+    #: Told how many more pieces came of an answer that is put together here.
+    heard: Callable[[int], None] = lambda _: None
     #: Told of each stay at an engine, when it begins.
     stayed: Callable[[Stay], None] = lambda _: None
     beginning: Beginning = field(default_factory=Beginning)

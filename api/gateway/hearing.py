@@ -44,6 +44,7 @@ async def assembled(reply: EngineReply, names: Names, exchange: Exchange) -> dic
     assembly = Assembly(exchange.choices)
     async with aclosing(heard(reply, names, exchange)) as chunks:
         async for payloads in chunks:
+            exchange.heard(len(payloads))
             for payload in payloads:
                 assembly.add(json.loads(payload))
     answer = assembly.response()

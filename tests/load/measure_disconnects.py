@@ -1,7 +1,7 @@
 """Clients that leave: how soon the engine is free again, and what thousands of them leave behind.
 
 An engine with one slot takes the next request once it is free: so a request that is sent straight to it, as the client
-leaves, is answered when it is.
+leaves, is answered when it is. A real llama.cpp tells by itself whether it has anything to do.
 """
 
 from __future__ import annotations
@@ -33,6 +33,8 @@ _ROUND, _COLD, _AT_ONCE = 1000, 100, 16
 #: first few and then no more, while a leak grows with each.
 _ROUNDS = 3
 _SLOTS = 8
+#: Seconds after which connections that are kept for the next request have been closed on both sides.
+_IDLE = 6.0
 
 
 def figures() -> Iterator[Figure]:
@@ -111,6 +113,7 @@ async def _all_slots(stack: Stack) -> None:
 
 
 def _held(stack: Stack) -> _Held:
+    time.sleep(_IDLE)
     seen = [psutil.Process(stack.processes[name].pid) for name in ("api", *_HOSTS)]
     open_now = [one for process in seen for one in process.net_connections("tcp") if one.status == "ESTABLISHED"]
     threads = sum(process.num_threads() for process in seen)

@@ -88,6 +88,15 @@ def test_a_stream_that_its_client_leaves_is_counted_as_far_as_it_came(door: Serv
     assert door.post(_CHAT, said(), headers=headers).status_code == 200
 
 
+def test_an_answer_that_its_client_does_not_wait_for_is_counted_as_far_as_it_came(door: Served, key: Key) -> None:
+    headers = key()
+    slow = said("x", max_tokens=1000, echo={"tokens": 1000, "itl_ms": 20})
+    with pytest.raises(httpx2.TimeoutException):
+        door.post(_CHAT, slow, headers=headers, timeout=2.0)
+    eventually(lambda: used(door, headers))
+    assert used(door, headers)[0]["completion"] > 0
+
+
 def test_keys_are_counted_apart_and_see_only_their_own(door: Served, key: Key) -> None:
     mine, theirs = key(), key()
     door.post(_CHAT, said(), headers=mine)
