@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,8 +11,8 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-#: What agents call the tool that reads a file.
-_READERS = ("Read", "read_file", "read")
+#: What agents call the tool that reads a file, or the shell that can.
+_READERS = ("Read", "exec_command")
 _CHAT = "/v1/chat/completions"
 
 
@@ -32,15 +33,15 @@ class Script:
             return {"content": "Reading"}, "stop"
         if body["messages"][-1]["role"] == "tool":
             return {"content": f"It says: {_text(body['messages'][-1]['content'])}"}, "stop"
-        argument = next(name for name in reader["parameters"]["properties"] if "path" in name.lower())
-        given = json.dumps({argument: self.path})
-        call = {
-            "index": 0,
-            "id": "call_1",
-            "type": "function",
-            "function": {"name": reader["name"], "arguments": given},
-        }
-        return {"tool_calls": [call]}, "tool_calls"
+        function = {"name": reader["name"], "arguments": json.dumps(self._arguments(reader))}
+        return {"tool_calls": [{"index": 0, "id": "call_1", "type": "function", "function": function}]}, "tool_calls"
+
+    def _arguments(self, reader: dict[str, Any]) -> dict[str, str]:
+        """A shell's command, or the path under the name that the tool gives it."""
+        known = reader["parameters"]["properties"]
+        if "cmd" in known:
+            return {"cmd": f"cat {shlex.quote(self.path)}"}
+        return {next(name for name in known if "path" in name.lower()): self.path}
 
 
 @contextmanager

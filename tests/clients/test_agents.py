@@ -71,6 +71,29 @@ models:
     assert "number 4711" in said
 
 
+def test_codex_reads_a_file(door: Served, script: Script, tmp_path: Path) -> None:
+    node, folder = node_with("@openai/codex")
+    (tmp_path / ".codex").mkdir()
+    (tmp_path / ".codex" / "config.toml").write_text(
+        f"""
+model = "echo"
+model_provider = "cidermill"
+model_context_window = 65536
+
+[model_providers.cidermill]
+name = "Cidermill"
+base_url = "{door.url}/v1"
+env_key = "CIDERMILL_API_KEY"
+wire_api = "responses"
+"""
+    )
+    command = [str(node), str(folder / "node_modules" / "@openai" / "codex" / "bin" / "codex.js"), "exec"]
+    # Its own sandbox needs rights that containers do not have.
+    options = ["--skip-git-repo-check", "--sandbox", "danger-full-access"]
+    said = _run([*command, *options, "What does note.txt say?"], tmp_path, CIDERMILL_API_KEY="none")
+    assert "number 4711" in said
+
+
 def _run(command: list[str], folder: Path, **environment: str) -> str:
     """What it printed, in a home of its own."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("ANTHROPIC_", "CLAUDE"))}
