@@ -78,7 +78,11 @@ class Database:
 
     def _sqlite_engine(self) -> Engine:
         if self.url.database:
-            Path(self.url.database).parent.mkdir(parents=True, exist_ok=True)
+            file = Path(self.url.database)
+            file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            if self.url.database != ":memory:":
+                # Prompts are in it; SQLite gives its other files the same mode.
+                file.touch(mode=0o600, exist_ok=True)
         engine = create_engine(
             self.url, connect_args={"check_same_thread": False, "timeout": 10, "isolation_level": None}
         )

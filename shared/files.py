@@ -86,19 +86,23 @@ class FileStore:
 
     def __init__(self, url: str) -> None:
         self._filesystem, self._root = fsspec.url_to_fs(url)
+        self._local_root = Path(self._root) if isinstance(self._filesystem, LocalFileSystem) else None
 
     def path(self, file_id: str) -> str:
         return f"{self._root}/{file_id[-2:]}/{file_id}"
 
     def local_path(self, file_id: str) -> Path | None:
         """Where the bytes lie on this machine's disk; `None` when the store is elsewhere."""
-        return Path(self.path(file_id)) if isinstance(self._filesystem, LocalFileSystem) else None
+        return Path(self.path(file_id)) if self._local_root is not None else None
 
     def sink(self, limit: Bytes) -> Sink:
         return Sink(self, limit)
 
     def create(self, path: str) -> Any:
         try:
+            if (root := self._local_root) is not None:
+                # What keys keep from each other, other people on this machine do not read either.
+                root.mkdir(parents=True, exist_ok=True, mode=0o700)
             self._filesystem.makedirs(path.rsplit("/", 1)[0], exist_ok=True)
             return self._filesystem.open(path, "wb")
         except OSError as error:
