@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+from typing import Any
+
 from sqlalchemy import func, select, tuple_
 from sqlalchemy.orm import Session
 
+from shared.db import clock_time
 from shared.errors import Problem
 from shared.explanation import Explanation, waiting
 from shared.jobs.queries import position
 from shared.tables import Attempt, Job, is_waiting_job
 from shared.vocabulary import JobState
+
+#: The reason of whoever is not to start yet.
+_LATER = "not_before"
 
 
 def explain(session: Session, job: Job) -> Explanation:
@@ -20,7 +27,7 @@ def explain(session: Session, job: Job) -> Explanation:
 
 
 def _waits(session: Session, job: Job) -> Explanation:
-    ahead, reason = position(session, job), job.blocked_by or {}
+    ahead, reason = position(session, job), _reason(session, job)
     said = str(reason.get("sentence") or _unlooked(job))
     return waiting(
         job.id,
@@ -30,6 +37,16 @@ def _waits(session: Session, job: Job) -> Explanation:
         position=ahead,
         ahead=_ahead(session, job) if reason.get("each") is not None else None,
     )
+
+
+def _reason(session: Session, job: Job) -> dict[str, Any]:
+    """What the scheduler wrote; of a job that is not to start yet, with the moment and how far it is off."""
+    reason, left = job.blocked_by or {}, (job.not_before or 0.0) - clock_time(session)
+    if left <= 0:
+        return reason
+    moment = datetime.fromtimestamp(job.not_before or 0.0, UTC).isoformat(sep=" ", timespec="seconds")
+    said = f"{_unlooked(job)}, not before {moment}" if job.error else f"it is not to start before {moment}"
+    return {**reason, "code": _LATER, "sentence": said, "seconds": round(left, 3)}
 
 
 def _ahead(session: Session, job: Job) -> int:

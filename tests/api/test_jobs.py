@@ -114,6 +114,14 @@ def test_a_waiting_job_knows_its_place(door: Served) -> None:
     assert said["sentence"] == "waits with 2 before it: the scheduler has not looked at it yet"
 
 
+def test_a_job_that_is_to_wait_says_until_when(door: Served) -> None:
+    job_id = door.submit(not_before="2099-01-01T00:00:00Z")
+    said = door.get(f"/v1/jobs/{job_id}/explain").json()
+    assert said["code"] == "not_before"
+    assert said["sentence"].endswith("it is not to start before 2099-01-01 00:00:00+00:00")
+    assert said["estimate"] > 365 * 86400
+
+
 def test_a_running_job_says_where(door: Served, fleet: Fleet) -> None:
     ref = fleet.running_job()
     assert door.get(f"/v1/jobs/{ref.job_id}/explain").json()["sentence"] == "attempt 1 runs on studio with echo"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from cli.exits import Exit
+from tests.api.streams import read
 from tests.cli.conftest import Mill
 
 pytestmark = pytest.mark.e2e
@@ -43,6 +44,21 @@ def test_hosts_are_labelled_tainted_and_maintained(mill: Mill) -> None:
     assert mill("hosts", "maintenance", "alpha", "--reason", "new fan").stdout == "alpha up, maintenance\n"
     assert "new fan" in mill("hosts", "show", "alpha").stdout
     assert mill("hosts", "maintenance", "alpha", "--off").stdout == "alpha up\n"
+
+
+def test_why_a_job_waits_is_the_same_over_rest_the_command_line_and_events(mill: Mill) -> None:
+    """Its place is told to who asks: it changes with every job before it, and is no event."""
+    mill("queues", "pause", "label:team=late")
+    job_id = mill("submit", "inference", "--model", "echo", "--prompt", "x", "--label", "team=late").stdout.strip()
+    with mill.stack.http.stream("GET", f"/v1/jobs/{job_id}/events", headers={"Last-Event-ID": "0"}) as stream:
+        event = next(told.data["data"] for told in read(stream) if told.name == "job.blocked")
+    asked = mill.stack.get(f"/v1/jobs/{job_id}/explain")
+    assert mill.json("jobs", "explain", job_id) == asked
+    assert event["code"] == "paused"
+    assert asked["sentence"].endswith(f": {event['sentence']}")
+    assert {**event, "sentence": asked["sentence"], "position": asked["position"]} == asked
+    assert mill("jobs", "cancel", job_id).returncode == Exit.OK
+    assert mill("queues", "resume", "label:team=late").returncode == Exit.OK
 
 
 def test_a_run_is_explained(mill: Mill) -> None:
