@@ -16,10 +16,12 @@ _HEADERS = {"Content-Type": "application/json", "Connection": "close"}
 #: An answer that nobody would wait for.
 _ENDLESS = {"tokens": 100_000, "itl_ms": 20}
 #: Seconds after which the most patient have left.
-_LATEST = 0.15
+LATEST = 0.15
 
 
-async def leave_all(url: str, models: Sequence[str], times: int, at_once: int, seed: int = 7) -> None:
+async def leave_all(
+    url: str, models: Sequence[str], times: int, at_once: int, seed: int = 7, latest: float = LATEST
+) -> None:
     """So many clients leave: before they are heard, before the answer, at its beginning or in its middle."""
     dice, gate = random.Random(seed), asyncio.Semaphore(at_once)
 
@@ -30,7 +32,7 @@ async def leave_all(url: str, models: Sequence[str], times: int, at_once: int, s
             asking.cancel()
             await asyncio.gather(asking, return_exceptions=True)
 
-    await asyncio.gather(*(one(number, dice.random() * _LATEST) for number in range(times)))
+    await asyncio.gather(*(one(number, dice.random() * latest) for number in range(times)))
 
 
 async def leave_streaming(url: str, model: str) -> None:

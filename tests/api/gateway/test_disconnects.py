@@ -11,8 +11,8 @@ import psutil
 
 from tests.api.fleet import Fleet
 from tests.api.served import Served
-from tests.load.leaving import answered, leave_all
-from tests.waiting import eventually
+from tests.load.leaving import LATEST, answered, leave_all
+from tests.waiting import eventually, soon
 from workers.process import RunProcess
 
 _AT_ONCE, _SLOTS = 8, 8
@@ -46,7 +46,7 @@ class Held:
 
 def test_those_who_leave_while_a_run_is_started_leave_only_the_run(door: Served, fleet: Fleet) -> None:
     before = Held.now(door)
-    asyncio.run(leave_all(door.url, ["echo"], 20, _AT_ONCE))
+    asyncio.run(leave_all(door.url, ["echo"], 20, _AT_ONCE, latest=soon(LATEST)))
     eventually(lambda: Held.now(door).back_to(before))
     assert len(door.get("/v1/runs").json()["data"]) == 1
     assert not any(load.requests for load in door.app.state.seats._tenancy.loads.values())
