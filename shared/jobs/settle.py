@@ -66,7 +66,8 @@ def _after_crash(standing: Standing, crashes: int, error: Problem | None) -> Set
         loop = LoopOfCrashes(
             f"The job took its worker or run down {crashes} times",
             cause,
-            "look at `cidermill jobs logs`, try another runtime or a smaller context, then `cidermill jobs retry`",
+            "look at `cidermill jobs logs`; where a model did it, take another runtime or a smaller context; then "
+            "`cidermill jobs retry` goes on with what was kept",
         ).problem
         return Settled(JobState.FAILED, standing.failures, crashes, error=loop)
     return Settled(JobState.QUEUED, standing.failures, crashes, backoff(crashes) if crashes > 1 else 0.0, error)
