@@ -47,6 +47,10 @@ _SYMPTOMS = (
 #: what estimates miss must not cost speed.
 _SLACK = 1.1
 
+#: Without a GPU, freed buffers go back to glibc, which learns to keep ever larger ones, up to 32 MiB each, on a heap
+#: that falls to pieces. With a fixed threshold it gives every one back to the system.
+_GIVE_BACK = {"MALLOC_MMAP_THRESHOLD_": str(1 * MIB), "MALLOC_TRIM_THRESHOLD_": str(1 * MIB)}
+
 
 class MlxParams(EngineParams):
     """What may be set by a run."""
@@ -102,7 +106,7 @@ class MlxLm:
         }
         return LaunchPlan(
             command=boot_command("mlx_lm", options),
-            environment=OFFLINE,
+            environment=OFFLINE | _GIVE_BACK,
             port=port,
             served_name=model.name,
             slots=slots,
