@@ -176,7 +176,7 @@ def test_the_document_has_one_schema_for_each_kind_and_no_foreign_errors(door: S
     document = door.get("/openapi.json").json()
     schema = document["components"]["schemas"]["JobIn"]
     assert set(schema["discriminator"]["mapping"]) == {
-        "benchmark", "download", "inference", "scan", "transcription", "verify",
+        "benchmark", "download", "inference", "scan", "transcription", "transcriptions", "verify",
     }  # fmt: skip
     inference = document["components"]["schemas"]["InferenceJob"]
     assert inference["properties"]["kind"]["const"] == "inference"

@@ -75,9 +75,10 @@ def test_a_job_whose_every_recording_fails_fails(tmp_path: Path, echo: RunProces
 
 
 def test_a_second_attempt_hears_only_what_is_left(tmp_path: Path) -> None:
-    files = [tone(tmp_path / f"{n}.wav", 5) for n in range(6)]
+    # Two are heard at once; the others take seconds, however late the engine is killed.
+    files = [tone(tmp_path / f"{n}.wav", 5 if n < 2 else 300) for n in range(6)]
     kind, items = Transcriptions(model="m", files=files), LocalItems()
-    with running("echo", itl_ms=50) as doomed, ThreadPoolExecutor() as pool:
+    with running("echo", itl_ms=100) as doomed, ThreadPoolExecutor() as pool:
         attempt = pool.submit(kind.run, LocalContext(tmp_path, doomed.endpoint, items))
         items.wait_for(2)
         os.kill(doomed.pid, signal.SIGKILL)
