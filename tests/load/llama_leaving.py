@@ -1,7 +1,8 @@
 """Clients that leave a real llama.cpp, while it reads their prompt or while it writes: how soon it has nothing to do.
 
-It stops between two steps, so a step, which is 128 tokens of a prompt on a CPU, is what it may take: its length is
-measured beside, for on a busy machine it is seconds.
+It stops between two steps (of 128 tokens of a prompt, on a CPU), and begins the next one before it sees that nobody
+listens to what it says of the last. So two steps are what it may take; their length is measured beside, for on a busy
+machine it is seconds.
 """
 
 from __future__ import annotations
@@ -51,7 +52,7 @@ def figures(stack: Stack, hosts: dict[str, str]) -> Iterator[Figure]:
     for host, way in hosts.items():
         engine = _load(stack, host)
         step = _step(engine)
-        for words, phase, allowed in ((_LONG, "reads", max(_TARGET, step)), (_SHORT, "writes", _TARGET)):
+        for words, phase, allowed in ((_LONG, "reads", max(_TARGET, 2 * step)), (_SHORT, "writes", _TARGET)):
             waits = [
                 asyncio.run(_left(stack.url, engine, words, stream=stream)) for stream in (True, False) * (_TIMES // 2)
             ]
@@ -69,8 +70,8 @@ def _load(stack: Stack, host: str) -> Engine:
 
 
 def _step(engine: Engine) -> float:
-    """Milliseconds that the longest step takes now."""
-    said = httpx2.post(engine.url + _CHAT, json=_body("", _LONG // 3, max_tokens=1), trust_env=False, timeout=600)
+    """Milliseconds that a step of such a prompt takes now."""
+    said = httpx2.post(engine.url + _CHAT, json=_body("", _LONG, max_tokens=1), trust_env=False, timeout=600)
     took = said.json()["timings"]
     return float(took["prompt_ms"] / took["prompt_n"] * llama_step(gpu=HAS_METAL))
 
