@@ -10,8 +10,11 @@ from tests.simulation.ablation import all_guards, without
 from tests.simulation.seed import play
 from tests.simulation.stage import Stage
 
-#: Most are missed at once; those that need several accidents in a row take about twenty seeds.
+#: Seeds at most; most guards are missed at once, …
 PATIENCE = 150
+#: … and some need several accidents in a row: at this seed they came together when it was last looked for. It changes
+#: with the code, so the others are played after it.
+FIRST = {"owned": 96, "run_owned": 18, "due": 18, "within_limits": 9}
 
 
 @pytest.fixture(scope="module")
@@ -24,8 +27,11 @@ def stage() -> Iterator[Stage]:
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("guard", sorted(all_guards()))
 def test_a_guard_that_is_taken_away_is_missed(stage: Stage, guard: str) -> None:
+    first = FIRST.get(guard, 0)
     with without(guard):
-        assert any(play(seed, stage).violations for seed in range(PATIENCE)), f"nothing needs the guard {guard!r}"
+        assert any(play(seed, stage).violations for seed in (*range(first, PATIENCE), *range(first))), (
+            f"nothing needs the guard {guard!r}"
+        )
 
 
 def test_a_guard_is_back_after_it_was_taken_away() -> None:
