@@ -50,10 +50,14 @@ def _begun(
     if length <= _HELD:
         request += _body(asked, length)
         if (kept := lines.take(address)) is not None:
-            if (said := _answer(kept, request, asked.connection)) != b"":
-                return kept, said
-            # The engine has closed it just as it was used: nothing was done, so it is asked again.
-            kept.close()
+            try:
+                return kept, _answer(kept, request, asked.connection)
+            except BrokenPipeError:
+                # The engine has closed it just as it was used: nothing was done, so it is asked again.
+                kept.close()
+            except BaseException:
+                kept.close()
+                raise
     line = EngineLine(address, _SILENCE)
     try:
         line.send(request)
@@ -66,12 +70,15 @@ def _begun(
 
 
 def _answer(line: EngineLine, request: bytes, client: socket.socket) -> bytes | None:
-    """As `_next`; empty also when the connection breaks."""
+    """As `_next`. Raises BrokenPipeError when the engine had closed the connection, and TimeoutError."""
     try:
         line.send(request)
-        return _next(line, client)
-    except OSError:
-        return b""
+        said = _next(line, client)
+    except ConnectionError as error:
+        raise BrokenPipeError(str(error)) from error
+    if said == b"":
+        raise BrokenPipeError("the engine had closed it")
+    return said
 
 
 def _head(asked: BaseHTTPRequestHandler, path: str, length: int) -> bytes:
@@ -101,7 +108,10 @@ def _left() -> OSError:
 
 
 def _next(line: EngineLine, client: socket.socket) -> bytes | None:
-    """What the engine says next, empty when it has no more to say; `None` when nobody is there to hear it."""
+    """What the engine says next, empty when it has no more to say; `None` when nobody is there to hear it.
+
+    Raises TimeoutError when it says nothing for too long.
+    """
     poll = select.poll()
     poll.register(line.socket, select.POLLIN)
     poll.register(client, select.POLLIN)
@@ -109,4 +119,6 @@ def _next(line: EngineLine, client: socket.socket) -> bytes | None:
     if client.fileno() in ready:
         # Whoever waits for an answer says nothing until it is there: this is the end of the connection.
         return None
-    return line.hear(_PIECE) if ready else b""
+    if not ready:
+        raise TimeoutError(f"the engine said nothing for {_SILENCE:.0f} seconds")
+    return line.hear(_PIECE)

@@ -150,9 +150,23 @@ def test_an_engine_that_closes_a_kept_connection_as_it_is_used_is_asked_again() 
     assert len(connections) == 2
 
 
+def test_an_engine_that_is_stuck_is_not_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("workers.agent.engine_errand._SILENCE", 1.0)
+    with closing_engine(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}", stuck=True) as (port, connections):
+        door = EngineDoor(KEY, lambda run_id, generation: f"http://127.0.0.1:{port}")
+        server = PeerServer("127.0.0.1", 0, "mini", b"", None, door)
+        url = f"http://127.0.0.1:{server.port}/v1/runs/run_1/2{_CHAT}"
+        headers = {"Authorization": f"Bearer {engine_pass.sign(KEY, 'run_1', 2, time.time())}"}
+        assert httpx2.post(url, json={}, headers=headers, trust_env=False).status_code == 200
+        refused = httpx2.post(url, json={}, headers=headers, trust_env=False, timeout=30)
+        assert refused.headers[engine_pass.REFUSED]
+        server.close()
+    assert len(connections) == 1
+
+
 @contextmanager
-def closing_engine(said: bytes) -> Iterator[tuple[int, list[socket.socket]]]:
-    """Answers the first request of each connection, and ends the connection when a second begins."""
+def closing_engine(said: bytes, *, stuck: bool = False) -> Iterator[tuple[int, list[socket.socket]]]:
+    """Answers the first request of each connection, and ends the connection when a second begins, or says no more."""
     connections: list[socket.socket] = []
 
     def serve() -> None:
@@ -168,7 +182,8 @@ def closing_engine(said: bytes) -> Iterator[tuple[int, list[socket.socket]]]:
         connection.recv(65536)
         connection.sendall(said)
         connection.recv(1)
-        connection.close()
+        if not stuck:
+            connection.close()
 
     with socket.create_server(("127.0.0.1", 0)) as listener:
         threading.Thread(target=serve, daemon=True).start()
