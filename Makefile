@@ -12,6 +12,9 @@ SYNC := sync --frozen --inexact --no-default-groups --quiet
 DEMO := --extra llama --extra whisper --extra macos --group demo
 DEV := --all-extras --group dev
 
+# Dozens of processes start here: without this, where a shell says so, each compiles all of its modules again.
+unexport PYTHONDONTWRITEBYTECODE
+
 help: ## List these words
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 

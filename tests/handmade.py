@@ -68,7 +68,9 @@ def _value(value: Any) -> bytes:
         case bool():
             return struct.pack("<I?", 7, value)
         case int():
-            return struct.pack("<II", 4, value)
+            return struct.pack("<Ii", 5, value) if value < 0 else struct.pack("<II", 4, value)
+        case float():
+            return struct.pack("<If", 6, value)
         case str():
             return struct.pack("<I", 8) + _text(value)
         case list():

@@ -37,12 +37,12 @@ def whisper_tiny() -> InstalledModel:
     )
 
 
-def random_llama(folder: Path) -> InstalledModel:
+def random_llama(folder: Path, seed: int = 7) -> InstalledModel:
     """A Llama of two layers with random weights and a byte tokenizer, as safetensors in `folder`: 0.4 MB of babble."""
     folder.mkdir(parents=True, exist_ok=True)
     vocabulary = write_tokenizer(folder)
     (folder / "config.json").write_text(json.dumps(_config(vocabulary)))
-    _write_weights(folder / "model.safetensors", vocabulary)
+    _write_weights(folder / "model.safetensors", vocabulary, seed)
     size = (folder / "model.safetensors").stat().st_size
     return _installed("random-llama", Format.SAFETENSORS, folder, size, Capability.GENERATE, 512)
 
@@ -105,9 +105,9 @@ def write_tokenizer(folder: Path) -> int:
     return tokenizer.get_vocab_size()
 
 
-def _write_weights(path: Path, vocabulary: int) -> None:
+def _write_weights(path: Path, vocabulary: int, seed: int) -> None:
     """The safetensors format: length of the header, the header, the tensors."""
-    random = np.random.default_rng(7)
+    random = np.random.default_rng(seed)
     header: dict[str, object] = {"__metadata__": {"format": "pt"}}
     body = bytearray()
     for name, shape in _shapes(vocabulary).items():

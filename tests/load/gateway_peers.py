@@ -1,13 +1,18 @@
-"""Other gateways in front of the same engine: nginx where it is installed, LiteLLM's proxy where it can be."""
+"""Other gateways in front of the same engine: nginx where it is installed, LiteLLM's proxy where it can be.
+
+They sleep while it is not their turn: what an idle one does in the background would be a cost of the others.
+"""
 
 from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 import httpx2
@@ -44,9 +49,27 @@ _OFFLINE = {"LITELLM_LOCAL_MODEL_COST_MAP": "True"}
 _START = 240.0
 
 
+@dataclass(frozen=True)
+class Peer:
+    """One that runs, asleep but for its turns."""
+
+    url: str
+    process: subprocess.Popen[bytes]
+
+    @contextmanager
+    def turn(self) -> Iterator[None]:
+        self._signal(signal.SIGCONT)
+        yield
+        self._signal(signal.SIGSTOP)
+
+    def _signal(self, number: signal.Signals) -> None:
+        """For all of its processes, which are a group."""
+        os.killpg(self.process.pid, number)
+
+
 @contextmanager
-def peers(folder: Path, engine: str) -> Iterator[dict[str, str]]:
-    """Their URLs by name, for the length of a block; each that is there answers."""
+def peers(folder: Path, engine: str) -> Iterator[dict[str, Peer]]:
+    """By name, for the length of a block; each that is there has answered."""
     programs = {"nginx": shutil.which("nginx"), "litellm": _installed_litellm()}
     with ExitStack() as stack:
         yield {
@@ -66,29 +89,34 @@ def _installed_litellm() -> str | None:
 
 
 @contextmanager
-def _nginx(folder: Path, program: str, engine: str) -> Iterator[str]:
+def _nginx(folder: Path, program: str, engine: str) -> Iterator[Peer]:
     port, config = free_port(), folder / "nginx.conf"
     config.write_text(_NGINX.format(folder=folder, engine=engine.removeprefix("http://"), port=port))
     url = f"http://127.0.0.1:{port}"
-    with _process([program, "-c", str(config)], f"{url}/health", folder / "nginx.log"):
-        yield url
+    with _process([program, "-c", str(config)], f"{url}/health", folder / "nginx.log") as process:
+        yield Peer(url, process)
 
 
 @contextmanager
-def _litellm(folder: Path, program: str, engine: str) -> Iterator[str]:
+def _litellm(folder: Path, program: str, engine: str) -> Iterator[Peer]:
     port, config = free_port(), folder / "litellm.yaml"
     config.write_text(_LITELLM.format(engine=engine))
     url = f"http://127.0.0.1:{port}"
     command = [program, "--config", str(config), "--host", "127.0.0.1", "--port", str(port)]
-    with _process(command, f"{url}/health/liveliness", folder / "litellm.log"):
-        yield url
+    with _process(command, f"{url}/health/liveliness", folder / "litellm.log") as process:
+        yield Peer(url, process)
 
 
 @contextmanager
-def _process(command: list[str], health: str, log: Path) -> Iterator[None]:
-    """Runs until the end of the block, which begins once it answers. Raises AssertionError with its last words."""
+def _process(command: list[str], health: str, log: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """Runs until the end of the block, which begins, with it asleep, once it has answered.
+
+    Raises AssertionError with its last words.
+    """
     with log.open("wb") as output:
-        process = subprocess.Popen(command, stdout=output, stderr=output, env=os.environ | _OFFLINE)
+        process = subprocess.Popen(
+            command, stdout=output, stderr=output, env=os.environ | _OFFLINE, start_new_session=True
+        )
 
     def answers() -> bool:
         assert process.poll() is None, f"{command[0]} ended: {log.read_text(errors='replace')[-1000:]}"
@@ -99,8 +127,11 @@ def _process(command: list[str], health: str, log: Path) -> Iterator[None]:
 
     try:
         eventually(answers, _START, 0.2)
-        yield
+        os.killpg(process.pid, signal.SIGSTOP)
+        yield process
     finally:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGCONT)
         process.terminate()
         process.wait(30)
 

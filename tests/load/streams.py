@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -36,11 +38,12 @@ class Heard:
 
 @dataclass
 class Asker:
-    """Asks one place for one model; its connections are kept between calls."""
+    """Asks one place for one model; its connections are kept between calls. `turn` is around each of its turns."""
 
     url: str
     model: str
     client: EngineClient = field(default_factory=EngineClient)
+    turn: Callable[[], AbstractContextManager[None]] = nullcontext
 
     async def streams(self, count: int, tokens: int, pause: float, times: int = 1) -> Heard:
         """So many streams at once, each of so many tokens with so many seconds between them, and again when it ends.

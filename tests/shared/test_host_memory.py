@@ -10,6 +10,7 @@ from sqlalchemy import select
 from shared import hosts
 from shared.errors import CannotFit
 from shared.fit import Fleet as Offers
+from shared.host_address import Origin
 from shared.protocol import Register, RunEvent, RunRef, RunStatus, Sync, Telemetry
 from shared.runs import state as runs
 from shared.runtimes import InstalledModel, ModelShape, RunSpec, RuntimeInfo
@@ -28,7 +29,7 @@ def _register(fleet: Fleet) -> None:
         agent="agent", boot_id="boot", version="1", platform="test", memory_total=200, budget=100, capacity=150,
         disk_free=1, runtimes=[_ENGINE],
     )  # fmt: skip
-    fleet.do(hosts.register, HOST, said, _SETTINGS)
+    fleet.do(hosts.register, HOST, said, _SETTINGS, Origin("127.0.0.1"))
 
 
 @pytest.fixture(autouse=True)

@@ -6,6 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from shared import hosts
+from shared.host_address import Origin
 from shared.protocol import AttemptRef, Register, RunRef, Sync, Synced
 from tests.simulation.catalog import RUNTIMES
 from tests.simulation.ledger import Key
@@ -16,6 +17,8 @@ from tests.simulation.world import SETTINGS, TRUST, Lost, World
 
 if TYPE_CHECKING:
     from tests.simulation.machine import Machine
+
+_HERE = Origin("127.0.0.1")
 
 
 class Agent:
@@ -62,7 +65,7 @@ class Agent:
             self.world.call(
                 self.id,
                 "register",
-                lambda session: hosts.register(session, self.machine.name, said, SETTINGS),
+                lambda session: hosts.register(session, self.machine.name, said, SETTINGS, _HERE),
                 host=self.machine.name,
             )
         except Lost:

@@ -77,7 +77,7 @@ def deliver(world: World, host: str, worker: str, report: Report) -> bool:
         return world.call(
             worker,
             "items",
-            lambda session: jobs.checkpoint(session, host, worker, ref, items),
+            lambda session: jobs.checkpoint(session, host, worker, ref, items) is not None,
             lambda accepted: world.ledger.checkpointed(ref, worker, items) if accepted else None,
             host=host,
         )

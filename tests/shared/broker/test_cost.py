@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 import redis
 
 from shared.broker import Dispatcher
@@ -19,22 +17,22 @@ def calls(client: redis.Redis) -> dict[str, int]:
     return {name: count for name, count in counts.items() if not name.startswith(("info", "config", "script"))}
 
 
-def test_five_idle_lanes_cost_less_than_ten_commands_a_second(valkey: str, listen: Listen) -> None:
+def test_an_idle_lane_asks_a_handful_of_commands_each_time_it_waits(valkey: str, listen: Listen) -> None:
+    lanes = 5
     with redis.Redis.from_url(valkey) as client:
-        for number in range(5):
+        for number in range(lanes):
             listen(valkey, Heard(), lane=f"mini.runtime-{number}")
-        eventually(lambda: client.info("clients")["blocked_clients"] == 5)
+        eventually(lambda: client.info("clients")["blocked_clients"] == lanes)
         client.config_resetstat()
-        began = time.monotonic()
-        eventually(lambda: calls(client).get("blpop", 0) >= 5)
-        eventually(lambda: client.info("clients")["blocked_clients"] == 5)
-        assert sum(calls(client).values()) / (time.monotonic() - began) < 10
+        eventually(lambda: calls(client).get("blpop", 0) >= lanes)
+        eventually(lambda: client.info("clients")["blocked_clients"] == lanes)
+        asked = calls(client)
+        assert sum(asked.values()) <= 6 * asked["blpop"], asked
 
 
-def test_a_burst_drains_at_thousands_a_second(valkey: str, dispatcher: Dispatcher, listen: Listen) -> None:
+def test_a_burst_is_heard_whole(valkey: str, dispatcher: Dispatcher, listen: Listen) -> None:
     heard = Heard()
     dispatcher.dispatch(LANE, [AttemptRef(job_id=f"job_{number}", attempt=1) for number in range(3_000)])
-    began = time.monotonic()
     listen(valkey, heard, prefetch=64)
-    heard.wait(3_000, within=10)
-    assert 3_000 / (time.monotonic() - began) > 1_000
+    heard.wait(3_000)
+    assert len({job for job, _ in heard.executes}) == 3_000
