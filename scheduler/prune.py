@@ -1,11 +1,12 @@
 """Forgetting what is over for longer than the retention: jobs with all that belongs to them, runs, events, calls.
 
-What was learned of engines in versions that no host offers any more goes at once.
+At once go files that have expired, and what was learned of engines in versions that no host offers any more.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import islice
 
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
@@ -13,9 +14,10 @@ from sqlalchemy.orm import Session
 from shared import leader, queues
 from shared.db import Database, clock_time
 from shared.files import FileStore
+from shared.jobs import inputs
 from shared.leader import Fence
 from shared.runs import learning
-from shared.tables import Call, Event, File, Job, Run
+from shared.tables import Batch, Call, Event, File, Job, Run, is_live_batch
 from shared.vocabulary import FINAL_JOB_STATES, FINAL_RUN_STATES
 
 #: Deletes what ended before a moment: how many rows, and the ids of files whose bytes may go.
@@ -39,7 +41,7 @@ class Pruner:
         with self._database.write() as session:
             leader.check(session, fence)
             queues.forget_idle(session)
-        return any(self._prune(fence, step) for step in (_jobs, _runs, _events, _calls, _lessons))
+        return any(self._prune(fence, step) for step in (_jobs, _expired, _runs, _events, _calls, _lessons))
 
     def _prune(self, fence: Fence, step: _Step) -> bool:
         with self._database.write() as session:
@@ -51,12 +53,32 @@ class Pruner:
 
 
 def _jobs(session: Session, before: float) -> tuple[int, Sequence[str]]:
+    """But for those of batches that are not over: their answers are still to be written."""
+    long = select(Batch.parts).where(is_live_batch, Batch.created_at < before)
+    needed = {part["job"] for parts in session.scalars(long) for part in parts}
     old = session.scalars(
-        select(Job.id).where(Job.state.in_(FINAL_JOB_STATES), Job.finished_at < before).order_by(Job.id).limit(_AT_ONCE)
+        select(Job.id)
+        .where(Job.state.in_(FINAL_JOB_STATES), Job.finished_at < before, Job.id.not_in(needed))
+        .order_by(Job.id)
+        .limit(_AT_ONCE)
     ).all()
     files = session.scalars(delete(File).where(File.job_id.in_(old)).returning(File.id)).all()
     session.execute(delete(Job).where(Job.id.in_(old)))
     return len(old), files
+
+
+def _expired(session: Session, before: float) -> tuple[int, Sequence[str]]:
+    """Files whose time is over, but for those that a batch or a job still works through."""
+    over = session.scalars(
+        select(File.id)
+        .where(File.expires_at <= clock_time(session))
+        .where(File.id.not_in(select(Batch.input_file).where(is_live_batch)))
+        .order_by(File.expires_at)
+    ).all()
+    used = inputs.in_use(session) if over else set()
+    old = list(islice((file_id for file_id in over if file_id not in used), _AT_ONCE))
+    session.execute(delete(File).where(File.id.in_(old)))
+    return len(old), old
 
 
 def _runs(session: Session, before: float) -> tuple[int, Sequence[str]]:

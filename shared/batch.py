@@ -36,6 +36,8 @@ class Tally:
     failed: int = 0
     prompt_tokens: int = 0
     completion_tokens: int = 0
+    #: Of the prompts' tokens, those that the engine still knew.
+    cached_tokens: int = 0
     #: Seconds of recordings.
     audio: float = 0.0
 
@@ -52,6 +54,7 @@ class Tally:
         self.succeeded += 1
         self.prompt_tokens += usage.get("prompt_tokens") or 0
         self.completion_tokens += usage.get("completion_tokens") or 0
+        self.cached_tokens += (usage.get("prompt_tokens_details") or {}).get("cached_tokens") or 0
         self.audio += usage.get("seconds") or 0.0
 
     def pace(self, seconds: float) -> str:

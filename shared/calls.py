@@ -39,15 +39,20 @@ class Called:
 
 
 def content_of(body: dict[str, Any]) -> dict[str, Any]:
-    """What is kept of a request's body."""
-    size = len(json.dumps(body))
+    """What is kept of a request's body; only its size when it is too long, or has a NaN, which PostgreSQL refuses."""
+    try:
+        size = len(json.dumps(body, allow_nan=False))
+    except ValueError:
+        return {"bytes": len(json.dumps(body))}
     return body if size <= _LONGEST else {"bytes": size}
 
 
 def record(session: Session, calls: Iterable[Called]) -> None:
     """Add what is over; it happened just now."""
     moment = clock_time(session)
-    rows = [{**asdict(replace(call, model=call.model[:200], path=call.path[:120])), "at": moment} for call in calls]
+    rows = [
+        {**asdict(replace(call, model=_plain(call.model)[:200], path=call.path[:120])), "at": moment} for call in calls
+    ]
     if rows:
         session.execute(insert(Call), rows)
 
@@ -63,3 +68,8 @@ def listed(
     if before is not None:
         query = query.where(Call.seq < before)
     return session.scalars(query).all()
+
+
+def _plain(name: str) -> str:
+    """What was asked for may be the name of nothing; what no database stores of it is a question mark."""
+    return name.encode(errors="replace").decode().replace("\0", "?")

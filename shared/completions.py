@@ -12,7 +12,7 @@ from typing import Any
 from shared.assembly import Assembly
 from shared.errors import EngineFailed, InvalidInput, RunDied
 from shared.loopback import Check, Reply, post
-from shared.requests import EngineRequest
+from shared.requests import ASK_PROGRESS, EMBEDDING, EngineRequest
 from shared.runtimes import Endpoint
 from shared.sse import read_events
 
@@ -29,7 +29,7 @@ class Completion:
     """The engine's response with what it took, in seconds since the request was sent.
 
     `first` and `last` are the arrivals of the first and last pieces that carry text (of the answer or of its
-    reasoning; a piece with only a role is none); `None` when the response was not streamed or had no text.
+    reasoning; a piece with only a role is none); `None` when there was none.
     """
 
     response: dict[str, Any]
@@ -58,13 +58,15 @@ class Completion:
 
 
 def complete(endpoint: Endpoint, request: EngineRequest, *, timeout: float, check: Check) -> Completion:
-    """Ask and wait for the whole response; cheaper than streaming it, unless the engine would count only a part.
+    """Ask and wait for the whole response.
+
+    An engine that answers in one piece does not see for a second that nobody waits any more, and not at all while it
+    talks to others (llama.cpp); and it counts only the first of several answers. So what is written comes as a stream.
 
     Raises InvalidInput when the engine refuses the request, EngineFailed when it fails at it or takes longer
     than `timeout` seconds, RunDied when it goes away, and whatever `check` raises while waiting.
     """
-    if _answers_several(request.body):
-        # llama.cpp counts each of several answers in a stream, and only the first in a whole response.
+    if request.path != EMBEDDING:
         return stream(endpoint, request, _unheard, timeout=timeout, check=check)
     started = time.perf_counter()
     body = request.body | {"model": endpoint.served_name}
@@ -81,7 +83,7 @@ def stream(endpoint: Endpoint, request: EngineRequest, on_text: OnText, *, timeo
     Raises as `complete` does, and RunDied when the stream ends before the engine says why it stopped.
     """
     started = time.perf_counter()
-    body = request.body | {"model": endpoint.served_name, "stream": True}
+    body = request.body | {"model": endpoint.served_name, "stream": True, ASK_PROGRESS: True}
     body["stream_options"] = {"include_usage": True}
     assembly, first, last = Assembly(_choices(request.body)), None, None
     with post(endpoint.url + request.path, _dump(body), _HEADERS, timeout, check) as reply:
@@ -103,11 +105,6 @@ def _choices(body: dict[str, Any]) -> int:
     """Answers to each prompt; what is no number is the engine's to refuse."""
     wanted = body.get("n")
     return wanted if isinstance(wanted, int) else 1
-
-
-def _answers_several(body: dict[str, Any]) -> bool:
-    prompt = body.get("prompt")
-    return _choices(body) > 1 or (isinstance(prompt, list) and len(prompt) > 1 and not isinstance(prompt[0], int))
 
 
 def _unheard(text: str) -> None:

@@ -84,7 +84,9 @@ class Database:
                 # Prompts are in it; SQLite gives its other files the same mode.
                 file.touch(mode=0o600, exist_ok=True)
         engine = create_engine(
-            self.url, connect_args={"check_same_thread": False, "timeout": 10, "isolation_level": None}
+            self.url,
+            hide_parameters=True,
+            connect_args={"check_same_thread": False, "timeout": 10, "isolation_level": None},
         )
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
@@ -94,6 +96,7 @@ class Database:
         options = "-c idle_in_transaction_session_timeout=10000 -c lock_timeout=10000 -c timezone=UTC"
         return create_engine(
             self.url,
+            hide_parameters=True,
             pool_size=pool_size,
             max_overflow=pool_size,
             pool_pre_ping=True,

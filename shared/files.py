@@ -16,10 +16,10 @@ from typing import IO, Any
 
 import fsspec
 from fsspec.implementations.local import LocalFileSystem
-from sqlalchemy import delete, select
+from sqlalchemy import delete, or_, select
 from sqlalchemy.orm import Session
 
-from shared.db import now
+from shared.db import clock_time, now
 from shared.errors import NoCapacity, NotFound, PayloadTooLarge
 from shared.identifiers import new_id
 from shared.tables import File
@@ -28,6 +28,8 @@ from shared.units import Bytes, format_bytes
 CHUNK = 1024 * 1024
 #: For what the front door writes itself: that which it is made of was limited before.
 NO_LIMIT = Bytes(1 << 62)
+#: The purpose of files that a batch makes for its jobs.
+PART = "batch_part"
 _NAME_LENGTH = 255
 
 
@@ -147,13 +149,14 @@ def _read(file: Any, start: int, length: int) -> Iterator[bytes]:
 
 def add(
     session: Session, stored: Stored, *, name: str, purpose: str, content_type: str, owner: str = "",
-    job_id: str | None = None, attempt: int | None = None,
+    job_id: str | None = None, attempt: int | None = None, keep: float | None = None,
 ) -> File:  # fmt: skip
-    """Make stored bytes known."""
+    """Make stored bytes known, for `keep` seconds, or until they are deleted."""
+    moment = clock_time(session)
     row = File(
         id=stored.id, name=plain_name(name), purpose=purpose, content_type=content_type[:120], size=stored.size,
         sha256=stored.sha256, owner=owner, job_id=job_id, attempt=attempt,
-        created_at=session.scalar(select(now(session))) or 0.0,
+        created_at=moment, expires_at=moment + keep if keep is not None else None,
     )  # fmt: skip
     session.add(row)
     session.flush()
@@ -161,11 +164,26 @@ def add(
 
 
 def find(session: Session, file_id: str, owner: str | None = None) -> File:
-    """With `owner`, somebody else's file is as unknown as one that is not there. Raises NotFound."""
-    row = session.get(File, file_id)
-    if row is None or owner not in (None, row.owner):
-        raise NotFound(f"There is no file {file_id}", "the id is wrong or the file was deleted", "upload it again")
+    """With `owner`, somebody else's file is as unknown as one that is not there or has expired. Raises NotFound."""
+    row = held(session, file_id)
+    expired = row.expires_at is not None and row.expires_at <= clock_time(session)
+    if expired or owner not in (None, row.owner):
+        raise _no_such_file(file_id)
     return row
+
+
+def held(session: Session, file_id: str) -> File:
+    """Also one that has expired: for work that began to use it before. Raises NotFound."""
+    row = session.get(File, file_id)
+    if row is None:
+        raise _no_such_file(file_id)
+    return row
+
+
+def _no_such_file(file_id: str) -> NotFound:
+    return NotFound(
+        f"There is no file {file_id}", "the id is wrong, or the file was deleted or has expired", "upload it again"
+    )
 
 
 def files(
@@ -178,11 +196,17 @@ def files(
     owner: str | None = None,
     oldest_first: bool = False,
 ) -> list[File]:
-    """The newest first, or the oldest, from the one after `after`; with `owner` only that key's."""
-    query = select(File).order_by(File.id if oldest_first else File.id.desc()).limit(limit)
+    """The newest first, or the oldest, from the one after `after`; with `owner` only that key's.
+
+    What batches make for their jobs is nobody's file, and only shown to who asks for it by its purpose or job.
+    """
+    query = select(File).where(or_(File.expires_at.is_(None), File.expires_at > now(session)))
+    query = query.order_by(File.id if oldest_first else File.id.desc()).limit(limit)
     for wanted, column in ((purpose, File.purpose), (job_id, File.job_id), (owner, File.owner)):
         if wanted is not None:
             query = query.where(column == wanted)
+    if purpose is None and job_id is None:
+        query = query.where(File.purpose != PART)
     if after is not None:
         query = query.where(File.id > after if oldest_first else File.id < after)
     return list(session.scalars(query))

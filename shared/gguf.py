@@ -67,8 +67,11 @@ class Header:
         return self.metadata.get(f"{self.architecture}.{key}")
 
 
-def read_header(stream: Stream, what: str = "The GGUF file") -> Header:
-    """The header of a whole GGUF file. Raises InvalidInput when it is damaged or cut short."""
+def read_header(stream: Stream, what: str = "The GGUF file", keep: int = KEPT_ITEMS) -> Header:
+    """The header of a whole GGUF file, with arrays of up to `keep` items.
+
+    Raises InvalidInput when it is damaged or cut short.
+    """
     reader = Reader(stream, what, HEADER_LIMIT)
     if reader.size < 4 or reader.raw(4) != MAGIC:
         raise InvalidInput(f"{what} is not a GGUF file", "It does not begin with GGUF.", "name a GGUF file")
@@ -78,7 +81,7 @@ def read_header(stream: Stream, what: str = "The GGUF file") -> Header:
     tensors, keys = reader.number("Q"), reader.number("Q")
     if tensors > MOST_TENSORS or keys > MOST_KEYS:
         raise reader.broken(f"it announces {tensors} tensors and {keys} keys")
-    metadata = dict(_entry(reader) for _ in range(keys))
+    metadata = dict(_entry(reader, keep) for _ in range(keys))
     ends = [_tensor_end(reader) for _ in range(tensors)]
     size = _aligned(reader, metadata) + max(ends, default=0)
     if size > reader.size:
@@ -90,30 +93,30 @@ def read_header(stream: Stream, what: str = "The GGUF file") -> Header:
     return Header(version=version, metadata=metadata, tensors=tensors, size=size)
 
 
-def _entry(reader: Reader) -> tuple[str, Any]:
+def _entry(reader: Reader, keep: int) -> tuple[str, Any]:
     key = reader.text(reader.number("Q"), LONGEST_KEY)
-    return key, _value(reader, reader.number("I"))
+    return key, _value(reader, reader.number("I"), keep)
 
 
-def _value(reader: Reader, kind: int) -> Any:
+def _value(reader: Reader, kind: int, keep: int) -> Any:
     if kind == _STRING:
         return reader.text(reader.number("Q"), LONGEST_STRING)
     if kind == _ARRAY:
-        return _array(reader)
+        return _array(reader, keep)
     if kind in _SCALARS:
         return reader.number(_SCALARS[kind])
     raise reader.broken(f"value type {kind} is unknown")
 
 
-def _array(reader: Reader) -> Any:
+def _array(reader: Reader, keep: int) -> Any:
     kind, length = reader.number("I"), reader.number("Q")
     # An array of arrays is allowed by the format and used by nobody; refusing it bounds the recursion.
     if kind == _ARRAY:
         raise reader.broken("an array of arrays")
     if length > MOST_ITEMS:
         raise reader.broken(f"an array of {length} items")
-    if length <= KEPT_ITEMS:
-        return tuple(_value(reader, kind) for _ in range(length))
+    if length <= keep:
+        return tuple(_value(reader, kind, keep) for _ in range(length))
     if kind in _WIDTHS:
         reader.skip(_WIDTHS[kind] * length)
     elif kind == _STRING:

@@ -14,13 +14,18 @@ def capped(caller: Caller, priority: Priority) -> Priority:
     return max(priority, caller.priority or priority, key=lambda each: each.rank)
 
 
+def may_use(caller: Caller, model: str, called: str | None = None) -> bool:
+    """Whether the key may use the model, by its own name or by what the caller calls it."""
+    return caller.models is None or bool({model, called} & caller.models)
+
+
 def check_model(caller: Caller, model: str, called: str | None = None) -> None:
-    """Raises Forbidden when the key may not use the model, by its own name or by what the caller calls it."""
-    if caller.models is None or {model, called} & caller.models:
+    """Raises Forbidden when the key may not use the model."""
+    if may_use(caller, model, called):
         return
     raise Forbidden(
         f"The key {caller.name!r} may not use {called or model}",
-        f"it may use {', '.join(sorted(caller.models)) or 'no model'}",
+        f"it may use {', '.join(sorted(caller.models or ())) or 'no model'}",
         f"use another key, or allow it: cidermill keys set {caller.id} --model {model}",
     )
 

@@ -14,6 +14,7 @@ from shared.db import now
 from shared.download_share import download_share
 from shared.errors import Forbidden, NotFound, StaleTransition
 from shared.events import NewEvent
+from shared.host_address import Origin
 from shared.jobs import state as jobs
 from shared.keys import digest
 from shared.nearest import did_you_mean, nearest
@@ -120,8 +121,18 @@ def authenticate(session: Session, token: str) -> str | None:
     return session.scalar(select(Host.name).where(Host.token_digest == digest(token)))
 
 
-def register(session: Session, name: str, said: Register, settings: Settings) -> None:
-    """A host says what it is. With a new agent or a new boot, all that the old one's workers did is lost."""
+def register(session: Session, name: str, said: Register, settings: Settings, origin: Origin) -> None:
+    """A host says what it is. With a new agent or a new boot, all that the old one's workers did is lost.
+
+    Raises Forbidden when it says that it is reached where it is not.
+    """
+    if name == settings.host_name and not origin.here:
+        raise Forbidden(
+            f"The host {name} is not on this machine",
+            "the front door's own machine has that name, and its runs are asked without an agent",
+            "give the host another name, or the front door: CIDERMILL_HOST_NAME",
+        )
+    peer_url, engine_url = origin.confirmed(said.peer_url), origin.confirmed(said.engine_url)
     host = session.get_one(Host, name, with_for_update=True)
     if said.unclean_end is not None and host.boot_id not in (None, said.boot_id):
         quarantine.after_panic(session, name, said.unclean_end)
@@ -136,7 +147,7 @@ def register(session: Session, name: str, said: Register, settings: Settings) ->
     host.budget, host.guard = _budget(session, host, said.budget), Guard.OPEN
     host.capacity = said.capacity or said.budget
     host.labels = {**host.labels, **said.labels}
-    host.peer_url, host.engine_url = said.peer_url, said.engine_url
+    host.peer_url, host.engine_url = peer_url, engine_url
     host.registered_at, host.seen_until = moment, moment + settings.lease_seconds
     session.flush()
     _replace_runtimes(session, name, said)

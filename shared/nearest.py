@@ -5,9 +5,14 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+#: Letters; what is longer is like no name, and comparing it would take seconds and gigabytes.
+_LONGEST = 1000
+
 
 def nearest(name: str, known: Iterable[str], count: int = 3) -> list[str]:
     """Up to `count` known names that look like `name`, the best first; those that contain it count as alike."""
+    if len(name) > _LONGEST:
+        return []
     names = sorted(set(known))
     folded = name.casefold()
     by_fold = {candidate.casefold(): candidate for candidate in names}

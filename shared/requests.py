@@ -8,11 +8,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from shared.opening import Opening
+from shared.remote_parts import remote_parts
 from shared.vocabulary import Capability
 
 CHAT = "/v1/chat/completions"
 COMPLETION = "/v1/completions"
 EMBEDDING = "/v1/embeddings"
+#: Of a streamed request: llama.cpp then tells how much of the prompt it has read, after each step.
+ASK_PROGRESS = "return_progress"
 
 #: What each path asks for, by the field that only its bodies have.
 _PATHS = {"messages": CHAT, "prompt": COMPLETION, "input": EMBEDDING}
@@ -54,6 +57,8 @@ def read_request(written: Any, defaults: Mapping[str, Any] = _NONE, opening: Ope
     path, asked = _path(written.get("url"), plain), {**defaults, **plain}
     if opening is not None and path == CHAT:
         asked["messages"] = opening.before(asked["messages"])
+    for place, kind in remote_parts(asked.get("messages")):
+        raise ValueError(f"the {kind} of message {place} is an address, and nothing is fetched: send a data: URL")
     return EngineRequest(path, asked, custom_id)
 
 

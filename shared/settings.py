@@ -9,10 +9,11 @@ from __future__ import annotations
 import os
 import socket
 from functools import cached_property
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field, SecretStr, ValidationError
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, StringConstraints, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
 from shared.errors import ConfigError
@@ -21,6 +22,10 @@ from shared.units import Bytes, parse_bytes
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 Size = Annotated[Bytes, BeforeValidator(parse_bytes)]
+#: Addresses that begin alike, or one, as `10.0.0.0/8`.
+Network = Annotated[str, AfterValidator(lambda text: str(ip_network(text, strict=False)))]
+#: A web page's: never `*`, for on an open loopback any page of the web could read everything then, nor `null`.
+Origin = Annotated[str, StringConstraints(pattern=r"(?i)^[a-z][a-z0-9+.-]*://[^\s/?#@*]+$", to_lower=True)]
 
 
 def config_files() -> list[Path]:
@@ -63,11 +68,24 @@ class Settings(BaseSettings):
         description="Connections that the front door keeps open at once, as far as file descriptors go; unset: 2,000.",
     )
 
-    cors_origins: list[str] = Field(
+    cors_origins: list[Origin] = Field(
         default_factory=list, description="Web pages that may call the front door, as https://chat.example; none unset."
+    )
+    host_networks: list[Network] = Field(
+        default_factory=list,
+        description="Networks, as 10.0.0.0/8, in which hosts may have addresses beside the one they come from.",
+    )
+    trusted_proxies: list[Network] = Field(
+        default_factory=list,
+        description="Proxies before the front door, as 127.0.0.1, whose word for a client's address is taken.",
     )
     tls_cert: Path | None = Field(default=None, description="PEM file with the front door's certificate; unset: HTTP.")
     tls_key: Path | None = Field(default=None, description="PEM file with its private key, if not in tls_cert.")
+    ca_file: Path | None = Field(
+        default=None,
+        description="PEM file of certificates that vouch for the front door's, for the CLI and agents; unset: "
+        "tls_cert, or the system's.",
+    )
 
     default_model: str | None = Field(
         default=None, description="Name of the model that answers clients who name none, or `default`."
@@ -157,6 +175,11 @@ class Settings(BaseSettings):
     def token_file(self) -> Path:
         """Where this host's agent keeps the token that lets it into a fleet."""
         return self.state_dir / "agent" / self.host_name / "token"
+
+    @property
+    def trusted(self) -> Path | None:
+        """Certificates that vouch for the front door's; on its own machine that is at hand."""
+        return self.ca_file or self.tls_cert
 
     @property
     def database(self) -> str:

@@ -29,6 +29,7 @@ from shared.vocabulary import AttemptState, JobState, Priority, RunState
 LIVE_ATTEMPTS = text("state IN ('assigned', 'running')")
 WAITING_JOBS = text("state = 'queued'")
 LIVE_BATCHES = text("state IN ('validating', 'in_progress', 'finalizing', 'cancelling')")
+EXPIRING_FILES = text("expires_at IS NOT NULL")
 LIVE_RUNS = text("state IN ('pending', 'starting', 'ready', 'stopping')")
 
 # The same for queries: SQLite uses a partial index only for a query that repeats its condition word for word, which
@@ -626,6 +627,10 @@ class Batch(Base):
     counts: Mapped[dict[str, Any]] = mapped_column(default=dict)
     #: Why it failed: code, line and message of each mistake.
     errors: Mapped[list[Any]] = mapped_column(default=list)
+    #: Seconds that its output and error files are kept; without: until they are deleted.
+    output_seconds: Mapped[float | None]
+    #: Tokens of all that was answered, as `Usage` tells them; known at the end.
+    usage: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
     created_at: Mapped[float]
     expires_at: Mapped[float]
     in_progress_at: Mapped[float | None]
@@ -638,6 +643,9 @@ class File(Base):
     """A big input or output; its bytes lie in the file store under `id`."""
 
     __tablename__ = "files"
+    __table_args__ = (
+        Index("ix_files_expires_at", "expires_at", sqlite_where=EXPIRING_FILES, postgresql_where=EXPIRING_FILES),
+    )
 
     id: Mapped[str] = mapped_column(String(40), primary_key=True)
     name: Mapped[str] = mapped_column(String(255))
@@ -649,6 +657,8 @@ class File(Base):
     job_id: Mapped[str | None] = mapped_column(String(40), index=True)
     attempt: Mapped[int | None] = mapped_column(Integer)
     created_at: Mapped[float]
+    #: From then on it is not there for its readers; without: it stays until it is deleted.
+    expires_at: Mapped[float | None]
 
 
 class Event(Base):

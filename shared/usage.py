@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
+from typing import TypeVar
 
 from sqlalchemy import case, func, select
 from sqlalchemy.orm import Session
@@ -12,6 +14,9 @@ from sqlalchemy.orm import Session
 from shared.db import clock_time
 from shared.tables import Usage
 from shared.upsert import insert_for
+
+#: What is charged: a `Part`, or a job.
+Name = TypeVar("Name")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +53,15 @@ class Part:
 
     key: str
     model: str
+
+
+def total(*parts: Mapping[Name, Spent]) -> dict[Name, Spent]:
+    """All of it together."""
+    sums: defaultdict[Name, Spent] = defaultdict(Spent)
+    for some in parts:
+        for name, spent in some.items():
+            sums[name] += spent
+    return dict(sums)
 
 
 def add(session: Session, spent: Mapping[Part, Spent]) -> None:

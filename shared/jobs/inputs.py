@@ -15,12 +15,27 @@ from sqlalchemy.orm import Session
 from shared.kinds import kinds
 from shared.kinds.contract import Kind
 from shared.tables import Attempt, File, Job
-from shared.vocabulary import AttemptState
+from shared.vocabulary import FINAL_JOB_STATES, AttemptState
 
 
 def read_by(kind: Kind) -> set[str]:
     """Ids of the files that a job with these parameters reads."""
     return _ids(getattr(kind, name) for name in kind.reads)
+
+
+def in_use(session: Session) -> set[str]:
+    """Ids of the files that jobs which are not over read."""
+    parameters = _parameters()
+    jobs = session.execute(
+        select(Job.kind, *(Job.params[name] for name in parameters))
+        .where(Job.state.not_in(FINAL_JOB_STATES))
+        .where(Job.kind.in_([name for name, kind in kinds().items() if kind.reads]))
+    )
+    found: set[str] = set()
+    for kind, *values in jobs:
+        given = dict(zip(parameters, values, strict=True))
+        found |= _ids(given[name] for name in kinds()[kind].reads)
+    return found
 
 
 def is_for(session: Session, host: str, file: File) -> bool:

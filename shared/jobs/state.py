@@ -390,11 +390,14 @@ def preempting(session: Session, host: str) -> list[AttemptRef]:
     return [AttemptRef(job_id=job_id, attempt=number) for job_id, number in session.execute(query)]
 
 
-def checkpoint(session: Session, host: str, worker: str, ref: AttemptRef, items: Sequence[Item]) -> bool:
-    """Keep finished pieces; `False` when the attempt is no longer this worker's. A piece is kept once, for ever."""
+def checkpoint(session: Session, host: str, worker: str, ref: AttemptRef, items: Sequence[Item]) -> list[Item] | None:
+    """Keep finished pieces, each once and for ever: those that are new.
+
+    `None` when the attempt is no longer this worker's.
+    """
     attempt = session.get(Attempt, (ref.job_id, ref.attempt), with_for_update=True)
     if attempt is None or not guards.finishes(attempt, worker, host):
-        return False
+        return None
     have = set(
         session.scalars(
             select(Result.index).where(Result.job_id == ref.job_id, Result.index.in_([item.index for item in items]))
@@ -410,7 +413,7 @@ def checkpoint(session: Session, host: str, worker: str, ref: AttemptRef, items:
                 for i, item in fresh.items()
             ],
         )
-    return True
+    return list(fresh.values())
 
 
 def finish(

@@ -194,6 +194,7 @@ def _counts(tally: Tally, seconds: float) -> dict[str, Any]:
         "succeeded": tally.succeeded,
         "failed": tally.failed,
         "prompt_tokens": tally.prompt_tokens,
+        "cached_tokens": tally.cached_tokens,
         "completion_tokens": tally.completion_tokens,
         "seconds": round(seconds, 6),
         "tokens_per_second": round(tally.completion_tokens / seconds, 2),

@@ -18,8 +18,9 @@ from shared.units import MIB, parse_bytes
 from shared.vocabulary import Format
 
 #: Tokens of a prompt that are worked through at once when a run does not say. A CPU reads as fast in steps of 128 as of
-#: 512 (140 and 142 tokens for each second of a core, SmolLM2), and whoever leaves, or writes beside, waits for the end
-#: of a step; a GPU wants the longer ones.
+#: 512 (140 and 142 tokens for each second of a core, SmolLM2), and whoever leaves, or writes beside, waits for steps to
+#: end; a GPU wants the longer ones. A CPU's attention takes 64 tokens together: shorter steps, or what eight writers
+#: leave of a step of 64, would be read token by token.
 MLX_STEP, LLAMA_STEP, LLAMA_CPU_STEP = 2048, 512, 128
 #: Bytes of freed buffers that MLX keeps on a GPU when a run does not say.
 SPARE = 256 * MIB

@@ -11,7 +11,7 @@ from scheduler.prune import Pruner
 from shared import files
 from shared.db import Database, clock_time
 from shared.files import FileStore
-from shared.tables import Attempt, Base, Event, File, Job, Result, Run
+from shared.tables import Attempt, Base, Batch, Event, File, Job, Result, Run
 from shared.units import Bytes
 from shared.vocabulary import AttemptState, JobState, RunState
 from tests.scheduler.rows import add_jobs, add_run, lead
@@ -52,6 +52,69 @@ def test_old_jobs_go_with_all_that_belongs_to_them(database: Database, tmp_path:
         kept = set(session.scalars(select(File.id)))
     assert (count(database, Attempt), count(database, Result)) == (1, 1)
     assert {path.name for path in tmp_path.rglob("file_*")} == kept
+
+
+def expired(database: Database, store: FileStore) -> str:
+    """A file whose time is over."""
+    stored = store.store(BytesIO(b"words"), Bytes(10))
+    with database.write() as session:
+        files.add(session, stored, name="a.txt", purpose="batch", content_type="text/plain", keep=-1.0)
+    return stored.id
+
+
+def test_files_that_have_expired_go_with_their_bytes(database: Database, tmp_path: Path) -> None:
+    store = FileStore(str(tmp_path))
+    expired(database, store)
+    stored = store.store(BytesIO(b"words"), Bytes(10))
+    with database.write() as session:
+        files.add(session, stored, name="b.txt", purpose="batch", content_type="text/plain", keep=3600.0)
+    assert not Pruner(database, store, 30 * DAY).prune(lead(database))
+    with database.read() as session:
+        assert list(session.scalars(select(File.id))) == [stored.id]
+    assert {path.name for path in tmp_path.rglob("file_*")} == {stored.id}
+
+
+def test_files_stay_while_a_batch_or_a_job_works_through_them(database: Database, tmp_path: Path) -> None:
+    store = FileStore(str(tmp_path))
+    of_batch, of_job, of_jobs = (expired(database, store) for _ in range(3))
+    moments = {"created_at": 0.0, "expires_at": 0.0}
+    with database.write() as session:
+        session.add(Batch(
+            id="batch_a", dialect="openai", endpoint="/v1/embeddings", state="in_progress",
+            completion_window="24h", input_file=of_batch, **moments,
+        ))  # fmt: skip
+        jobs = add_jobs(session, count=2)
+        works = (
+            {"kind": "transcription", "params": {"file": of_job}},
+            {"kind": "transcriptions", "params": {"files": [of_jobs]}},
+        )
+        for job_id, work in zip(jobs, works, strict=True):
+            session.execute(update(Job).where(Job.id == job_id).values(work))
+    fence, pruner = lead(database), Pruner(database, store, 30 * DAY)
+    pruner.prune(fence)
+    assert count(database, File) == 3
+    with database.write() as session:
+        session.execute(update(Batch).values(state="completed"))
+        session.execute(update(Job).values(state=JobState.CANCELLED))
+    pruner.prune(fence)
+    assert count(database, File) == 0
+
+
+def test_jobs_stay_until_the_answers_of_their_batch_are_written(database: Database, tmp_path: Path) -> None:
+    old = finished(database, 31 * DAY)
+    with database.write() as session:
+        session.add(Batch(
+            id="batch_a", dialect="openai", endpoint="/v1/embeddings", state="in_progress", completion_window="60d",
+            input_file="file_a", parts=[{"job": old, "file": "file_b", "model": "m", "lines": 1}],
+            created_at=clock_time(session) - 32 * DAY, expires_at=0.0,
+        ))  # fmt: skip
+    fence, pruner = lead(database), Pruner(database, FileStore(str(tmp_path)), 30 * DAY)
+    pruner.prune(fence)
+    assert (count(database, Job), count(database, Result)) == (1, 1)
+    with database.write() as session:
+        session.execute(update(Batch).values(state="completed"))
+    pruner.prune(fence)
+    assert count(database, Job) == 0
 
 
 def test_old_runs_go_unless_they_hold_memory(database: Database, tmp_path: Path) -> None:

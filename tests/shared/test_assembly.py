@@ -45,6 +45,21 @@ def test_tool_calls_are_put_together_by_index() -> None:
     assert [(call["id"], call["function"]["arguments"]) for call in calls] == [("a", '{"x": 1}'), ("b", "{}")]
 
 
+def test_what_comes_in_any_order_is_told_in_order() -> None:
+    calls = [{"index": index, "id": str(index), "function": {"name": "add", "arguments": "{}"}} for index in (1, 0)]
+    response = assemble({"choices": [choice(1, content="b")]}, {"choices": [choice(0, tool_calls=calls)]}).response()
+    assert [each["index"] for each in response["choices"]] == [0, 1]
+    assert [call["id"] for call in response["choices"][0]["message"]["tool_calls"]] == ["0", "1"]
+
+
+def test_what_was_said_once_is_not_unsaid_by_a_null() -> None:
+    response = assemble(
+        {"choices": [choice(finish="length", content="a")], "timings": {"predicted_n": 1}},
+        {"choices": [choice()], "timings": None},
+    ).response()
+    assert (response["choices"][0]["finish_reason"], response["timings"]) == ("length", {"predicted_n": 1})
+
+
 def test_a_stream_is_finished_when_every_choice_is() -> None:
     assert not Assembly().finished
     assert not assemble({"choices": [choice(finish="stop"), choice(1, content="…")]}).finished

@@ -33,3 +33,7 @@ def test_only_known_names_are_named_and_none_twice(name: str, known: list[str]) 
     found = nearest(name, known)
     assert set(found) <= set(known)
     assert len(found) == len(set(found)) <= 3
+
+
+def test_what_is_too_long_is_compared_with_nothing() -> None:
+    assert nearest("echo" * 1000, ["echo"]) == []

@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 from shared import catalog, hosts
 from shared.db import Database
 from shared.errors import InvalidParameters
+from shared.host_address import Origin
 from shared.jobs.intake import Intake, Submission
 from shared.protocol import Register
 from shared.runtimes import RuntimeInfo
@@ -22,7 +23,7 @@ def _host_with_echo(session: Session) -> None:
         runtimes=[echo],
     )  # fmt: skip
     hosts.join(session, "alpha", {})
-    hosts.register(session, "alpha", said, Settings())
+    hosts.register(session, "alpha", said, Settings(), Origin("127.0.0.1"))
 
 
 def test_a_benchmark_without_runtimes_is_stored_with_the_pairs_it_will_compare(database: Database) -> None:

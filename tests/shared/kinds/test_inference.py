@@ -8,6 +8,7 @@ import signal
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -172,7 +173,7 @@ def test_failures_that_may_mend_are_left_to_another_attempt_when_all_fail(tmp_pa
 
 def test_a_request_that_takes_too_long_fails_alone(tmp_path: Path, echo: RunProcess) -> None:
     context = LocalContext(tmp_path, echo.endpoint)
-    data = many([chat("hang", echo={"fail": "hang"}), chat("fine")], timeout=0.3).run(context).data
+    data = many([chat("hang", echo={"fail": "hang"}), chat("fine")], timeout=soon(0.2)).run(context).data
     assert (data["succeeded"], data["failed"]) == (1, 1)
     assert "in time" in lines_of(context, data["output_file"])[0]["error"]["what"]
 
@@ -273,3 +274,22 @@ def test_parameters_that_make_no_sense_are_refused(params: dict[str, Any], said:
     with pytest.raises(ValidationError) as refused:
         Inference.model_validate({"model": "echo", **params})
     assert said in str(refused.value)
+
+
+@pytest.mark.parametrize("where", ["requests", "opening"])
+def test_nothing_is_fetched_for_a_job(where: str) -> None:
+    part = {"type": "image_url", "image_url": {"url": "http://169.254.169.254/latest"}}
+    seen = {"role": "user", "content": [part]}
+    asked = chat("hi") if where == "opening" else {"messages": [seen]}
+    with pytest.raises(ValidationError, match="nothing is fetched"):
+        many([asked], opening={"messages": [seen]} if where == "opening" else None)
+
+
+def test_nothing_is_fetched_for_a_line_of_a_file(tmp_path: Path, echo: RunProcess) -> None:
+    part = {"type": "image_url", "image_url": "file:///etc/passwd"}
+    context = LocalContext(tmp_path, echo.endpoint)
+    lines = [chat("hi"), {"messages": [{"role": "user", "content": [part]}]}]
+    file = context.files.create("in.jsonl", BytesIO("\n".join(map(json.dumps, lines)).encode()), "application/jsonl")
+    data = Inference(model="echo", file=file).run(context).data
+    assert (data["succeeded"], data["failed"]) == (1, 1)
+    assert "nothing is fetched" in json.dumps(lines_of(context, data["output_file"])[1])

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from importlib.util import find_spec
 from pathlib import Path
 
+import httpx2
 import pytest
 
-from shared.errors import InvalidInput
+from shared.errors import Cancelled, InvalidInput
 from shared.kinds.benchmark import Benchmark
 from shared.kinds.inference import Inference
 from shared.protocol import Acquired
@@ -18,6 +20,7 @@ from shared.units import Bytes
 from shared.vocabulary import Capability, Format
 from tests.kinds import LocalContext
 from tests.runs import running
+from tests.waiting import eventually
 from workers.process import RunProcess
 
 pytestmark = pytest.mark.model
@@ -69,6 +72,31 @@ def test_a_real_answer_is_the_same_streamed_and_whole(tmp_path: Path, llama: Run
     )
     assert streamed["text"] == whole["text"] == "".join(context.emitted)
     assert (streamed["completion_tokens"], streamed["finish_reason"]) == (16, whole["finish_reason"])
+
+
+def test_a_cancelled_job_that_nobody_watches_stops_an_engine_that_talks_to_others(
+    tmp_path: Path, llama: RunProcess
+) -> None:
+    """llama.cpp does not look who has gone while it has others to answer: it sees it when it says something."""
+    watched, silent = (LocalContext(tmp_path, llama.endpoint) for _ in range(2))
+    fields = {"max_tokens": 1800, "ignore_eos": True}
+    kinds = (Inference(model="m", prompt="Count.", defaults=fields, stream=shown) for shown in (True, False))
+    with ThreadPoolExecutor() as pool:
+        talks, gone = (pool.submit(kind.run, context) for kind, context in zip(kinds, (watched, silent), strict=True))
+        eventually(lambda: _answering(llama) == 2, 60)
+        silent.cancelled.set()
+        eventually(lambda: _answering(llama) < 2, 60)
+        assert not talks.done()
+        watched.cancelled.set()
+        for job in (talks, gone):
+            with pytest.raises(Cancelled):
+                job.result(60)
+
+
+def _answering(llama: RunProcess) -> int:
+    """Requests that it works on."""
+    lines = httpx2.get(llama.endpoint.url + "/metrics", trust_env=False, timeout=60).text.splitlines()
+    return next(int(line.split()[-1]) for line in lines if line.startswith("llamacpp:requests_processing "))
 
 
 def test_a_request_that_a_real_engine_refuses_says_why(tmp_path: Path, llama: RunProcess) -> None:

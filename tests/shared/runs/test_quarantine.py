@@ -8,6 +8,7 @@ import pytest
 
 from shared import hosts
 from shared.errors import NotFound, Problem
+from shared.host_address import Origin
 from shared.protocol import Register, RunEvent, RunRef
 from shared.runs import quarantine
 from shared.runs import state as runs
@@ -39,7 +40,7 @@ def register(fleet: Fleet, boot: str, unclean_end: str | None = None) -> None:
         agent=f"agent of {boot}", boot_id=boot, version="1", platform="test", memory_total=200, budget=100,
         disk_free=1, runtimes=[], unclean_end=unclean_end,
     )  # fmt: skip
-    fleet.do(hosts.register, HOST, said, Settings())
+    fleet.do(hosts.register, HOST, said, Settings(), Origin("127.0.0.1"))
 
 
 def start(fleet: Fleet, run_id: str = RUN, model: str = "model") -> None:
