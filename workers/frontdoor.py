@@ -6,6 +6,7 @@ import random
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import IO, Any, TypeVar
 
 import httpx2
@@ -22,6 +23,7 @@ from shared.errors import (
     Unavailable,
 )
 from shared.store.wire import Entered, Found, Shelf, Sourced, Sources, Verified
+from shared.trust import TRUST_IT, distrust, trust
 
 Answer = TypeVar("Answer", bound=BaseModel)
 T = TypeVar("T")
@@ -45,7 +47,8 @@ class FrontDoor:
     from "never": `Unauthorized` for a wrong token, `StaleTransition` when another agent speaks for this host.
     """
 
-    def __init__(self, url: str, token: SecretStr, timeout: float = 10.0) -> None:
+    def __init__(self, url: str, token: SecretStr, trusted: Path | None = None, timeout: float = 10.0) -> None:
+        """`trusted`: a PEM file of certificates that vouch for the front door's. Raises ConfigError."""
         self.url = url.rstrip("/")
         self._http = httpx2.Client(
             base_url=f"{self.url}/worker/v1",
@@ -56,6 +59,7 @@ class FrontDoor:
             timeout=httpx2.Timeout(timeout, connect=3.0),
             limits=httpx2.Limits(max_keepalive_connections=16),
             trust_env=False,
+            verify=trust(trusted),
         )
 
     def register(self, message: protocol.Register) -> protocol.Registered:
@@ -150,6 +154,8 @@ class FrontDoor:
         try:
             yield
         except httpx2.TransportError as error:
+            if (why := distrust(error)) is not None:
+                raise Unavailable(f"What answers at {self.url} may not be the front door", why, TRUST_IT) from error
             raise Unavailable(
                 f"The front door at {self.url} does not answer",
                 type(error).__name__,

@@ -40,7 +40,7 @@ class Worker:
     def __init__(self, start: Start, line: Line) -> None:
         runtime = discover()[start.runtime]
         self._line, self._start = line, start
-        self._front_door = FrontDoor(start.front_door, start.token)
+        self._front_door = FrontDoor(start.front_door, start.token, start.trusted)
         self._news = threading.Event()
         self._stopping = threading.Event()
         self._outbox = Outbox(self._front_door, start.worker, Path(start.spool), lambda ref: self._executor.drop(ref))

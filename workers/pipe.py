@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 from typing import IO, Annotated, Literal
 
 from pydantic import BaseModel, Field, SecretStr, TypeAdapter, field_serializer
@@ -25,6 +26,8 @@ class Start(BaseModel):
     host: str
     front_door: str
     token: SecretStr
+    #: A file of certificates that vouch for the front door's.
+    trusted: Path | None = None
     redis_url: SecretStr
     namespace: str
     lease_seconds: float

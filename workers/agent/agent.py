@@ -42,7 +42,7 @@ class Agent:
         self._register = reaper.Register(folder / "processes.json")
         self._mark = BootMark(folder / "boot.json")
         self._stopping, self._news = threading.Event(), threading.Event()
-        self._front_door = FrontDoor(settings.front_door, token)
+        self._front_door = FrontDoor(settings.front_door, token, settings.trusted)
         self._crew = Crew(self._register)
         self._voice = Voice(settings, self._front_door, self._crew, self._spool, self._stopping)
         self._sharing = Sharing(settings, token, self._front_door.shelf, self._crew.engine_of)
@@ -115,6 +115,7 @@ class Agent:
             host=registered.host,
             front_door=self._settings.front_door,
             token=self._token,
+            trusted=self._settings.trusted.absolute() if self._settings.trusted is not None else None,
             redis_url=SecretStr(registered.redis_url),
             namespace=registered.namespace,
             lease_seconds=registered.lease_seconds,

@@ -10,6 +10,7 @@ from types import FrameType
 import structlog
 from pydantic import SecretStr
 
+from shared import pauses
 from shared.errors import CidermillError, ConfigError
 from shared.logs import configure_logs
 from shared.runtimes import RuntimeInfo
@@ -36,7 +37,9 @@ def run(settings: Settings) -> int:
     signal.signal(signal.SIGTERM, on_signal)
     signal.signal(signal.SIGINT, on_signal)
     try:
-        agent.run(offered(settings))
+        runtimes = offered(settings)
+        pauses.shorten()
+        agent.run(runtimes)
     except CidermillError as error:
         log.error("agent ended", error=str(error))
         print(f"Error: {error}", file=sys.stderr)  # noqa: T201

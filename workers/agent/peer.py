@@ -16,10 +16,11 @@ from collections.abc import Callable
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, ClassVar
 
 import structlog
 
+from shared.descriptors import descriptors
 from shared.errors import CidermillError, Unauthorized
 from shared.store import grant
 from shared.store.manifest import places
@@ -32,9 +33,11 @@ _BLOB = re.compile(r"/v1/blobs/([0-9a-f]{64})")
 _RANGE = re.compile(r"bytes=(\d+)-(\d+)?")
 #: Files sent at the same time; who comes later is asked to try again, or goes to another host.
 _MOST = 8
+#: File descriptors that the agent needs for everything else.
+_OTHERS = 128
 #: Seconds that a silent receiver keeps its connection.
 _PATIENCE = 30.0
-#: Seconds before the front door is asked again about a file that was not here.
+#: Seconds before the front door is asked again about a file that it did not know.
 _ASK_AGAIN = 5.0
 
 
@@ -44,19 +47,31 @@ class Blobs:
     def __init__(self, shelf: Callable[[], Shelf]) -> None:
         self._shelf = shelf
         self._known: dict[str, tuple[Path, int]] = {}
-        self._asked = float("-inf")
+        #: When files were asked for in vain: models come one after the other, so one that is new is asked for at once.
+        self._missed: dict[str, float] = {}
         self._lock = threading.Lock()
 
     def find(self, sha256: str) -> Path | None:
         """The file, if it lies here with the size it should have. Raises CidermillError while nobody can tell."""
         with self._lock:
-            if sha256 not in self._known and time.monotonic() >= self._asked + _ASK_AGAIN:
+            path = self._here(sha256)
+            if path is None and time.monotonic() >= self._missed.get(sha256, float("-inf")) + _ASK_AGAIN:
                 self._known = _by_checksum(self._shelf())
-                self._asked = time.monotonic()
-            path, size = self._known.get(sha256, (None, 0))
+                path = self._here(sha256)
+                if path is None:
+                    self._miss(sha256)
+        return path
+
+    def _here(self, sha256: str) -> Path | None:
+        path, size = self._known.get(sha256, (None, 0))
         if path is None or not path.is_file() or path.stat().st_size != size:
             return None
         return path
+
+    def _miss(self, sha256: str) -> None:
+        now = time.monotonic()
+        recent = {missed: asked for missed, asked in self._missed.items() if now < asked + _ASK_AGAIN}
+        self._missed = recent | {sha256: now}
 
 
 def _by_checksum(shelf: Shelf) -> dict[str, tuple[Path, int]]:
@@ -72,6 +87,9 @@ class PeerServer(ThreadingHTTPServer):
 
     daemon_threads = True
     request_queue_size = 64
+    #: Connections at once, as far as there are file descriptors for them and for what they ask: each has a thread, and
+    #: whoever reaches the port may open one.
+    most: ClassVar[int] = 1024
 
     def __init__(
         self, address: str, port: int, host: str, key: bytes, blobs: Blobs | None, engines: EngineDoor | None = None
@@ -80,6 +98,7 @@ class PeerServer(ThreadingHTTPServer):
         super().__init__((address, port), _Handler)
         self.host, self.key, self.blobs, self.engines = host, key, blobs, engines
         self.seats = threading.BoundedSemaphore(_MOST)
+        self._room = threading.BoundedSemaphore(max(1, min(self.most, (descriptors() - _OTHERS) // 2)))
         self._thread = threading.Thread(target=self.serve_forever, name="peer", daemon=True)
         self._thread.start()
 
@@ -93,6 +112,24 @@ class PeerServer(ThreadingHTTPServer):
         if self.engines is not None:
             self.engines.close()
         self._thread.join()
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """Who comes too many is sent away without a word."""
+        if not self._room.acquire(blocking=False):
+            self.shutdown_request(request)
+            return
+        try:
+            super().process_request(request, client_address)
+        except BaseException:
+            # No thread could be started, so none will leave.
+            self._room.release()
+            raise
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            self._room.release()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Receivers that go away are no news; their next request tells where to go on."""

@@ -39,11 +39,16 @@ class Sharing:
         self._blobs = Blobs(shelf) if settings.share_models else None
         self._engines = EngineDoor(engine_pass.own_secret(secret), find_engine)
         self._server: PeerServer | None = None
+        #: Where that listens.
+        self._bound = ""
 
     def open(self) -> Shared:
         """Listen, and return the addresses to tell others."""
         settings = self._settings
         address = peer_address(settings)
+        if address.bind != self._bound:
+            # Asked before the network was up, this host had another address.
+            self.close()
         if self._server is None:
             try:
                 self._server = PeerServer(
@@ -52,6 +57,7 @@ class Sharing:
             except OSError as error:
                 log.warning("nothing is shared", address=address.bind, port=settings.peer_port, reason=str(error))
                 return Shared()
+            self._bound = address.bind
         url = address.url(self._server.port)
         return Shared(url if self._blobs is not None else None, url)
 

@@ -61,8 +61,9 @@ class LlamaParams(EngineParams):
 
     threads: int | None = Field(default=None, ge=1, le=512)
     threads_batch: int | None = Field(default=None, ge=1, le=512)
-    #: Tokens of prompts that are read in one step: a client that leaves, and others' tokens, wait for its end. None:
-    #: `ubatch_size`, which costs no speed, as more is worked through in such parts anyway.
+    #: Tokens of prompts that are read in one step: others' tokens wait for its end, and who leaves for two. None:
+    #: `ubatch_size`, which costs no speed, as more is worked through in such parts anyway. Below 64 a CPU reads long
+    #: prompts at half the speed.
     batch_size: int | None = Field(default=None, ge=32)
     #: None: 512 on a GPU, 128 on a CPU.
     ubatch_size: int | None = Field(default=None, ge=32)

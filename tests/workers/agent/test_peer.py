@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import socket
+import threading
 from collections.abc import Iterator
+from contextlib import ExitStack, suppress
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import httpx2
 import pytest
@@ -13,6 +17,7 @@ from shared.kinds.download import Download
 from tests.hub import HubServer, running_hub
 from tests.models import random_llama
 from tests.neighbours import KEY, FleetContext, Mini, Neighbours, serving
+from tests.waiting import eventually
 from workers.agent.peer import PeerServer
 
 
@@ -53,9 +58,54 @@ def test_paths_are_never_served(mini: Mini, path: str) -> None:
     assert httpx2.get(mini.url + path, trust_env=False).status_code == 404
 
 
+def test_strangers_take_no_more_than_a_part_of_what_the_agent_may_have_open(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(PeerServer, "most", 2)
+    with serving(tmp_path / "served") as mini, ExitStack() as strangers:
+        address = urlsplit(mini.url).hostname, urlsplit(mini.url).port
+        silent = [strangers.enter_context(socket.create_connection(address, timeout=30)) for _ in range(3)]
+        assert silent[2].recv(1) == b"", "the third is sent away"
+        silent[0].close()
+        eventually(lambda: _answers(mini))
+
+
+def test_a_thread_that_cannot_be_started_takes_nobodys_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(PeerServer, "most", 1)
+    start, tries = threading.Thread.start, []
+
+    def refused(thread: threading.Thread) -> None:
+        tries.append(thread)
+        raise RuntimeError("can't start new thread")
+
+    with serving(tmp_path / "served") as mini:
+        monkeypatch.setattr(threading.Thread, "start", refused)
+        with pytest.raises(httpx2.TransportError):
+            httpx2.get(mini.url, trust_env=False)
+        monkeypatch.setattr(threading.Thread, "start", start)
+        assert tries
+        assert httpx2.get(mini.url, trust_env=False).status_code == 404
+
+
+def _answers(mini: Mini) -> bool:
+    with suppress(httpx2.TransportError):
+        return httpx2.get(mini.url, trust_env=False).status_code == 404
+    return False
+
+
 def test_only_what_the_front_door_knows_is_served(mini: Mini) -> None:
     (mini.folder / "unknown").write_bytes(b"unknown")
     assert mini.get(hashlib.sha256(b"unknown").hexdigest()).status_code == 404
+
+
+def test_a_file_that_came_a_moment_after_another_was_asked_for_is_served(mini: Mini) -> None:
+    first = mini.put("a", b"one")
+    assert mini.get(first).content == b"one"
+    later = mini.put("b", b"two")
+    assert mini.get(later).content == b"two"
+    # It lies elsewhere now, as the front door knows.
+    (mini.folder / "b").unlink()
+    assert mini.get(mini.put("c", b"two")).content == b"two"
 
 
 def test_a_file_that_changed_its_size_or_is_gone_is_not_served(mini: Mini) -> None:
