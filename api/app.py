@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Coroutine
-from contextlib import asynccontextmanager, suppress
-from typing import Any
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import anyio.to_thread
 from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from api import errors, openapi
 from api.auth import Auth
+from api.background import Work, beside
 from api.batches.keeper import Keeper
 from api.deps import Alarm, FrontDoor, NoAlarm
 from api.events import Feed
@@ -41,6 +41,7 @@ from api.routes import (
     models_store,
     quarantines,
     queues,
+    reference,
     runs,
     schedules,
     usage,
@@ -78,6 +79,10 @@ def create_app(settings: Settings, database: Database) -> FastAPI:
         description="One queue for every AI job on your Macs.",
         lifespan=_lifespan,
         redirect_slashes=False,
+        # Theirs load scripts from elsewhere, or make everybody wait; ours are in `routes/reference.py`.
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
         responses={"default": {"model": ErrorOut}},
     )
     app.state.door = door
@@ -88,13 +93,13 @@ def create_app(settings: Settings, database: Database) -> FastAPI:
         app.include_router(router)
     # Routes are tried in this order: the busiest first.
     busy = (worker, worker_models, jobs, events, model_aliases, models_hub, models_store, models, runs, hosts)
-    for module in (*busy, queues, schedules, quarantines, files, keys, usage, calls, audit, health):
+    for module in (*busy, queues, schedules, quarantines, files, keys, usage, calls, audit, health, reference):
         app.include_router(module.router)
     for router in others:
         app.include_router(router)
     errors.install(app)
     openapi.describe(app)
-    app.add_middleware(Gate, settings=settings)
+    app.add_middleware(Gate, settings=settings, auth=door.auth)
     if settings.cors_origins:
         app.add_middleware(
             CORSMiddleware, allow_origins=settings.cors_origins, allow_methods=["*"], allow_headers=["*"]
@@ -102,6 +107,8 @@ def create_app(settings: Settings, database: Database) -> FastAPI:
     app.add_middleware(Addressed)
     app.add_middleware(Counted, metrics=door.metrics)
     app.add_middleware(Named)
+    if settings.trusted_proxies:
+        app.add_middleware(ProxyHeadersMiddleware, trusted_hosts=settings.trusted_proxies)
     return app
 
 
@@ -112,16 +119,11 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     anyio.to_thread.current_default_thread_limiter().total_tokens = THREADS
     app.state.proxy = Proxy(app.state.seats)
     app.state.token_counter = TokenCounter(door, app.state.seats)
-    tasks = [asyncio.create_task(work) for work in _works(app)]
     try:
-        yield
+        async with beside(_works(app)):
+            yield
+            door.feed.close()
     finally:
-        door.feed.close()
-        for task in tasks:
-            task.cancel()
-        for task in tasks:
-            with suppress(asyncio.CancelledError):
-                await task
         await app.state.proxy.close()
         app.state.token_counter.close()
         door.meter.close()
@@ -129,6 +131,12 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         door.alarm.close()
 
 
-def _works(app: FastAPI) -> list[Coroutine[Any, Any, None]]:
+def _works(app: FastAPI) -> dict[str, Work]:
     door: FrontDoor = app.state.door
-    return [door.feed.run(), door.pulse.run(), door.meter.run(), app.state.seats.run(), app.state.batches.run()]
+    return {
+        "events": door.feed.run,
+        "pulse": door.pulse.run,
+        "meter": door.meter.run,
+        "seats": app.state.seats.run,
+        "batches": app.state.batches.run,
+    }

@@ -8,18 +8,16 @@ too many, and nobody else.
 from __future__ import annotations
 
 import asyncio
-import resource
 from typing import ClassVar
 
 from api.patience import PatientProtocol
+from shared.descriptors import descriptors
 from shared.errors import Unavailable
 
 #: What is open beside connections: the database, Valkey, files that are read.
 _OTHERS = 256
 #: A carried request has a connection to its client and one to its engine.
 _EACH = 2
-#: What the process asks the system for; macOS gives 256 to who does not ask, Linux 1,024.
-_WANTED = 10_240
 _MOST = 2000
 
 
@@ -51,20 +49,9 @@ class BoundedProtocol(PatientProtocol):
 
 def bounded(wanted: int | None) -> type[BoundedProtocol]:
     """The protocol with so many connections as are wanted and there are file descriptors for."""
-    room = max(1, (_descriptors() - _OTHERS) // _EACH)
+    room = max(1, (descriptors() - _OTHERS) // _EACH)
 
     class Bounded(BoundedProtocol):
         most = min(wanted or _MOST, room)
 
     return Bounded
-
-
-def _descriptors() -> int:
-    """How many this process may have open, after asking for enough."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft == resource.RLIM_INFINITY:
-        return _WANTED
-    wanted = _WANTED if hard == resource.RLIM_INFINITY else min(_WANTED, hard)
-    if soft < wanted:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
-    return max(soft, wanted)

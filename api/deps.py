@@ -102,6 +102,16 @@ async def _admin(request: Request) -> AsyncIterator[Caller]:
         yield who
 
 
+async def _changer(request: Request) -> AsyncIterator[Caller]:
+    """Who may change what it made; an admin may what others made, so what admins change is in the log."""
+    caller = await _submitter(request)
+    if caller.rank != Rank.admin:
+        yield caller
+        return
+    async with _logged(request, caller) as who:
+        yield who
+
+
 async def _joiner(request: Request) -> AsyncIterator[Caller]:
     """Who may let hosts join: admins, and keys made for that alone; in the log like what admins do."""
     auth = front_door(request).auth
@@ -152,6 +162,7 @@ async def _worker_host(request: Request) -> str:
 Door = Annotated[FrontDoor, Depends(_door)]
 Reader = Annotated[Caller, Depends(_reader)]
 Submitter = Annotated[Caller, Depends(_submitter)]
+Changer = Annotated[Caller, Depends(_changer, scope="function")]
 Admin = Annotated[Caller, Depends(_admin, scope="function")]
 Joiner = Annotated[Caller, Depends(_joiner, scope="function")]
 WorkerHost = Annotated[str, Depends(_worker_host)]

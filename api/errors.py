@@ -36,6 +36,11 @@ from shared.nearest import did_you_mean
 
 _log = structlog.get_logger(__name__)
 
+#: What is raised when the database does not answer, or was never set up.
+NO_DATABASE = (OperationalError, InterfaceError, ProgrammingError, PoolTimeout)
+#: Seconds that a client may well be kept waiting: Anthropic's would sleep for hours, and its user would hear nothing.
+_LONGEST_PAUSE = 120
+
 
 def answer(path: str, error: CidermillError) -> JSONResponse:
     """The error as the caller of `path` reads errors."""
@@ -51,7 +56,8 @@ def _come_back(error: CidermillError) -> dict[str, str]:
     after = error.problem.details.get("retry_after")
     if after is None and not isinstance(error, NoCapacity):
         return {}
-    return {"Retry-After": str(after or 1), "x-should-retry": "true" if error.problem.retryable else "false"}
+    again = error.problem.retryable and (after or 1) <= _LONGEST_PAUSE
+    return {"Retry-After": str(after or 1), "x-should-retry": "true" if again else "false"}
 
 
 def body(path: str, problem: Problem, status: int) -> Mapping[str, Any]:
@@ -64,10 +70,11 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(CidermillError, _ours)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _framework)
-    for kind in (OperationalError, InterfaceError, ProgrammingError, PoolTimeout):
+    for kind in NO_DATABASE:
         app.add_exception_handler(kind, _database)
-    for mistake in (DataError, UnicodeEncodeError, OverflowError):
+    for mistake in (DataError, UnicodeError, OverflowError):
         app.add_exception_handler(mistake, _unstorable)
+    app.add_exception_handler(RecursionError, _too_deep)
     app.add_exception_handler(OSError, _system)
     app.add_exception_handler(ClientDisconnect, _gone)
     app.add_exception_handler(Exception, _unexpected)
@@ -87,6 +94,9 @@ def _framework(request: Request, error: Exception) -> Response:
     made = _elsewhere(request, meant) if meant else _of_status(error.status_code, request, str(error.detail))
     reply = JSONResponse(body(meant or request.url.path, made.problem, error.status_code), error.status_code)
     reply.headers.update(error.headers or {})
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        # The framework names those of the first route that has the path, and others have it, too.
+        reply.headers["Allow"] = ", ".join(addresses.methods(request))
     return reply
 
 
@@ -149,28 +159,43 @@ def _fields(request: Request) -> list[str]:
 
 def _database(request: Request, error: Exception) -> Response:
     """The database does not answer, or was never set up; everything else it says is a mistake of ours."""
-    said = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
-    unready = "no such table" in said or getattr(getattr(error, "orig", None), "sqlstate", None) == "42P01"
-    if isinstance(error, ProgrammingError) and not unready:
+    if isinstance(error, ProgrammingError) and not _is_unready(error):
         return _unexpected(request, error)
+    return answer(request.url.path, unanswered(error))
+
+
+def unanswered(error: Exception) -> Unavailable:
+    """What to tell of one of `NO_DATABASE`."""
+    said = _said(error)
     _log.warning("the database did not answer", reason=said)
-    if unready:
-        return answer(
-            request.url.path,
-            Unavailable("The database is not set up", "its tables are missing", "run: cidermill db upgrade"),
-        )
-    return answer(
-        request.url.path,
-        Unavailable("The database does not answer", said, "try again in a moment; see `cidermill doctor`"),
-    )
+    if _is_unready(error):
+        return Unavailable("The database is not set up", "its tables are missing", "run: cidermill db upgrade")
+    return Unavailable("The database does not answer", said, "try again in a moment; see `cidermill doctor`")
+
+
+def _is_unready(error: Exception) -> bool:
+    return "no such table" in _said(error) or getattr(getattr(error, "orig", None), "sqlstate", None) == "42P01"
+
+
+def _said(error: Exception) -> str:
+    return str(getattr(error, "orig", None) or error).strip().splitlines()[0]
 
 
 def _unstorable(request: Request, error: Exception) -> Response:
     """Text with a null or half a character, a number of more than 64 bits: JSON allows them, no database does."""
-    said = str(getattr(error, "orig", None) or error).splitlines()[0]
     return answer(
         request.url.path,
-        InvalidParameters("The request holds what cannot be stored", said, "remove odd characters and huge numbers"),
+        InvalidParameters(
+            "The request holds what cannot be stored", _said(error), "remove odd characters and huge numbers"
+        ),
+    )
+
+
+def _too_deep(request: Request, error: Exception) -> Response:
+    """What could just be read may be too deep to be written again, further down."""
+    return answer(
+        request.url.path,
+        BadRequest("The request cannot be passed on", "its lists and objects are nested too deep", "send them flatter"),
     )
 
 

@@ -1,7 +1,8 @@
-"""What is turned away before any route sees it: foreign names, foreign pages, bodies that are too large.
+"""What is turned away before any route sees it: foreign names, foreign pages, bodies too large or of nobody we know.
 
 On an open loopback nobody shows a key, so a web page must not reach the front door through the browser: neither by a
-name that it made resolve to this machine (the `Host` header), nor by posting a form (the `Origin` header).
+name that it made resolve to this machine (the `Host` header), nor by posting a form (the `Origin` header). Nor must
+anybody through a proxy on this machine, whom only the proxy's own headers tell from a neighbour.
 """
 
 from __future__ import annotations
@@ -10,12 +11,16 @@ from collections.abc import Collection
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
-from starlette.requests import Request
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.requests import HTTPConnection, Request
+from starlette.types import ASGIApp, Receive, Scope, Send
 
-from api.errors import answer
-from shared.errors import BadRequest, CidermillError, Forbidden, UnsupportedEncoding
+from api.auth import Auth
+from api.bodies import FORM, counted
+from api.errors import NO_DATABASE, answer, unanswered
+from api.forwarded import stranger
+from shared.errors import BadRequest, CidermillError, Forbidden, Unauthorized, UnsupportedEncoding
 from shared.files import too_large
+from shared.keys import Rank
 from shared.settings import LOOPBACK, Settings
 from shared.units import MIB, Bytes
 
@@ -23,18 +28,17 @@ from shared.units import MIB, Bytes
 BODY_LIMIT = Bytes(64 * MIB)
 #: What containers call the machine they run on. `internal` is reserved: no web page can make these names its own.
 _FROM_CONTAINERS = frozenset({"host.docker.internal", "host.containers.internal"})
-#: What a multipart form takes beside the file in it.
-_FORM = 64 * 1024
 _READING = frozenset({"GET", "HEAD", "OPTIONS"})
 _FILES = frozenset({"/v1/files", "/worker/v1/files", "/v1/audio/transcriptions", "/v1/audio/translations"})
 _BLOBS = "/api/blobs/"
+_HOSTS = "/worker/"
 
 
 class Gate:
     """ASGI middleware; `app` is called only with what may pass."""
 
-    def __init__(self, app: ASGIApp, settings: Settings) -> None:
-        self._app = app
+    def __init__(self, app: ASGIApp, settings: Settings, auth: Auth) -> None:
+        self._app, self._auth = app, auth
         self._names = None if settings.keys_required else names_of(settings)
         self._pages = frozenset(settings.cors_origins)
         self._upload_limit = settings.upload_limit
@@ -44,18 +48,35 @@ class Gate:
             await self._app(scope, receive, send)
             return
         headers = Headers(scope=scope)
-        limit = self._upload_limit if _takes_files(scope["path"]) else BODY_LIMIT
-        refusal = self._refusal(scope["method"], headers, limit)
+        is_file = _takes_files(scope["path"])
+        limit = self._upload_limit if is_file else BODY_LIMIT
+        refusal = self._refusal(scope["method"], headers, limit) or await self._unknown(HTTPConnection(scope))
         if refusal is not None:
             await answer(Request(scope).url.path, refusal)(scope, receive, send)
         elif scope["method"] in _READING:
             await self._app(scope, receive, send)
         else:
-            await self._app(scope, _counted(receive, limit), send)
+            await self._app(scope, counted(receive, limit, is_file=is_file), send)
+
+    async def _unknown(self, connection: HTTPConnection) -> CidermillError | None:
+        """Nobody's body is read before it is known whose it is; a route's own question comes after that."""
+        if not self._auth.required or connection.scope["method"] in _READING:
+            return None
+        try:
+            if connection.scope["path"].startswith(_HOSTS):
+                await self._auth.host(connection)
+            else:
+                await self._auth.caller(connection, Rank.worker)
+        except Unauthorized as error:
+            return error
+        except NO_DATABASE as error:
+            # Out here the app's own handlers are not asked.
+            return unanswered(error)
+        return None
 
     def _refusal(self, method: str, headers: Headers, limit: Bytes) -> CidermillError | None:
         length = headers.get("content-length", "")
-        if length.isdecimal() and int(length) > limit + _FORM:
+        if length.isdecimal() and int(length) > limit + FORM:
             return too_large(limit)
         if headers.get("content-encoding", "identity").lower() != "identity":
             return UnsupportedEncoding(
@@ -65,6 +86,12 @@ class Gate:
             )
         if self._names is None:
             return None
+        if (who := stranger(headers)) is not None:
+            return Forbidden(
+                "The front door is open to this machine only",
+                f"a proxy here brings a request from {who}, and nobody needs a key",
+                "require keys: CIDERMILL_REQUIRE_KEYS=true",
+            )
         name = host_of("//" + headers.get("host", ""))
         if name not in self._names:
             return BadRequest(
@@ -83,7 +110,7 @@ class Gate:
             return Forbidden(
                 f"A page of {origin} may not do this",
                 "without keys, only pages of this machine may change anything",
-                "use the CLI, or require keys: CIDERMILL_REQUIRE_KEYS=true",
+                "use the CLI, name the page in CIDERMILL_CORS_ORIGINS, or require keys: CIDERMILL_REQUIRE_KEYS=true",
             )
         return None
 
@@ -104,18 +131,3 @@ def host_of(url: str) -> str:
         return (urlsplit(url).hostname or "").lower()
     except ValueError:
         return ""
-
-
-def _counted(receive: Receive, limit: Bytes) -> Receive:
-    """Bodies without a length are counted as they come."""
-    taken = 0
-
-    async def counting() -> Message:
-        nonlocal taken
-        message = await receive()
-        taken += len(message.get("body", b""))
-        if taken > limit + _FORM:
-            raise too_large(limit)
-        return message
-
-    return counting

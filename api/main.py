@@ -5,19 +5,25 @@ from __future__ import annotations
 import errno
 import signal
 import socket
+import stat
 import threading
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from types import FrameType
 
 import structlog
 import uvicorn
+from fastapi import FastAPI
+from fastapi.routing import iter_route_contexts
 from sqlalchemy.exc import SQLAlchemyError
+from starlette.routing import BaseRoute
 
 from api.app import create_app
 from api.crowd import bounded
 from api.deps import FrontDoor
-from shared import keys
+from shared import keys, pauses
 from shared.db import Database
 from shared.errors import ConfigError, Unavailable
 from shared.logs import configure_logs
@@ -25,6 +31,7 @@ from shared.settings import LOOPBACK, Settings
 
 _log = structlog.get_logger(__name__)
 
+_OTHERS_READ = stat.S_IRGRP | stat.S_IROTH
 #: Seconds that requests under way have to end when the process is told to stop.
 _GRACE = 10
 
@@ -32,9 +39,16 @@ _GRACE = 10
 class _Server(uvicorn.Server):
     """Ends followed streams first, for they never end by themselves; returns when a signal has ended it."""
 
-    def __init__(self, config: uvicorn.Config, door: FrontDoor) -> None:
+    def __init__(self, config: uvicorn.Config, app: FastAPI) -> None:
         super().__init__(config)
-        self._door = door
+        self._routes: list[BaseRoute] = app.routes
+        self._door: FrontDoor = app.state.door
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        # FastAPI would put them together at the first request, and make it wait for that.
+        deque(iter_route_contexts(self._routes), maxlen=0)
+        await super().startup(sockets)
+        pauses.shorten()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self._door.feed.close()
@@ -75,6 +89,8 @@ def run(settings: Settings) -> int:
             log_config=None,
             access_log=False,
             server_header=False,
+            # It would take the word of whoever is on this machine; the app asks `trusted_proxies`.
+            proxy_headers=False,
             timeout_graceful_shutdown=_GRACE,
             timeout_keep_alive=75,
             lifespan="on",
@@ -85,7 +101,7 @@ def run(settings: Settings) -> int:
         scheme = "https" if config.is_ssl else "http"
         host, port = listener.getsockname()[:2]
         _log.info("the front door is open", url=f"{scheme}://{host}:{port}", database=database.engine.dialect.name)
-        _Server(config, app.state.door).run(sockets=[listener])
+        _Server(config, app).run(sockets=[listener])
     finally:
         database.close()
     return 0
@@ -93,7 +109,10 @@ def run(settings: Settings) -> int:
 
 def _load_certificate(config: uvicorn.Config) -> None:
     """Raises ConfigError when it cannot be read."""
+    key = config.ssl_keyfile or config.ssl_certfile
     try:
+        if key is not None and Path(key).stat().st_mode & _OTHERS_READ:
+            _log.warning("other users of this machine can read the front door's private key", file=str(key))
         config.load()
     except OSError as error:
         raise ConfigError(

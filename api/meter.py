@@ -12,7 +12,6 @@ from contextlib import suppress
 from threading import Lock
 
 import structlog
-from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 from starlette.concurrency import run_in_threadpool
@@ -20,13 +19,14 @@ from starlette.concurrency import run_in_threadpool
 from api.energy import Energy
 from api.gateway.model_names import find
 from api.quota_desk import Desk
+from api.work_charge import of_jobs, of_pieces
 from shared import calls, usage
 from shared.calls import Called
 from shared.db import Database
 from shared.errors import CidermillError
+from shared.protocol import Item
 from shared.settings import Settings
-from shared.tables import Job
-from shared.usage import Part, Spent
+from shared.usage import Part, Spent, total
 
 _log = structlog.get_logger(__name__)
 
@@ -39,12 +39,13 @@ class Meter:
     """Counts for all keys; each process of the front door has one."""
 
     def __init__(self, database: Database, settings: Settings) -> None:
-        self._database = database
+        self._database, self._default = database, settings.default_model
         #: What requests use of it is known a moment after they are counted.
         self.energy = Energy(settings.lease_seconds, settings.sync_seconds)
         self._spent: dict[Part, Spent] = {}
-        #: Jobs that ended well and whose usage is still to be read.
+        #: Jobs that ended well and whose usage is still to be read, and what pieces of jobs took, by the job.
         self._jobs: list[str] = []
+        self._pieces: dict[str, Spent] = {}
         self._calls: list[Called] = []
         self.desk = Desk(database)
         self._lock, self._writing = Lock(), Lock()
@@ -58,6 +59,13 @@ class Meter:
         """Note what these jobs used; only those that ended well used something."""
         with self._lock:
             self._jobs.extend(job_ids)
+
+    def kept(self, job_id: str, items: Iterable[Item]) -> None:
+        """Note what finished pieces of a job used, which are kept whatever becomes of the job."""
+        spent = of_pieces(items)
+        if spent != Spent():
+            with self._lock:
+                self._pieces = total(self._pieces, {job_id: spent})
 
     def called(self, call: Called) -> None:
         """Log a request that is over."""
@@ -83,22 +91,24 @@ class Meter:
         with self._lock:
             spent, self._spent = self._spent, {}
             jobs, self._jobs = self._jobs, []
+            pieces, self._pieces = self._pieces, {}
             over, self._calls = self._calls, []
-        of_jobs: dict[Part, Spent] = {}
+        work: dict[Part, Spent] = {}
         try:
-            if spent or jobs or over:
+            if spent or jobs or pieces or over:
                 with self._database.write() as session:
-                    of_jobs = _of_jobs(session, jobs)
-                    usage.add(session, _total(_named(session, spent), of_jobs))
+                    work = of_jobs(session, pieces, jobs)
+                    usage.add(session, total(_named(session, spent, self._default), work))
                     calls.record(session, over)
         except SQLAlchemyError as error:
             _log.warning("usage cannot be written down yet", reason=str(error).splitlines()[0])
             with self._lock:
-                self._spent = _total(spent, self._spent)
+                self._spent = total(spent, self._spent)
                 self._jobs = jobs + self._jobs
+                self._pieces = total(pieces, self._pieces)
                 self._calls = (over + self._calls)[-_MOST_CALLS:]
             return
-        for part, it in of_jobs.items():
+        for part, it in work.items():
             self.desk.used(part.key, it.tokens)
         try:
             self.desk.write()
@@ -120,44 +130,12 @@ class Meter:
             self.desk.close()
 
 
-def _total(*parts: dict[Part, Spent]) -> dict[Part, Spent]:
-    total: dict[Part, Spent] = {}
-    for some in parts:
-        for part, spent in some.items():
-            total[part] = total.get(part, Spent()) + spent
-    return total
-
-
-def _named(session: Session, spent: dict[Part, Spent]) -> dict[Part, Spent]:
+def _named(session: Session, spent: dict[Part, Spent], default: str | None) -> dict[Part, Spent]:
     """The same under the catalog's names; a model that is gone keeps the name that the client used."""
     named = []
     for part, it in spent.items():
         name = part.model
         with suppress(CidermillError):
-            name = find(session, part.model).model.name
+            name = find(session, part.model, default).model.name
         named.append({Part(part.key, name): it})
-    return _total(*named)
-
-
-def _of_jobs(session: Session, job_ids: list[str]) -> dict[Part, Spent]:
-    rows = session.execute(select(Job.owner, Job.model, Job.result).where(Job.id.in_(job_ids)))
-    return _total(*({Part(owner, model): _spent(result)} for owner, model, result in rows if model and result))
-
-
-def _spent(result: dict[str, object]) -> Spent:
-    """What a job's result says it took."""
-
-    def number(name: str) -> float:
-        value = result.get(name)
-        return value if isinstance(value, int | float) else 0
-
-    joules = result.get("joules")
-    return Spent(
-        requests=int(number("items")) or 1,
-        prompt=int(number("prompt_tokens")),
-        cached=int(number("cached_tokens")),
-        completion=int(number("completion_tokens")),
-        audio=float(number("duration")),
-        seconds=float(number("seconds")),
-        joules=float(joules) if isinstance(joules, int | float) else None,
-    )
+    return total(*named)

@@ -18,7 +18,11 @@ MEDIA_TYPE = "text/event-stream"
 KEEP_ALIVE = b": keep-alive\n\n"
 #: Seconds of silence after which a comment is sent.
 IDLE = 15.0
+#: Of an event's number: any that has so many is one of 64 bits.
+_DIGITS = 18
 
+#: Made once: `json.dumps` would make it again for each piece of each stream.
+_JSON = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False)
 _HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 
 
@@ -53,7 +57,8 @@ def frame(data: Mapping[str, Any], *, name: str | None = None, number: int | Non
     """One event; with a number the client comes back to it after a broken connection."""
     head = f"id: {number}\n" if number is not None else ""
     head += f"event: {name}\n" if name else ""
-    return f"{head}data: {json.dumps(data, separators=(',', ':'), ensure_ascii=False)}\n\n".encode()
+    # Engines may send half a character, which is no reason to end a stream.
+    return f"{head}data: {_JSON.encode(data)}\n\n".encode(errors="replace")
 
 
 def resume_from(request: Request, after: int | None) -> int | None:
@@ -61,8 +66,10 @@ def resume_from(request: Request, after: int | None) -> int | None:
     last = request.headers.get("last-event-id")
     if last is None or not last.strip():
         return after
-    if not last.strip().isdecimal():
+    if not last.strip().isdecimal() or len(last.strip()) > _DIGITS:
         raise BadRequest(
-            f"Last-Event-ID {last!r} is no event number", "events are numbered", "send the id of the last event seen"
+            f"Last-Event-ID {last[:64]!r} is no event number",
+            "events are numbered",
+            "send the id of the last event seen",
         )
     return int(last)

@@ -129,6 +129,7 @@ def file_out(row: File) -> FileOut:
         id=row.id,
         bytes=row.size,
         created_at=int(row.created_at),
+        expires_at=int(row.expires_at) if row.expires_at is not None else None,
         filename=row.name,
         purpose=row.purpose,
         content_type=row.content_type,

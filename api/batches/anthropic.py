@@ -34,5 +34,5 @@ class Anthropic:
         error = errors.body(problem, errors.SHAPE.status(status))
         return {"custom_id": custom_id, "result": {"type": "errored", "error": error}}
 
-    def unanswered(self, custom_id: str, why: Unanswered) -> dict[str, Any]:
+    def unanswered(self, custom_id: str | None, why: Unanswered) -> dict[str, Any]:
         return {"custom_id": custom_id, "result": {"type": _UNANSWERED[why]}}

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from sqlalchemy.exc import InterfaceError, OperationalError
+
 from api.batches import recordings, rows
 from api.batches.contract import Part
 from api.batches.dialects import dialect_of
@@ -15,8 +17,9 @@ from api.deps import FrontDoor
 from api.gateway import model_names
 from api.gateway.model_names import Found
 from shared import files, keys
-from shared.errors import BadRequest, CannotFit, CidermillError, Conflict, Forbidden, NotFound, QuotaExceeded
-from shared.files import Stored
+from shared.db import clock_time
+from shared.errors import BadRequest, CannotFit, Conflict, Forbidden, NotFound, QuotaExceeded
+from shared.files import PART, Stored
 from shared.grants import check_model
 from shared.jobs import service
 from shared.jobs.intake import Submission
@@ -24,8 +27,9 @@ from shared.kinds.inference import Inference
 from shared.tables import Batch
 from shared.vocabulary import Priority
 
-#: What people call a file that a batch made for its jobs.
-_PURPOSE = "batch_part"
+#: Seconds that jobs have at least: one whose deadline has passed is refused, and a batch whose window ends while it is
+#: begun shall expire instead, which its keeper sees to.
+_LEAST = 60.0
 
 
 def begin(door: FrontDoor, row: Batch) -> None:
@@ -45,7 +49,7 @@ def begin(door: FrontDoor, row: Batch) -> None:
     try:
         with door.read() as session:
             caller = keys.holder(session, row.owner)
-            file = files.find(session, row.input_file)
+            file = files.held(session, row.input_file)
         split = splitter.split(file)
         if split.mistakes:
             _fail(door, row, split.total, split.mistakes)
@@ -59,7 +63,10 @@ def begin(door: FrontDoor, row: Batch) -> None:
         # Cancelled, or begun by another front door, while the file was read.
         splitter.discard()
         return
-    except CidermillError:
+    except (OperationalError, InterfaceError):
+        # Of a commit that was not answered nobody knows whether it holds these files.
+        raise
+    except BaseException:
         splitter.discard()
         raise
     splitter.discard()
@@ -72,13 +79,14 @@ def _fail(door: FrontDoor, row: Batch, total: int, mistakes: Sequence[dict[str, 
 
 def _queue(door: FrontDoor, row: Batch, split: Split) -> None:
     """Files, jobs and the batch's state in one transaction."""
-    refused = _keep_refused(door, row, split.refused)
+    refused = split.stored = _keep_refused(door, row, split.refused)
     with door.write(wake=True) as session:
         stored = [_stored(draft) for draft in split.parts]
         for number, each in enumerate(stored, 1):
             name = f"{row.id}-{number}.jsonl"
-            files.add(session, each, name=name, purpose=_PURPOSE, content_type="application/jsonl", owner=row.owner)
-        wanted = [_submission(row, draft, each.id) for draft, each in zip(split.parts, stored, strict=True)]
+            files.add(session, each, name=name, purpose=PART, content_type="application/jsonl", owner=row.owner)
+        deadline = max(row.expires_at, clock_time(session) + _LEAST)
+        wanted = [_submission(row, draft, each.id, deadline) for draft, each in zip(split.parts, stored, strict=True)]
         prepared = service.prepare(session, wanted, row.owner)
         submitted = service.queue(session, prepared)
         made = zip(submitted, stored, split.parts, strict=True)
@@ -87,7 +95,7 @@ def _queue(door: FrontDoor, row: Batch, split: Split) -> None:
             files.find(session, part.file).job_id = part.job
         if refused is not None:
             files.add(
-                session, refused, name=f"{row.id}-refused.jsonl", purpose=_PURPOSE,
+                session, refused, name=f"{row.id}-refused.jsonl", purpose=PART,
                 content_type="application/jsonl", owner=row.owner, job_id=parts[0].job if parts else None,
             )  # fmt: skip
         rows.begin(session, row, parts, split.total, refused.id if refused is not None else None)
@@ -104,12 +112,12 @@ def _keep_refused(door: FrontDoor, row: Batch, refused: Sequence[Refused]) -> St
         return None
     dialect, sink = dialect_of(row.dialect), door.store.sink(door.settings.upload_limit)
     for each in refused:
-        line = dialect.refused(each.custom_id, each.error.problem, each.error.status)
+        line = dialect.refused(each.custom_id, each.problem, each.status)
         sink.write(json.dumps(line, ensure_ascii=False).encode() + b"\n")
     return sink.keep()
 
 
-def _submission(row: Batch, draft: Draft, file_id: str) -> Submission:
+def _submission(row: Batch, draft: Draft, file_id: str, deadline: float) -> Submission:
     params: dict[str, Any] = {"model": draft.found.model.name}
     if draft.recordings:
         params |= recordings.work(draft.recordings)
@@ -124,5 +132,5 @@ def _submission(row: Batch, draft: Draft, file_id: str) -> Submission:
         params=params,
         priority=Priority.BATCH,
         labels={"batch": row.id},
-        deadline=datetime.fromtimestamp(row.expires_at, UTC),
+        deadline=datetime.fromtimestamp(deadline, UTC),
     )

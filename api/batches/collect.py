@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from http import HTTPStatus
 from typing import Any
 
@@ -14,11 +15,12 @@ from sqlalchemy.orm import Session
 from api.batches import rows
 from api.batches.contract import BatchState, Dialect, Part, Unanswered
 from api.batches.dialects import dialect_of
-from api.batches.lines import lines
+from api.batches.lines import lines, parsed
 from api.deps import FrontDoor
+from api.gateway.pieces import Usage, usage_of
 from shared import files
 from shared.db import clock_time
-from shared.errors import CidermillError, InvalidInput, Problem, revive
+from shared.errors import CidermillError, EngineFailed, InvalidInput, InvalidParameters, Problem, revive
 from shared.files import NO_LIMIT, Sink, Stored
 from shared.tables import Batch, Job, Result
 from shared.vocabulary import JobState
@@ -39,7 +41,7 @@ def collect(door: FrontDoor, row: Batch) -> None:
         raise
     with door.write() as session:
         output, errors = files_of.known(session, stored)
-        if not rows.finish(session, row, state, files_of.counts, output, errors):
+        if not rows.finish(session, row, state, files_of.counts, files_of.usage, output, errors):
             session.rollback()
             files_of.forget(stored)
 
@@ -48,6 +50,8 @@ def _write(session: Session, door: FrontDoor, row: Batch, into: _Files, why: Una
     dialect = dialect_of(row.dialect)
     for part in rows.parts_of(row):
         _part(session, door, dialect, part, into, why)
+    if row.in_progress_at is None:
+        _unbegun(session, door, row, into, why)
     if row.refused_file is not None:
         refused = files.find(session, row.refused_file)
         for _, line in lines(door.store, refused.id, refused.size):
@@ -68,12 +72,33 @@ def _part(session: Session, door: FrontDoor, dialect: Dialect, part: Part, into:
         written = json.loads(line)
         if following is not None and following[0] == index:
             word, said = _answer(dialect, into.endpoint, part, written, following[1])
+            into.usage += usage_of(following[1].get("usage") or {})
             following = next(finished, None)
         elif failure is not None:
             word, said = _refusal(dialect, written, failure)
         else:
             word, said = why.value, dialect.unanswered(written["custom_id"], why)
-        into.put(word, json.dumps(said, ensure_ascii=False).encode())
+        into.put(word, json.dumps(said, ensure_ascii=False).encode(errors="replace"))
+
+
+def _unbegun(session: Session, door: FrontDoor, row: Batch, into: _Files, why: Unanswered) -> None:
+    """A batch that ended before it was split: nobody has asked any of its lines."""
+    file, dialect = files.held(session, row.input_file), dialect_of(row.dialect)
+    # A line that is too long for any is no line, nor is what follows it.
+    with suppress(InvalidParameters):
+        for _, line in lines(door.store, file.id, file.size):
+            said = dialect.unanswered(_custom_id(line), why)
+            into.put(why.value, json.dumps(said, ensure_ascii=False).encode())
+
+
+def _custom_id(line: bytes) -> str | None:
+    """Of a line as its author wrote it, if it has one."""
+    try:
+        written = parsed(line)
+    except InvalidParameters:
+        return None
+    given = written.get("custom_id") if isinstance(written, dict) else None
+    return given if isinstance(given, str) else None
 
 
 def _answer(
@@ -81,8 +106,15 @@ def _answer(
 ) -> tuple[str, dict[str, Any]]:
     if "error" in data:
         return _refusal(dialect, written, Problem.model_validate(data["error"]))
-    asked = dialect.read(written["asked"], endpoint)
-    said = asked.exchange.whole(data["response"] | {"model": part.model})
+    try:
+        asked = dialect.read(written["asked"], endpoint)
+        said = asked.exchange.whole(data["response"] | {"model": part.model})
+    except CidermillError as error:
+        # What cannot be had shows with some answers only: a vector that is shorter than was asked for.
+        return _refusal(dialect, written, error.problem)
+    except (LookupError, RecursionError, TypeError, ValueError) as error:
+        why = f"{type(error).__name__}: {error}"
+        return _refusal(dialect, written, EngineFailed("The engine's answer cannot be read", why, "ask again").problem)
     return "completed", dialect.answered(asked.custom_id, said.decode() if isinstance(said, bytes) else said)
 
 
@@ -116,6 +148,8 @@ class _Files:
         self._together = dialect_of(row.dialect).together
         self._sinks: dict[str, Sink] = {}
         self.counts: Counter[str] = Counter(completed=0, failed=0)
+        #: Of what was answered.
+        self.usage = Usage()
 
     def put(self, word: str, line: bytes) -> None:
         """One line that is `completed`, `failed`, or an `Unanswered`."""
@@ -141,7 +175,7 @@ class _Files:
         for name, each in stored.items():
             files.add(
                 session, each, name=f"{self._row.id}-{name}.jsonl", purpose="batch_output",
-                content_type="application/jsonl", owner=self._row.owner,
+                content_type="application/jsonl", owner=self._row.owner, keep=self._row.output_seconds,
             )  # fmt: skip
         ids = {name: each.id for name, each in stored.items()}
         return ids.get("output"), ids.get("errors")

@@ -69,6 +69,11 @@ class Keeper:
                 collect(self._door, row)
         except (NoCapacity, NotFound) as error:
             _log.warning("a batch waits", batch=row.id, reason=str(error))
+        except (DBAPIError, PoolTimeout):
+            raise
+        except Exception:
+            # Whatever is wrong with one must not hold up the others.
+            _log.exception("a batch could not be taken further", batch=row.id)
 
     def _working(self, row: Batch) -> bool:
         """Are there jobs to wait for? Those of a batch that is cancelled or out of time are told to end."""

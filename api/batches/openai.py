@@ -12,7 +12,7 @@ from api.batches.contract import Asked, Unanswered
 from api.gateway.dialects import openai_chat, openai_completions, openai_embeddings, openai_responses
 from api.gateway.exchange import CHAT, COMPLETION, EMBEDDING, TRANSCRIPTION, TRANSLATION, Exchange
 from api.gateway.reading import need
-from shared.errors import InvalidParameters, Problem
+from shared.errors import InvalidParameters, NotFound, Problem
 from shared.identifiers import new_id
 
 _RESPONSES = "/v1/responses"
@@ -52,9 +52,11 @@ class OpenAi:
 
     def refused(self, custom_id: str | None, problem: Problem, status: int) -> dict[str, Any]:
         known = shapes.OPENAI.status(status)
+        if problem.code == NotFound.code and "model" in problem.details:
+            problem = problem.model_copy(update={"code": "model_not_found"})
         return _line(custom_id, _response(known, shapes.OPENAI.body(problem, known)), None)
 
-    def unanswered(self, custom_id: str, why: Unanswered) -> dict[str, Any]:
+    def unanswered(self, custom_id: str | None, why: Unanswered) -> dict[str, Any]:
         return _line(custom_id, None, {"code": f"batch_{why}", "message": _UNANSWERED[why]})
 
 

@@ -18,6 +18,7 @@ from api.gateway.audio.written import written
 from api.gateway.exchange import TRANSLATION, Exchange, Said
 from api.gateway.model_names import asked_for
 from api.gateway.reading import need
+from shared.errors import InvalidParameters
 from shared.kinds.transcriptions import Transcriptions
 from shared.subtitles import Transcript, TranscriptFormat
 from shared.vocabulary import Capability
@@ -29,6 +30,8 @@ _JSON = (TranscriptFormat.JSON, TranscriptFormat.VERBOSE_JSON)
 def read(body: dict[str, Any], path: str) -> Exchange:
     """What a line asks for; no engine is sent its body as it is. Raises InvalidParameters."""
     file = need(body, "file", str, "it is a recording's id; upload the recording with POST /v1/files")
+    if not file.isprintable():
+        raise InvalidParameters("file is wrong", "no id looks like that", "give the id of a file", field="file")
     # A batch has nobody to stream to.
     form = FormData(list(_texts({name: value for name, value in body.items() if name != "stream"})))
     wish = wish_of(form, "translate" if path == TRANSLATION else "transcribe")

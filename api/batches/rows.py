@@ -6,15 +6,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from sqlalchemy import func, select, update
+from sqlalchemy import delete, func, select, update
 from sqlalchemy.orm import Session
 
 from api.batches.contract import BatchState, Part
+from api.gateway.pieces import Usage
 from shared.db import clock_time
 from shared.errors import Conflict, NotFound
 from shared.identifiers import new_id
 from shared.jobs import state as jobs
-from shared.tables import Batch, Job, Result, is_live_batch
+from shared.tables import Batch, File, Job, Result, is_live_batch
 from shared.vocabulary import FINAL_JOB_STATES
 
 _WAITING = (BatchState.VALIDATING, BatchState.IN_PROGRESS)
@@ -23,14 +24,15 @@ _LIVE = (*_WAITING, BatchState.FINALIZING, BatchState.CANCELLING)
 
 def add(
     session: Session, dialect: str, endpoint: str, input_file: str, *, owner: str, window: str, seconds: float,
-    details: Mapping[str, Any],
+    details: Mapping[str, Any], output_seconds: float | None = None,
 ) -> Batch:  # fmt: skip
-    """A new batch over a file."""
+    """A new batch over a file; `output_seconds` is how long the files that it writes are kept."""
     moment = clock_time(session)
     row = Batch(
         id=new_id("msgbatch" if dialect == "anthropic" else "batch"), dialect=dialect, endpoint=endpoint,
         state=BatchState.VALIDATING, owner=owner, completion_window=window, details=dict(details),
-        input_file=input_file, parts=[], counts={}, errors=[], total=0, created_at=moment, expires_at=moment + seconds,
+        input_file=input_file, output_seconds=output_seconds, parts=[], counts={}, errors=[], total=0,
+        created_at=moment, expires_at=moment + seconds,
     )  # fmt: skip
     session.add(row)
     session.flush()
@@ -104,12 +106,46 @@ def cancel(session: Session, batch_id: str, dialect: str, owner: str | None = No
 
 
 def finish(
-    session: Session, row: Batch, state: BatchState, counts: Mapping[str, int], output: str | None, errors: str | None
+    session: Session,
+    row: Batch,
+    state: BatchState,
+    counts: Mapping[str, int],
+    usage: Usage,
+    output: str | None,
+    errors: str | None,
 ) -> bool:
     """Its files are written; `False` when somebody was faster."""
-    told = {"counts": dict(counts), "output_file": output, "error_file": errors}
+    told = {"counts": dict(counts), "total": sum(counts.values()), "usage": asdict(usage)}
+    told |= {"output_file": output, "error_file": errors}
     ending = (BatchState.FINALIZING, BatchState.CANCELLING)
     return _move(session, row.id, ending, state, finished_at=clock_time(session), **told)
+
+
+def check_unneeded(session: Session, file_id: str) -> None:
+    """Raises Conflict for a file without which a batch that is not over could not tell what became of its lines."""
+    for row in live(session):
+        # What was asked is read once, and then split.
+        asked = row.input_file if row.in_progress_at is None else row.refused_file
+        if file_id in (asked, *(part.file for part in parts_of(row))):
+            raise Conflict(
+                f"File {file_id} is needed", f"batch {row.id} reads it", "cancel it, or wait until it is over"
+            )
+
+
+def remove(session: Session, batch_id: str, dialect: str, owner: str | None = None) -> list[str]:
+    """Forget a batch that is over, what it asked and what was answered; the files whose bytes go after the commit.
+
+    What it cost stays counted, and its jobs stay known until their retention is over. Raises NotFound, and Conflict
+    while it is not over.
+    """
+    row = find(session, batch_id, dialect, owner)
+    if row.state in _LIVE:
+        raise Conflict(f"Batch {batch_id} is not over", f"it is {row.state}", "cancel it, and wait until it has ended")
+    parts = parts_of(row)
+    named = [row.input_file, row.output_file, row.error_file, row.refused_file, *(part.file for part in parts)]
+    session.execute(delete(Result).where(Result.job_id.in_([part.job for part in parts])))
+    session.delete(row)
+    return list(session.scalars(delete(File).where(File.id.in_([name for name in named if name])).returning(File.id)))
 
 
 def _move(session: Session, batch_id: str, before: Sequence[BatchState], after: BatchState, **values: Any) -> bool:

@@ -11,12 +11,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from api.batches.contract import Asked, Dialect
-from api.batches.lines import lines
+from api.batches.contract import Dialect
+from api.batches.lines import lines, parsed
 from api.gateway.defaults import filled, loaded
-from api.gateway.exchange import TRANSCRIPTION, TRANSLATION
+from api.gateway.exchange import TRANSCRIPTION, TRANSLATION, Exchange
 from api.gateway.model_names import Found
-from shared.errors import CidermillError, Forbidden, InvalidParameters, NotFound
+from shared.errors import CidermillError, Forbidden, InvalidParameters, NotFound, Problem
 from shared.files import NO_LIMIT, FileStore, Sink, Stored
 from shared.runtimes import RunSpec
 from shared.tables import File
@@ -28,6 +28,10 @@ _PARTS = 16
 _SHORTEST, _LONGEST = 16, 500
 #: The same of recordings, each of which is work for minutes.
 _FEWEST, _MOST = 1, 100
+#: Parts that are written at once, each to a file: a model has as many names as there are ways to write it.
+_MOST_OPEN = 32
+#: Lines that are refused one by one, and remembered until all are read; a file of more is refused whole.
+_MOST_REFUSED = 50_000
 #: Mistakes that are told; a broken file has as many as it has lines.
 _MOST_MISTAKES = 100
 
@@ -58,7 +62,8 @@ class Refused:
 
     number: int
     custom_id: str | None
-    error: CidermillError
+    problem: Problem
+    status: int
 
 
 @dataclass(slots=True)
@@ -68,6 +73,8 @@ class Split:
     total: int = 0
     parts: list[Draft] = field(default_factory=list)
     refused: list[Refused] = field(default_factory=list)
+    #: The refused lines as the error file will have them, once they are kept.
+    stored: Stored | None = None
     mistakes: list[dict[str, Any]] = field(default_factory=list)
 
 
@@ -101,7 +108,7 @@ class Splitter:
         self._open.clear()
         # Where each line has its result, a file of nothing but bad lines has results, too.
         if not split.parts and not split.mistakes and not (self._dialect.together and split.refused):
-            bad = [mistake(each.number, each.error.code, each.error.problem.sentence()) for each in split.refused]
+            bad = [mistake(each.number, each.problem.code, each.problem.sentence()) for each in split.refused]
             split.mistakes = bad[:_MOST_MISTAKES] or [mistake(None, "empty_file", "the file has no line")]
         return split
 
@@ -109,13 +116,14 @@ class Splitter:
         """Forget every byte."""
         for draft in self._split.parts:
             draft.sink.discard()
-            if draft.stored is not None:
-                self._store.forget(self._store.path(draft.stored.id))
+        for stored in (self._split.stored, *(draft.stored for draft in self._split.parts)):
+            if stored is not None:
+                self._store.forget(self._store.path(stored.id))
 
     def _line(self, number: int, line: bytes) -> None:
         custom_id: str | None = None
         try:
-            written = _json(line)
+            written = parsed(line)
             given = written.get("custom_id") if isinstance(written, dict) else None
             custom_id = given if isinstance(given, str) else None
             asked = self._dialect.read(written, self._endpoint)
@@ -124,10 +132,22 @@ class Splitter:
             found = self._model(asked.exchange.model)
             if asked.exchange.capability == Capability.TRANSCRIBE:
                 self._find_file(asked.exchange.body["file"])
+            body = filled(asked.exchange.body, found.defaults)
+            work = {"custom_id": asked.custom_id, "url": asked.exchange.path, "body": body, "asked": written}
+            ready = json.dumps(work, ensure_ascii=False).encode(errors="replace")
         except CidermillError as error:
-            self._split.refused.append(Refused(number, custom_id, error))
-            return
-        self._write(asked, found, written)
+            self._refuse(number, custom_id, error)
+        except (OverflowError, RecursionError):
+            why = "a number in it is too large, or its lists and objects are nested too deep"
+            self._refuse(number, custom_id, InvalidParameters("The line cannot be passed on", why, "write it flatter"))
+        else:
+            self._write(asked.exchange, found, body, ready)
+
+    def _refuse(self, number: int, custom_id: str | None, error: CidermillError) -> None:
+        if len(self._split.refused) == _MOST_REFUSED:
+            why = f"more than {_MOST_REFUSED:,}; line {number}: {error.problem.why}"
+            raise InvalidParameters("Too many lines of the file are wrong", why, "correct them, or split the file")
+        self._split.refused.append(Refused(number, custom_id, error.problem, error.status))
 
     def _doubled(self, number: int, custom_id: str) -> bool:
         first = self._seen.setdefault(custom_id, number)
@@ -144,32 +164,30 @@ class Splitter:
                 self._found[name] = error
         found = self._found[name]
         if isinstance(found, CidermillError):
-            raise found
+            # Else it would remember each line that it was raised for.
+            raise found.with_traceback(None)
         return found
 
-    def _write(self, asked: Asked, found: Found, written: dict[str, Any]) -> None:
-        exchange = asked.exchange
+    def _write(self, exchange: Exchange, found: Found, body: dict[str, Any], ready: bytes) -> None:
         draft = self._open.get(exchange.model)
         if draft is None:
+            if len(self._open) == _MOST_OPEN:
+                self._close(next(iter(self._open)))
             spec = loaded(exchange.spec, found.defaults)
             draft = Draft(exchange.model, found, exchange.capability, spec, self._store.sink(NO_LIMIT))
             self._open[exchange.model] = draft
             self._split.parts.append(draft)
-        body = filled(exchange.body, found.defaults)
-        line = {"custom_id": asked.custom_id, "url": exchange.path, "body": body, "asked": written}
-        draft.sink.write(json.dumps(line, ensure_ascii=False).encode() + b"\n")
+        draft.sink.write(ready + b"\n")
         if exchange.capability == Capability.TRANSCRIBE:
             draft.recordings.append(body)
         draft.lines += 1
         if draft.lines == self._size:
-            draft.stored = self._open.pop(exchange.model).sink.keep()
+            self._close(exchange.model)
 
-
-def _json(line: bytes) -> Any:
-    try:
-        return json.loads(line)
-    except (ValueError, RecursionError) as error:
-        raise InvalidParameters("The line is not JSON", str(error), "write one JSON object a line") from error
+    def _close(self, model: str) -> None:
+        """The part of that name is whole."""
+        draft = self._open.pop(model)
+        draft.stored = draft.sink.keep()
 
 
 def mistake(line: int | None, code: str, message: str) -> dict[str, Any]:

@@ -12,7 +12,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from api.gateway.defaults import filled
 from api.gateway.engine_client import EngineClient, EngineReply
-from api.gateway.exchange import ASK_PROGRESS, CHAT, Exchange, Writer
+from api.gateway.exchange import CHAT, Exchange, Writer
+from api.gateway.fresh_writer import FreshWriter
 from api.gateway.hearing import assembled, heard
 from api.gateway.names import Names
 from api.gateway.refusal import Lost, refusal, refused_by_agent, went_away
@@ -22,6 +23,7 @@ from api.gateway.tries import Tries
 from api.gateway.upload import Form
 from shared.engine_pass import REFUSED
 from shared.errors import CannotFit, ContextExceeded, Unavailable
+from shared.requests import ASK_PROGRESS
 
 
 class Asking:
@@ -50,7 +52,7 @@ class Asking:
             except (Lost, ContextExceeded) as error:
                 tries.again(seat, error)
 
-    async def stream(self, exchange: Exchange, writer: Writer) -> AsyncGenerator[bytes, None]:
+    async def stream(self, exchange: Exchange, writer: FreshWriter) -> AsyncGenerator[bytes, None]:
         """The answer as the client reads it, a piece for each that came. Raises CidermillError."""
         tries, told = Tries(exchange), False
         while True:
@@ -66,6 +68,7 @@ class Asking:
                 return
             except (Lost, ContextExceeded) as error:
                 tries.again(seat, error, told=told)
+                writer.anew()
 
     async def _seat(self, tries: Tries) -> Seat:
         try:

@@ -17,6 +17,7 @@ from api import request_id
 from api.deps import FrontDoor
 from api.energy import Stay
 from api.errors import answer
+from api.gateway import room
 from api.gateway.exchange import Exchange, Said, Writer
 from api.gateway.pieces import Usage, usage_of
 from api.grants import check_model
@@ -103,7 +104,7 @@ class _Bill:
 
     def close(self, outcome: str | None = None) -> None:
         """Count it, once it is over; an exchange that no engine answered costs a request and no usage."""
-        used = self.told or Usage(completion=self.events)
+        used = self.told or self._so_far()
         seconds, model = time.monotonic() - self.began, self.exchange.model
         if self.ticket is not None:
             self.ticket.leave(used.prompt + used.completion)
@@ -118,6 +119,11 @@ class _Bill:
                 used.completion, seconds, content,
             )
         )  # fmt: skip
+
+    def _so_far(self) -> Usage:
+        """What a client took that left before the count: its prompt was read once the answer had begun."""
+        read = self.events and self.exchange.upload is None
+        return Usage(prompt=room.guess(self.exchange.body) if read else 0, completion=self.events)
 
 
 class _Watched:

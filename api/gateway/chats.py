@@ -6,9 +6,11 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+from api.gateway import lone_tokens
 from api.gateway.exchange import Exchange, Said, Writer
 from api.gateway.forced_call import ForcedCall
 from api.gateway.history import without_old_thoughts
+from api.gateway.lone_tokens import LoneTokens
 from api.gateway.mending import Mend, MendedWriter
 from api.gateway.reading import want
 from api.gateway.thoughts_apart import ThoughtsApart
@@ -28,10 +30,12 @@ def chat(exchange: Exchange, *, thoughts: bool = True) -> Exchange:
     """
     body, forced = _prepared(exchange.body)
     choices = want(body, "n", int) or 1
+    if alone := lone_tokens.are_asked(body):
+        body = lone_tokens.asked(body)
 
     def mends() -> list[Mend]:
         apart = ThoughtsApart(keep=thoughts, choices=choices, beginning=exchange.beginning)
-        return [apart, ForcedCall()] if forced else [apart]
+        return [apart, *([ForcedCall()] if forced else ()), *([LoneTokens()] if alone else ())]
 
     return replace(exchange, body=body, whole=_whole(exchange, mends), writer=_writer(exchange.writer, mends))
 

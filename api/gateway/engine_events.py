@@ -18,16 +18,9 @@ class EngineEvents:
     def feed(self, data: bytes) -> list[bytes]:
         """Payloads that are complete now."""
         *lines, self._rest = (self._rest + data).split(b"\n")
-        return [payload for line in lines if (payload := _payload(line))]
+        payloads = [line[len(_PREFIX) :].strip() for line in lines if line.startswith(_PREFIX)]
+        return [payload for payload in payloads if payload and payload != _DONE]
 
     def flush(self) -> list[bytes]:
         """A last line without its newline."""
-        payload, self._rest = _payload(self._rest), b""
-        return [payload] if payload else []
-
-
-def _payload(line: bytes) -> bytes:
-    if not line.startswith(_PREFIX):
-        return b""
-    payload = line[len(_PREFIX) :].strip()
-    return b"" if payload == _DONE else payload
+        return self.feed(b"\n")

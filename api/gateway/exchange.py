@@ -24,9 +24,6 @@ EMBEDDING = "/v1/embeddings"
 TRANSCRIPTION = "/v1/audio/transcriptions"
 TRANSLATION = "/v1/audio/translations"
 
-#: Of a streamed request: llama.cpp then tells how much of the prompt it has read, after each step.
-ASK_PROGRESS = "return_progress"
-
 #: A JSON object of an engine.
 Said = Mapping[str, Any]
 

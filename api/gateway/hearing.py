@@ -9,11 +9,12 @@ from typing import Any
 
 from api.gateway.engine_client import EngineReply
 from api.gateway.engine_events import EngineEvents
-from api.gateway.exchange import ASK_PROGRESS, Exchange
+from api.gateway.exchange import Exchange
 from api.gateway.names import Names
 from api.gateway.refusal import refusal
 from shared.assembly import Assembly
 from shared.errors import EngineFailed
+from shared.requests import ASK_PROGRESS
 
 #: Names of fields; in a text the quotes would have backslashes.
 _ERROR, _PROGRESS = b'"error"', b'"prompt_progress"'

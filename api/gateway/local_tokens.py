@@ -9,6 +9,9 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from api.gateway import gguf_tokenizer
+from shared.errors import InvalidInput
+
 #: Bytes of a token: the mean of English and code; other languages come out a little high, which is the safe side.
 _BYTES = 4
 #: Tokens that a chat template puts around a message, and before the answer.
@@ -23,20 +26,24 @@ def estimate(body: Mapping[str, Any]) -> int:
 
 
 def count(body: Mapping[str, Any], tokenizer: Path) -> int | None:
-    """The same by a `tokenizer.json`; `None` when it cannot be read, or nothing here can read it."""
+    """The same by a `tokenizer.json` or a GGUF file; `None` when it cannot be read, or nothing here can read it."""
     reader = _reader(tokenizer)
     if reader is None:
         return None
-    read = reader.encode_batch(list(_texts(body)), add_special_tokens=False)
+    # Half a character, as clients leave it that cut texts, is no text to the library.
+    whole = [text.encode(errors="replace").decode() for text in _texts(body)]
+    read = reader.encode_batch(whole, add_special_tokens=False)
     return _frame(body) + sum(len(text.ids) for text in read)
 
 
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=4)
 def _reader(path: Path) -> Any:
     """The library comes with the engines that need it; a front door alone goes without."""
     try:
-        return importlib.import_module("tokenizers").Tokenizer.from_file(str(path))
-    except ImportError:
+        if path.suffix == ".json":
+            return importlib.import_module("tokenizers").Tokenizer.from_file(str(path))
+        return gguf_tokenizer.read(path)
+    except (ImportError, OSError, InvalidInput):
         return None
     except Exception as error:  # the library raises nothing narrower
         if type(error) is not Exception:

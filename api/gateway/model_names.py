@@ -21,8 +21,14 @@ from shared.tables import Host, Model
 
 #: The name of the model that answers those who name none.
 DEFAULT = "default"
-_HUB = re.compile(r"^(?:https?://)?(?:hf\.co|huggingface\.co)/", re.IGNORECASE)
+#: Where Ollama's clients say a model is from: the hub, or Ollama's library, which is what a plain name means there.
+_SOURCE = re.compile(
+    r"^(?:https?://)?(?:(?:hf\.co|huggingface\.co)/|(?:registry\.ollama\.ai/)?library/|registry\.ollama\.ai/)",
+    re.IGNORECASE,
+)
 _LATEST = ":latest"
+#: Letters of a name; addresses are the longest.
+_LONGEST = 2048
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +45,10 @@ class Found:
 def find(session: Session, name: str, default: str | None = None) -> Found:
     """The model called `name`; nothing and `default` mean `default`, a name by the settings.
 
-    Raises NotFound with the nearest names, and InvalidParameters when no model is named and none is the default.
+    Raises NotFound with the nearest names, and InvalidParameters when no model is named and none is the default, or
+    what is given can be the name of nothing.
     """
+    _check(name)
     if found := _known(session, name or DEFAULT):
         return found
     if name not in ("", DEFAULT):
@@ -59,9 +67,23 @@ def asked_for(asked: Mapping[str, Any]) -> str:
 
 
 def plain(name: str) -> str:
-    """The name without what Ollama's clients put around names of the hub, and without `:latest`."""
-    short = _HUB.sub("", name.strip())
+    """The name without what Ollama's clients put before names, and without `:latest`."""
+    short = _SOURCE.sub("", name.strip())
     return short[: -len(_LATEST)] if short.lower().endswith(_LATEST) else short
+
+
+def _check(name: str) -> None:
+    """JSON has room for a null and for half a character; no database has, so that asking it would fail."""
+    if len(name) > _LONGEST:
+        raise InvalidParameters(
+            "model is wrong", f"it has {len(name)} letters, and no name has more than {_LONGEST}", "see GET /v1/models",
+            field="model",
+        )  # fmt: skip
+    if any(mark == "\0" or "\ud800" <= mark <= "\udfff" for mark in name):
+        raise InvalidParameters(
+            "model is wrong", "it holds a null or half a character, and no name does", "see GET /v1/models",
+            field="model",
+        )  # fmt: skip
 
 
 def _otherwise(session: Session, name: str) -> Found:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from fastapi import Request
 from starlette.responses import Response
@@ -19,10 +21,17 @@ async def carried(request: Request, exchange: Exchange) -> Response:
     """The answer of the run that takes it. Raises NotFound, with the code `model_not_found`, and as the proxy does."""
     proxy: Proxy = request.app.state.proxy
     began = time.monotonic()
-    try:
+    with models_by_name():
         response = await proxy.carry(request, exchange)
+    response.headers[_TOOK] = f"{(time.monotonic() - began) * 1000:.0f}"
+    return response
+
+
+@contextmanager
+def models_by_name() -> Iterator[None]:
+    """What is looked up in here are models: NotFound gets the code by which OpenAI's clients know it."""
+    try:
+        yield
     except NotFound as error:
         error.problem = error.problem.model_copy(update={"code": "model_not_found"})
         raise
-    response.headers[_TOOK] = f"{(time.monotonic() - began) * 1000:.0f}"
-    return response

@@ -73,15 +73,27 @@ class Outlook:
         view = self._views.get(wanted)
         return view if view is not None and view.at > moment - _FRESH else None
 
-    async def look(self, wanted: Wanted) -> View:
-        """Look now, together with all who want to know the same. Raises NotFound, InvalidParameters."""
+    async def look(self, wanted: Wanted, since: float = 0.0) -> View:
+        """Look now, together with all who want to know the same. Raises NotFound, InvalidParameters.
+
+        Others may have begun earlier; who has learned something by then must not be shown what was before it: `since`.
+        """
+        view = await self._look(wanted)
+        return view if view.at >= since else await self._look(wanted)
+
+    async def _look(self, wanted: Wanted) -> View:
         self._asked[wanted] = time.monotonic()
         task = self._looking.get(wanted)
         if task is None:
             task = self._looking[wanted] = asyncio.create_task(self._renewed(wanted))
             task.add_done_callback(lambda _: self._looking.pop(wanted, None))
-        # One who leaves does not take the answer from the others.
-        return await asyncio.shield(task)
+        try:
+            # One who leaves does not take the answer from the others.
+            return await asyncio.shield(task)
+        except CidermillError:
+            # To find out that a name means nothing takes longest of all, and need not be done again unasked.
+            self._asked.pop(wanted, None)
+            raise
 
     async def run(self) -> None:
         """Keep what is in demand fresh."""
@@ -98,6 +110,11 @@ class Outlook:
                 self._views = await run_in_threadpool(self._read_all, demand)
             except SQLAlchemyError as error:
                 _log.warning("runs cannot be looked at", reason=str(error).splitlines()[0])
+                continue
+            for wanted in demand:
+                if wanted not in self._views:
+                    # Who asks again for what is no longer there is told why.
+                    self._asked.pop(wanted, None)
 
     async def _renewed(self, wanted: Wanted) -> View:
         view = await run_in_threadpool(self._read_one, wanted)
@@ -112,7 +129,6 @@ class Outlook:
         views = {}
         with self._database.read() as session:
             for wanted in demand:
-                # Who asks again for what is no longer there is told why.
                 with suppress(CidermillError):
                     views[wanted] = self._read(session, wanted)
         return views

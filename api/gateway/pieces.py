@@ -54,6 +54,15 @@ class Usage:
     audio: float = 0.0
     reasoning: int = 0
 
+    def __add__(self, more: Usage) -> Usage:
+        return Usage(
+            self.prompt + more.prompt,
+            self.cached + more.cached,
+            self.completion + more.completion,
+            self.audio + more.audio,
+            self.reasoning + more.reasoning,
+        )
+
 
 Piece = Text | Thought | Call | End | Usage
 

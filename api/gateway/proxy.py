@@ -10,7 +10,8 @@ from starlette.responses import Response
 
 from api.gateway.asking import Asking
 from api.gateway.charge import charged
-from api.gateway.exchange import Exchange, Writer
+from api.gateway.exchange import Exchange
+from api.gateway.fresh_writer import FreshWriter
 from api.gateway.remote_parts import check_parts
 from api.gateway.seats import Seats
 from api.gateway.telling import Telling
@@ -40,8 +41,8 @@ class Proxy:
             if exchange.writer is None:
                 return await while_connected(request.receive, self._whole(exchange))
             if exchange.gathered:
-                return await while_connected(request.receive, self._gathered(exchange, exchange.writer()))
-            return await self._streamed(request, exchange, exchange.writer())
+                return await while_connected(request.receive, self._gathered(exchange, FreshWriter(exchange.writer)))
+            return await self._streamed(request, exchange, FreshWriter(exchange.writer))
         except ClientGone:
             return Response(status_code=499)
 
@@ -50,12 +51,12 @@ class Proxy:
         content = said if isinstance(said, bytes) else json.dumps(said, ensure_ascii=False).encode(errors="replace")
         return Response(content, media_type=exchange.media_type)
 
-    async def _gathered(self, exchange: Exchange, writer: Writer) -> Response:
+    async def _gathered(self, exchange: Exchange, writer: FreshWriter) -> Response:
         async with aclosing(self._asking.stream(exchange, writer)) as pieces:
             content = b"".join([piece async for piece in pieces])
         return Response(content, media_type=writer.media_type)
 
-    async def _streamed(self, request: Request, exchange: Exchange, writer: Writer) -> Response:
+    async def _streamed(self, request: Request, exchange: Exchange, writer: FreshWriter) -> Response:
         telling = Telling(self._asking.stream(exchange, writer), writer)
         try:
             await while_connected(request.receive, telling.begin())

@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import json
+import re
 from http import HTTPStatus
 
 from shared.errors import BadRequest, CidermillError, ContextExceeded, EngineFailed, Unavailable
 
 _LONGEST = 500
+#: What llama.cpp answers with 500 to a text too long to embed. Its step is the run's context there, as texts are read
+#: in one.
+_TOO_LARGE = re.compile(r"input \((\d+) tokens\) is too large to process\..*batch size: (\d+)")
 
 
 def refusal(status: int, content: bytes) -> CidermillError:
     """The engine's error: a mistake of the asker's stays one, everything else is the engine's."""
     why = _message(content)
+    if (large := _TOO_LARGE.match(why)) is not None:
+        return _too_long(why, int(large[1]), int(large[2]))
     # llama.cpp answers 500 to what the model has no eyes or ears for: "image input is not supported".
     if HTTPStatus.BAD_REQUEST <= status < HTTPStatus.INTERNAL_SERVER_ERROR or "input is not supported" in why:
         if "context" in why and ("exceed" in why or "larger" in why or "too long" in why):
-            return _too_long(why, content)
+            return _too_long(why, _number(content, "n_prompt_tokens"), _number(content, "n_ctx"))
         return BadRequest("The engine refuses the request", why, "correct the request")
     if status == HTTPStatus.SERVICE_UNAVAILABLE:
         return Unavailable("The engine is busy", why, "ask again in a moment")
@@ -39,9 +45,8 @@ def refused_by_agent(run_id: str, reason: str) -> Unavailable:
     return Unavailable("The run cannot be reached", f"the agent of its host says: {reason[:_LONGEST]}", "ask again")
 
 
-def _too_long(why: str, content: bytes) -> ContextExceeded:
+def _too_long(why: str, tokens: int | None, context: int | None) -> ContextExceeded:
     fix = "shorten the request, or load the model with more: cidermill runs start MODEL --context TOKENS"
-    tokens, context = _number(content, "n_prompt_tokens"), _number(content, "n_ctx")
     if tokens is not None and context is not None:
         why = f"it has {tokens} tokens, and the run has a context of {context}"
     # Clients know it by its words, and then shorten their history: LangChain by the first half, LiteLLM by the second.

@@ -20,8 +20,13 @@ def guess(body: Mapping[str, Any]) -> int:
         return local_tokens.estimate({"messages": [{"content": said}]})
     if isinstance(said, list):
         ids = [part for part in said if isinstance(part, int)]
-        return len(ids) or max((guess({"prompt": part}) for part in said), default=0)
+        return len(ids) or max((_of_prompt(part) for part in said), default=0)
     return local_tokens.estimate(body)
+
+
+def _of_prompt(part: Any) -> int:
+    """One of several prompts: a text, or the ids of its tokens. Lists may be nested deeper, and mean nothing then."""
+    return guess({"prompt": part}) if isinstance(part, str) else len(part) if isinstance(part, list) else 0
 
 
 def roomy(runs: Iterable[Candidate], tokens: int) -> tuple[Candidate, ...]:

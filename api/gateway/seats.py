@@ -48,10 +48,14 @@ class Seat:
 
     def headers(self) -> dict[str, str]:
         """What its agent wants to see; nothing for an engine of this machine."""
-        if self.reach.key is None:
-            return {}
-        token = engine_pass.sign(self.reach.key, self.run_id, self.generation, time.time())
-        return {"Authorization": f"Bearer {token}"}
+        return pass_of(self.reach, self.run_id, self.generation)
+
+
+def pass_of(reach: Reach, run_id: str, generation: int) -> dict[str, str]:
+    """Headers that let a request in at the agent of the run's host; none for an engine of this machine."""
+    if reach.key is None:
+        return {}
+    return {"Authorization": f"Bearer {engine_pass.sign(reach.key, run_id, generation, time.time())}"}
 
 
 @dataclass(frozen=True)
@@ -78,22 +82,23 @@ class Seats:
         Raises NotFound, InvalidParameters, CannotFit, Busy, Unavailable, and what a run that failed to load said.
         """
         wanted = Wanted(exchange.model, exchange.capability)
-        pause, began, last = _FIRST_PAUSE, time.monotonic(), None
+        pause, began, last, learned = _FIRST_PAUSE, time.monotonic(), None, 0.0
         known = self._outlook.glance(wanted)
         view = _roomy(known, exchange) if known is not None else None
         while True:
             if view is not None and (seat := await self._sit(view, exchange, avoid)):
                 yield seat
                 return
-            view = _roomy(await self._outlook.look(wanted), exchange)
+            view = _roomy(await self._outlook.look(wanted, learned), exchange)
             if any(run.ready and run.id not in avoid for run in view.runs):
                 if seat := await self._sit(view, exchange, avoid):
                     yield seat
                     return
                 arrival.check_open(exchange.model, view.runs, self._tenancy.loads, avoid)
             waiting = await self._coming(view, exchange, avoid, last, time.monotonic() - began)
+            if waiting.run_id != last:
+                last, learned = waiting.run_id, time.monotonic()
             yield waiting
-            last = waiting.run_id
             await self._news.wait(pause)
             pause = min(_LONGEST_PAUSE, pause * 1.5)
             view = None

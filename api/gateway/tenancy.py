@@ -84,13 +84,14 @@ class Tenancy:
             done, slots = self._held - used, self._slots(moment)
             if not used and not done and not slots:
                 continue
+            # Requests that come in the meantime to a run that is let go hold it again.
+            self._held -= done
             try:
                 ready = await run_in_threadpool(self._renew, used, done, slots)
             except SQLAlchemyError as error:
                 _log.warning("runs in use cannot be held", reason=str(error).splitlines()[0])
                 continue
-            # Requests that came in the meantime to a run that was let go hold it again.
-            self._held -= done | (used - ready)
+            self._held -= used - ready
             self._attended = {run_id: count for run_id, count in (self._attended | slots).items() if count}
             self._forget(moment)
 
@@ -109,7 +110,8 @@ class Tenancy:
         with self._database.write() as session:
             service.let_go(session, done)
             service.attend(session, slots)
-            return set(service.hold(session, used))
+            # A request may have come just before to a run that is let go.
+            return set(service.hold(session, used | {run_id for run_id in done if self._busy(run_id)}))
 
     def _forget(self, moment: float) -> None:
         """What was used long ago and is not used now."""

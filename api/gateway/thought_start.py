@@ -10,6 +10,7 @@ import asyncio
 import json
 import time
 from collections.abc import Mapping
+from hashlib import blake2b
 from http import HTTPStatus
 from typing import Any
 
@@ -25,7 +26,7 @@ _MOST = 512
 
 _FORMS = ("response_format", "json_schema", "grammar")
 
-_Key = tuple[str, int, str]
+_Key = tuple[str, int, bytes]
 
 
 class ThoughtStarts:
@@ -41,7 +42,9 @@ class ThoughtStarts:
         if not _begins(body):
             return False
         fields = {"chat_template_kwargs": body["chat_template_kwargs"]} if body.get("chat_template_kwargs") else {}
-        key = seat.run_id, seat.generation, json.dumps(fields, sort_keys=True)
+        # Not the fields themselves: clients may write megabytes into them.
+        asked = blake2b(json.dumps(fields, sort_keys=True).encode(), digest_size=16).digest()
+        key = seat.run_id, seat.generation, asked
         known, until = self._known.get(key, (False, 0.0))
         if time.monotonic() < until:
             return known

@@ -8,6 +8,7 @@ thought, each of which is a token; of a whole answer, its tokens by the share of
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -19,6 +20,8 @@ FIELD = "reasoning_content"
 _CLOSE = "</think>"
 #: Of a chunk that has to be read after all; in a text the quotes would have backslashes.
 _OTHER_NAME, _NAME, _USAGE = b'"reasoning"', b'"reasoning_content"', b'"usage"'
+#: The same: some engines have the field in every chunk.
+_NO_THOUGHT = re.compile(rb'"reasoning_content"\s*:\s*(?:null|"")')
 
 
 class ThoughtsApart:
@@ -59,6 +62,7 @@ class ThoughtsApart:
         # Nearly all chunks are pieces of the answer and go through unread: reading them would cost most of the time.
         plain = _OTHER_NAME not in event and (self._keep or _NAME not in event)
         if len(self._answering) >= self._choices and plain and not (self._thoughts and _USAGE in event):
+            self._thoughts += _NAME in event and _NO_THOUGHT.search(event) is None
             return (event,)
         chunk = json.loads(event)
         for choice in chunk.get("choices") or ():

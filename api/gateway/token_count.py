@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -19,11 +18,10 @@ from api.gateway.defaults import filled
 from api.gateway.engine_client import EngineClient
 from api.gateway.outlook import View, Wanted
 from api.gateway.routing import Candidate
-from api.gateway.seats import Seats
-from shared import engine_pass
+from api.gateway.seats import Seats, pass_of
 from shared.grants import check_model
 from shared.keys import Caller
-from shared.tables import Install
+from shared.tables import Install, Model
 from shared.vocabulary import Capability, Format
 
 #: llama.cpp's, with the chat as it would be answered.
@@ -31,6 +29,7 @@ PATH = "/v1/chat/completions/input_tokens"
 #: Seconds for an engine to say it: counting waits for no slot.
 _PATIENCE = 2.0
 _TOKENIZER = "tokenizer.json"
+_CARRY_ONE = (Format.SAFETENSORS, Format.GGUF)
 
 Source = Literal["engine", "tokenizer", "estimate"]
 
@@ -49,8 +48,8 @@ class TokenCounter:
     def __init__(self, door: FrontDoor, seats: Seats) -> None:
         self._door, self._seats = door, seats
         self._engines = EngineClient()
-        #: Where the tokenizers of models are, by the model's id; `None`: not on this machine.
-        self._tokenizers: dict[str, Path | None] = {}
+        #: Where on this machine the tokenizers of models are, by the model's id.
+        self._tokenizers: dict[str, Path] = {}
         #: Runs whose engine does not count.
         self._silent: set[str] = set()
 
@@ -77,10 +76,7 @@ class TokenCounter:
         assert run.endpoint is not None
         if run.reach is None:
             return None
-        headers = {"Content-Type": "application/json"}
-        if run.reach.key is not None:
-            token = engine_pass.sign(run.reach.key, run.id, run.generation, time.time())
-            headers["Authorization"] = f"Bearer {token}"
+        headers = {"Content-Type": "application/json", **pass_of(run.reach, run.id, run.generation)}
         asked = filled(dict(body), view.found.defaults) | {"model": run.endpoint.served_name}
         try:
             async with (
@@ -97,20 +93,23 @@ class TokenCounter:
     async def _here(self, view: View, body: Mapping[str, Any]) -> Count:
         body = filled(dict(body), view.found.defaults)
         model = view.found.model
-        if model.format == Format.SAFETENSORS:
-            if model.id not in self._tokenizers:
-                self._tokenizers[model.id] = await run_in_threadpool(self._find, model.id)
-            if path := self._tokenizers[model.id]:
+        if model.format in _CARRY_ONE:
+            # One that is not here yet may be tomorrow.
+            path = self._tokenizers.get(model.id) or await run_in_threadpool(self._find, model)
+            if path is not None:
+                self._tokenizers[model.id] = path
                 tokens = await run_in_threadpool(local_tokens.count, body, path)
                 if tokens is not None:
                     return Count(tokens, "tokenizer")
         return Count(local_tokens.estimate(body), "estimate")
 
-    def _find(self, model_id: str) -> Path | None:
+    def _find(self, model: Model) -> Path | None:
         with self._door.read() as session:
-            install = session.get(Install, (model_id, self._door.settings.host_name))
-        path = Path(install.path) / _TOKENIZER if install is not None else None
-        return path if path is not None and path.is_file() else None
+            install = session.get(Install, (model.id, self._door.settings.host_name))
+        if install is None:
+            return None
+        path = Path(install.path) if model.format == Format.GGUF else Path(install.path) / _TOKENIZER
+        return path if path.is_file() else None
 
 
 def _tokens(said: bytes) -> int | None:

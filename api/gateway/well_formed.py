@@ -22,6 +22,8 @@ def well_formed(body: Mapping[str, Any]) -> dict[str, Any]:
     _check_format(body.get("response_format"))
     if "audio" in (want(body, "modalities", list) or ()):
         raise _wrong("modalities", "no engine here speaks", 'leave it out, or give ["text"]')
+    if body.get("web_search_options") is not None:
+        raise _wrong("web_search_options", "nobody searches the web here", "leave it out, or give a tool that searches")
     made = {**body, "messages": [_message(one, place) for place, one in enumerate(body.get("messages") or [])]}
     for name, value in (("tools", list(_tools(body))), ("stop", _stops(body))):
         made.pop(name, None)
@@ -56,9 +58,11 @@ def _message(message: Any, place: int) -> dict[str, Any]:
 def _part(part: Any, place: str) -> dict[str, Any]:
     kind = part.get("type") if isinstance(part, dict) else None
     if kind == "refusal":
-        return {"type": "text", "text": part.get("refusal") or ""}
-    if kind not in _PARTS:
+        part = {"type": "text", "text": part.get("refusal") or ""}
+    elif kind not in _PARTS:
         raise _wrong(place, f"nothing here reads a part of type {kind or 'none'}", "send its text, or an image_url")
+    if part["type"] == "text" and not isinstance(part.get("text"), str):
+        raise _wrong(f"{place}.text", "it is no text", "give what the part says")
     return dict(part)
 
 

@@ -11,9 +11,11 @@ from starlette.responses import Response
 
 from api.deps import Door, EventNumber, FrontDoor, Reader, front_door
 from api.events import Topic
+from api.privacy import check_open, readable
 from api.schemas.jobs import EventOut
 from api.sse import IDLE, KEEP_ALIVE, MEDIA_TYPE, LiveResponse, frame, resume_from
 from shared.jobs import queries as jobs
+from shared.keys import Caller
 from shared.runs import queries as runs
 from shared.tables import Event
 
@@ -42,8 +44,8 @@ async def all_events(
     topic = Topic(job_id=job, run_id=run, types=tuple(types or ()))
     start = resume_from(request, after)
     if not follow:
-        return LiveResponse(_frames(_kept(door, topic, start or 0)), MEDIA_TYPE)
-    return LiveResponse(_frames(_followed(request, topic, start, IDLE)), MEDIA_TYPE)
+        return LiveResponse(_frames(_open(door, caller, _kept(door, topic, start or 0))), MEDIA_TYPE)
+    return LiveResponse(_frames(_open(door, caller, _followed(request, topic, start, IDLE))), MEDIA_TYPE)
 
 
 @router.get("/v1/jobs/{job_id}/events", response_class=Response)
@@ -54,17 +56,18 @@ async def job_events(
     topic, start = Topic(job_id=job_id), resume_from(request, after) or 0
     final = await run_in_threadpool(_is_final, door, job_id)
     if not final and follow:
-        return LiveResponse(_job_frames(request, topic, start), MEDIA_TYPE)
+        pages = _open(door, caller, _until_final(request, topic, start, _GLANCE))
+        return LiveResponse(_job_frames(door, job_id, pages), MEDIA_TYPE)
     if final and start and not await run_in_threadpool(door.feed.read, topic, start):
         # 204 is what tells a browser's EventSource not to come back.
         return Response(status_code=204)
-    return LiveResponse(_frames(_kept(door, topic, start)), MEDIA_TYPE)
+    return LiveResponse(_frames(_open(door, caller, _kept(door, topic, start))), MEDIA_TYPE)
 
 
 @router.get("/v1/jobs/{job_id}/logs", response_class=Response)
 async def job_logs(job_id: str, request: Request, door: Door, caller: Reader, follow: Follow = False) -> Response:
-    """Its log lines, of all attempts."""
-    final = await run_in_threadpool(_is_final, door, job_id)
+    """Its log lines, of all attempts, for who submitted it."""
+    final = await run_in_threadpool(_is_final_and_open, door, job_id, caller)
     topic = Topic(job_id=job_id)
     pages = _until_final(request, topic) if follow and not final else _kept(door, topic, 0)
     return LiveResponse(_lines(pages, "job.log"), _PLAIN)
@@ -84,6 +87,13 @@ def _is_final(door: FrontDoor, job_id: str) -> bool:
         return jobs.find(session, job_id).state.final
 
 
+def _is_final_and_open(door: FrontDoor, job_id: str, caller: Caller) -> bool:
+    with door.read() as session:
+        job = jobs.find(session, job_id)
+        check_open(caller, job)
+        return job.state.final
+
+
 def _is_over(door: FrontDoor, run_id: str) -> bool:
     with door.read() as session:
         return runs.find(session, run_id).state.final
@@ -94,6 +104,12 @@ async def _kept(door: FrontDoor, topic: Topic, after: int) -> AsyncIterator[list
     while page := await run_in_threadpool(door.feed.read, topic, after):
         yield page
         after = page[-1].seq
+
+
+async def _open(door: FrontDoor, caller: Caller, pages: AsyncIterator[list[Event]]) -> AsyncIterator[list[Event]]:
+    """The same pages without what is not the caller's."""
+    async for page in pages:
+        yield await readable(door, caller, page)
 
 
 async def _followed(request: Request, topic: Topic, after: int | None, idle: float) -> AsyncIterator[list[Event]]:
@@ -137,12 +153,12 @@ async def _frames(pages: AsyncIterator[list[Event]]) -> AsyncIterator[bytes]:
         yield b"".join(_frame(event) for event in page) or KEEP_ALIVE
 
 
-async def _job_frames(request: Request, topic: Topic, after: int) -> AsyncIterator[bytes]:
+async def _job_frames(door: FrontDoor, job_id: str, pages: AsyncIterator[list[Event]]) -> AsyncIterator[bytes]:
     """The job's events, and between them its progress whenever that changed; progress has no number."""
-    told, silent, door = None, 0.0, front_door(request)
-    async for page in _until_final(request, topic, after, _GLANCE):
+    told, silent = None, 0.0
+    async for page in pages:
         frames = b"".join(_frame(event) for event in page)
-        progress = await run_in_threadpool(_progress, door, topic.job_id or "")
+        progress = await run_in_threadpool(_progress, door, job_id)
         if progress != told:
             told = progress
             frames += frame(progress, name="job.progress")

@@ -7,15 +7,19 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Form, Query, Request, UploadFile
 from starlette.responses import Response
 
-from api import views
+from api import shapes, views
 from api.answers import page
-from api.deps import After, Door, Reader, Submitter
+from api.batches import rows
+from api.deps import After, Changer, Door, Reader, Submitter
 from api.downloads import send_file
+from api.expiry import Expiry
 from api.schemas.base import DeletedOut, Page
 from api.schemas.files import FileOut
 from shared import files
 
 router = APIRouter(prefix="/v1/files", tags=["files"])
+# OpenAI's clients know no 422.
+shapes.register(shapes.Shape(shapes.own, shapes.bad_request), "/v1/files")
 
 #: OpenAI's clients may ask for that many at once.
 Limit = Annotated[int, Query(ge=1, le=10_000, description="Rows of a page.")]
@@ -23,19 +27,27 @@ Purpose = Annotated[str, Form(max_length=32, pattern=r"^[a-z][a-z_-]*$", descrip
 
 
 @router.post("")
-def upload(file: UploadFile, door: Door, caller: Submitter, purpose: Purpose = "user_data") -> FileOut:
-    """Store a file, sent as a multipart form; its SHA-256 comes back with its id."""
+def upload(file: UploadFile, door: Door, caller: Submitter, keep: Expiry, purpose: Purpose = "user_data") -> FileOut:
+    """Store a file, sent as a multipart form; its SHA-256 comes back with its id.
+
+    With `expires_after` it is gone that long after it was stored, but not before the work that reads it then is over.
+    """
     stored = door.store.store(file.file, door.settings.upload_limit)
-    with door.write() as session:
-        row = files.add(
-            session,
-            stored,
-            name=file.filename or "file",
-            purpose=purpose,
-            content_type=file.content_type or "application/octet-stream",
-            owner=caller.id,
-        )
-        return views.file_out(row)
+    try:
+        with door.write() as session:
+            row = files.add(
+                session,
+                stored,
+                name=file.filename or "file",
+                purpose=purpose,
+                content_type=file.content_type or "application/octet-stream",
+                owner=caller.id,
+                keep=keep,
+            )
+            return views.file_out(row)
+    except BaseException:
+        door.store.forget(door.store.path(stored.id))
+        raise
 
 
 @router.get("")
@@ -73,9 +85,11 @@ def content(file_id: str, request: Request, door: Door, caller: Reader) -> Respo
 
 
 @router.delete("/{file_id}")
-def remove(file_id: str, door: Door, caller: Submitter) -> DeletedOut:
-    """Delete a file."""
+def remove(file_id: str, door: Door, caller: Changer) -> DeletedOut:
+    """Delete a file. 409 while a batch depends on it."""
     with door.write() as session:
+        # First, so that to other keys the file is not there, whatever depends on it.
         files.remove(session, file_id, caller.sees)
+        rows.check_unneeded(session, file_id)
     door.store.forget(door.store.path(file_id))
     return DeletedOut(id=file_id, object="file")

@@ -10,9 +10,9 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 from starlette.responses import RedirectResponse, Response
 
-from api import views
+from api import privacy, views
 from api.answers import as_json, page
-from api.deps import After, Door, FrontDoor, Limit, Reader, Submitter
+from api.deps import After, Changer, Door, FrontDoor, Limit, Reader, Submitter
 from api.job_names import resolved
 from api.schemas.base import Page
 from api.schemas.jobs import BulkIn, BulkOut, JobDetail, JobIn, JobOut, SubmittedOut
@@ -116,7 +116,7 @@ def list_jobs(
     wanted = queries.Filter(states=state or (), kind=kind, model=model, host=host, labels=_labels(label or []))
     with door.read() as session:
         found = queries.jobs(session, wanted, after=after, limit=limit + 1)
-    return page([JobOut.model_validate(job) for job in found], limit)
+    return page([privacy.job_out(caller, job) for job in found], limit)
 
 
 def _labels(texts: Sequence[str]) -> dict[str, str]:
@@ -133,11 +133,12 @@ def _labels(texts: Sequence[str]) -> dict[str, str]:
 def show(job_id: str, door: Door, caller: Reader) -> JobDetail:
     """One job with its attempts."""
     with door.read() as session:
-        return views.job_detail(session, queries.find(session, job_id))
+        job = queries.find(session, job_id)
+        return privacy.job_detail(caller, job, views.job_detail(session, job))
 
 
 @router.post("/{job_id}/cancel")
-def cancel(job_id: str, door: Door, caller: Submitter) -> JobOut:
+def cancel(job_id: str, door: Door, caller: Changer) -> JobOut:
     """At once when it waits; a running one is told within seconds."""
     with door.write(wake=True) as session:
         _changes(session, job_id, caller)
@@ -146,7 +147,7 @@ def cancel(job_id: str, door: Door, caller: Submitter) -> JobOut:
 
 
 @router.post("/{job_id}/retry")
-def retry(job_id: str, door: Door, caller: Submitter) -> JobOut:
+def retry(job_id: str, door: Door, caller: Changer) -> JobOut:
     """Queue a failed or cancelled job again; what it had finished is kept."""
     with door.write(wake=True) as session:
         _changes(session, job_id, caller)
@@ -178,9 +179,10 @@ def result(
     caller: Reader,
     download: Annotated[bool, Query(description="Redirect to the output file.")] = False,
 ) -> Response | dict[str, object]:
-    """What it achieved. 409 while it is not over, or when it failed."""
+    """What it achieved, for who submitted it. 409 while it is not over, or when it failed."""
     with door.read() as session:
         job = queries.find(session, job_id)
+    privacy.check_open(caller, job)
     if job.state != JobState.SUCCEEDED:
         raise _no_result(job)
     found = dict(job.result or {})

@@ -10,6 +10,7 @@ from api.gateway import model_names
 from api.schemas.aliases import AliasIn, AliasOut
 from api.schemas.base import DeletedOut, Page
 from shared import aliases
+from shared.grants import may_use
 from shared.tables import Alias, Model
 
 router = APIRouter(prefix="/v1/models/aliases", tags=["models"])
@@ -17,9 +18,10 @@ router = APIRouter(prefix="/v1/models/aliases", tags=["models"])
 
 @router.get("")
 def list_aliases(door: Door, caller: Reader) -> Page[AliasOut]:
-    """All of them, by name."""
+    """Those of models that the key may use, by name."""
     with door.read() as session:
-        return Page(data=[_shown(alias, model) for alias, model in aliases.aliases(session)])
+        named = aliases.aliases(session)
+        return Page(data=[_shown(alias, model) for alias, model in named if may_use(caller, model.name, alias.name)])
 
 
 @router.put("/{name:path}")

@@ -11,10 +11,12 @@ from api import views
 from api.answers import as_json
 from api.deps import Admin, Door, Reader, Submitter
 from api.gateway import model_names
+from api.gateway.openai_carrying import models_by_name
 from api.schemas.base import DeletedOut, Page
 from api.schemas.jobs import JobOut
 from api.schemas.models import InstallIn, ModelDetail, ModelOut
 from shared import catalog
+from shared.grants import check_model, may_use
 from shared.jobs import queries, service
 from shared.jobs.intake import Submission
 from shared.store import leaving
@@ -30,11 +32,15 @@ def list_models(
     caller: Reader,
     aliases: Annotated[bool, Query(description="Also the other names of models, each as a model.")] = True,
 ) -> Page[ModelOut]:
-    """All of them, by name, in the shape of OpenAI's list with our fields added; clients choose from what it names."""
+    """All that the key may use, by name, in the shape of OpenAI's list with our fields added.
+
+    Clients let people choose from what it names.
+    """
     with door.read() as session:
         shown = views.model_list(session, catalog.models(session))
         if aliases:
             shown = views.with_aliases(session, shown)
+    shown = [model for model in shown if may_use(caller, model.alias_of or model.id, model.id)]
     ends = (shown[0].id, shown[-1].id) if shown else (None, None)
     return Page(data=shown, first_id=ends[0], last_id=ends[1])
 
@@ -54,14 +60,16 @@ def install(body: InstallIn, door: Door, caller: Submitter) -> Response:
 @router.get("/{name:path}")
 def show(name: str, door: Door, caller: Reader) -> ModelDetail:
     """One model, by name, id, reference or any other name that requests may ask for."""
-    with door.read() as session:
-        return views.model_detail(session, model_names.find(session, name, door.settings.default_model).model)
+    with models_by_name(), door.read() as session:
+        model = model_names.find(session, name, door.settings.default_model).model
+        check_model(caller, model.name, name)
+        return views.model_detail(session, model)
 
 
 @router.delete("/{name:path}")
 def remove(name: str, door: Door, caller: Admin) -> DeletedOut:
     """Forget a model; refused while runs or jobs use it. Files that only it uses are deleted from the hosts."""
-    with door.write(wake=True) as session:
+    with models_by_name(), door.write(wake=True) as session:
         model, discards = leaving.remove(session, name)
         service.queue(session, service.prepare(session, discards, caller.id, internal=True))
         return DeletedOut(id=model.name, object="model")

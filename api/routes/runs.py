@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from api import views
 from api.answers import as_json, page
-from api.deps import After, Door, FrontDoor, Limit, Reader, Submitter
+from api.deps import After, Changer, Door, FrontDoor, Limit, Reader, Submitter
 from api.grants import check_model
 from api.schemas.base import Page
 from api.schemas.runs import RunIn, RunOut
@@ -72,7 +72,7 @@ def explain(run_id: str, door: Door, caller: Reader) -> Explanation:
 
 @router.post("/{run_id}/stop")
 @router.delete("/{run_id}")
-def stop(run_id: str, door: Door, caller: Submitter) -> RunOut:
+def stop(run_id: str, door: Door, caller: Changer) -> RunOut:
     """Unload it: at once when nothing was started, else its worker is told. 409 when it is over."""
     with door.write(wake=True) as session:
         run = queries.find(session, run_id)

@@ -16,6 +16,7 @@ from api.deps import Door, FrontDoor, WorkerHost
 from api.downloads import send_file
 from shared import catalog, files, hosts, protocol
 from shared.files import Sink
+from shared.host_address import Origin
 from shared.jobs import state as jobs
 from shared.jobs import work
 from shared.protocol import Accepted, AttemptRef
@@ -35,10 +36,11 @@ _CHUNK = MIB
 
 
 @router.post("/register", response_model=protocol.Registered)
-def register(said: protocol.Register, door: Door, host: WorkerHost) -> Response:
-    with door.write(wake=True) as session:
-        hosts.register(session, host, said, door.settings)
+def register(said: protocol.Register, request: Request, door: Door, host: WorkerHost) -> Response:
     settings = door.settings
+    origin = Origin(request.client.host if request.client is not None else "", settings.host_networks)
+    with door.write(wake=True) as session:
+        hosts.register(session, host, said, settings, origin)
     redis_url = settings.advertise_redis_url or settings.redis_url
     return as_json(
         protocol.Registered(
@@ -84,8 +86,9 @@ def finish(said: protocol.Finish, door: Door, host: WorkerHost) -> Response:
 @router.post("/items", response_model=protocol.Accepted)
 def items(said: protocol.Items, door: Door, host: WorkerHost) -> Response:
     with door.write() as session:
-        accepted = jobs.checkpoint(session, host, said.worker, said, said.items)
-    return as_json(Accepted(accepted=accepted))
+        fresh = jobs.checkpoint(session, host, said.worker, said, said.items)
+    door.meter.kept(said.job_id, fresh or ())
+    return as_json(Accepted(accepted=fresh is not None))
 
 
 @router.post("/output", response_model=protocol.Accepted)

@@ -7,15 +7,27 @@ from __future__ import annotations
 
 from typing import Any, Generic, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, model_validator
 
 T = TypeVar("T")
+
+#: Of an object that somebody sends.
+_FIELDS = 1000
 
 
 class In(BaseModel):
     """A request; unknown fields are refused."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _is_small(cls, said: Any) -> Any:
+        """Each of a million unknown fields would be an error of its own: gigabytes, and the one loop for seconds."""
+        parts = (said, *said.values()) if isinstance(said, dict) else ()
+        if any(isinstance(part, dict) and len(part) > _FIELDS for part in parts):
+            raise ValueError(f"an object in it has more than {_FIELDS} fields")
+        return said
 
 
 class Out(BaseModel):

@@ -14,6 +14,8 @@ class FileOut(Out):
     object: Literal["file"] = "file"
     bytes: int
     created_at: int
+    #: `None`: it stays until it is deleted.
+    expires_at: int | None
     filename: str
     purpose: str
     content_type: str

@@ -96,6 +96,8 @@ class JobOut(Out):
     progress: dict[str, Any] | None
     result: dict[str, Any] | None
     error: dict[str, Any] | None
+    #: It is another key's: what it was asked and what came of it is left out.
+    private: bool = False
 
 
 class JobDetail(JobOut):

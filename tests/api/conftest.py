@@ -9,8 +9,16 @@ from pathlib import Path
 import pytest
 
 from shared.db import Database
+from shared.runtimes import InstalledModel, RunSpec
+from shared.units import Bytes
+from shared.vocabulary import Format
 from tests.api.fleet import Fleet
 from tests.api.served import Served, serve
+from workers.port import free_port
+from workers.process import RunProcess
+from workers.runtimes.echo import RUNTIME
+
+_SERVED = InstalledModel(id="x", name="served-echo", format=Format.ECHO, path="", size=Bytes(0))
 
 Opener = Callable[..., Served]
 
@@ -41,3 +49,12 @@ def fleet(door: Served) -> Fleet:
     fleet = Fleet(door, "studio")
     fleet.register()
     return fleet
+
+
+@pytest.fixture(scope="module")
+def engine() -> Iterator[str]:
+    """The URL of an echo engine that calls its model `served-echo`."""
+    process = RunProcess.start(RUNTIME.plan(RunSpec(), _SERVED, free_port()))
+    process.wait_ready(RUNTIME.diagnose)
+    yield process.endpoint.url
+    process.stop()

@@ -53,7 +53,8 @@ class Fleet:
         named = {"Authorization": f"Bearer {self.token}", protocol.HEADER: str(protocol.VERSION)}
         return self.door.client.get(f"/worker/v1{path}", headers=named)
 
-    def register(self, **more: Any) -> protocol.Registered:
+    def registration(self, **more: Any) -> protocol.Register:
+        """What its agent says of it."""
         said = {
             "agent": self.agent,
             "boot_id": "boot-1",
@@ -64,7 +65,10 @@ class Fleet:
             "disk_free": 500 * GIB,
             "runtimes": [ECHO, STORE],
         }
-        answer = self.call("/register", protocol.Register.model_validate(said | more))
+        return protocol.Register.model_validate(said | more)
+
+    def register(self, **more: Any) -> protocol.Registered:
+        answer = self.call("/register", self.registration(**more))
         assert answer.status_code == 200, answer.text
         return protocol.Registered.model_validate_json(answer.content)
 
@@ -84,6 +88,11 @@ class Fleet:
         answer = self.call("/finish", said)
         assert answer.status_code == 200, answer.text
         return protocol.Finished.model_validate_json(answer.content).verdicts[0]
+
+    def keep(self, ref: AttemptRef, *items: dict[str, Any]) -> None:
+        """Hand in finished pieces of a job."""
+        answer = self.call("/items", {**ref.model_dump(), "worker": self.worker, "items": list(items)})
+        assert answer.json() == {"accepted": True}, answer.text
 
     def tend(self, ref: RunRef) -> protocol.RunOrder:
         answer = self.call("/runs/tend", {**ref.model_dump(), "worker": self.worker})

@@ -18,6 +18,7 @@ from api.deps import FrontDoor
 from api.patience import PatientProtocol
 from shared.db import Database
 from shared.settings import Settings
+from shared.trust import trust
 
 
 @dataclass
@@ -73,19 +74,28 @@ def serve(
     chosen = Settings(**{"home": home, "port": 0, **settings})
     app = create_app(chosen, database)
     config = uvicorn.Config(
-        app, "127.0.0.1", 0, http=protocol, log_config=None, lifespan="on", timeout_graceful_shutdown=5
+        app,
+        "127.0.0.1",
+        0,
+        http=protocol,
+        log_config=None,
+        lifespan="on",
+        proxy_headers=False,
+        ssl_certfile=chosen.tls_cert,
+        ssl_keyfile=chosen.tls_key,
+        timeout_graceful_shutdown=5,
     )
     server = _Server(config)
     thread = threading.Thread(target=server.run, name="front door")
     thread.start()
-    assert server.open.wait(20), "the front door did not open"
+    assert server.open.wait(60), "the front door did not open"
     app.state.door.pulse.beat()
     port = server.servers[0].sockets[0].getsockname()[1]
-    url = f"http://127.0.0.1:{port}"
+    url = f"{'https' if config.is_ssl else 'http'}://127.0.0.1:{port}"
     try:
-        with httpx2.Client(base_url=url, timeout=20, trust_env=False) as client:
+        with httpx2.Client(base_url=url, timeout=60, trust_env=False, verify=trust(chosen.trusted)) as client:
             yield Served(app, url, client)
     finally:
         server.should_exit = True
-        thread.join(20)
+        thread.join(60)
         assert not thread.is_alive(), "the front door did not close"

@@ -54,3 +54,17 @@ def test_an_address_of_very_many_parts_keeps_nobody_waiting(door: Served) -> Non
     before = time.monotonic()
     assert door.get("/a" * 20_000).status_code == 404
     assert time.monotonic() - before < soon(1.0)
+
+
+@pytest.mark.parametrize(
+    ("path", "allowed"),
+    [
+        ("/v1/files", {"GET", "POST"}),
+        ("/v1/files/file_a", {"GET", "DELETE"}),
+        ("/v1/models", {"GET", "HEAD"}),
+        ("/api/tags", {"GET", "HEAD"}),
+    ],
+)
+def test_a_method_that_is_not_possible_is_told_all_that_are(door: Served, path: str, allowed: set[str]) -> None:
+    answer = door.client.request("OPTIONS", path)
+    assert (answer.status_code, set(answer.headers["allow"].split(", "))) == (405, allowed)

@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
+from api.schemas.jobs import JobIn
 from shared.db import Database
 from tests.api.served import Served, serve
 
@@ -41,7 +43,8 @@ def error(answer: Any) -> dict[str, Any]:
         ("DELETE", "/v1/runs/run_none", None, 404, "not_found"),
         ("GET", "/v1/hosts/none", None, 404, "not_found"),
         ("POST", "/v1/hosts/none/drain", None, 404, "not_found"),
-        ("GET", "/v1/models/none", None, 404, "not_found"),
+        ("GET", "/v1/models/none", None, 404, "model_not_found"),
+        ("DELETE", "/v1/models/none", None, 404, "model_not_found"),
         ("DELETE", "/v1/models/echo", None, 409, "conflict"),
         ("GET", "/v1/files/none", None, 404, "not_found"),
         ("GET", "/v1/files/none/content", None, 404, "not_found"),
@@ -98,7 +101,7 @@ def test_a_body_that_cannot_be_read_is_the_callers_mistake(
 
 @pytest.mark.parametrize("path", ["/v1/jobs/a%00b", "/v1/models/a%00b", "/v1/hosts/%ED%A0%80", "/v1/files/%00"])
 def test_odd_letters_in_a_path_find_nothing(door: Served, path: str) -> None:
-    assert door.get(path).status_code in (404, 422)
+    assert door.get(path).status_code in (400, 404, 422)
 
 
 def test_a_field_that_does_not_exist_is_named_with_the_one_that_was_meant(door: Served) -> None:
@@ -172,6 +175,23 @@ def test_a_database_that_went_away_is_a_503_and_comes_back(tmp_path: Path, sqlit
     database.close()
 
 
+@pytest.mark.parametrize("path", ["/v1/jobs", "/v1/messages", "/api/chat", "/worker/v1/sync"])
+def test_a_database_that_went_away_is_told_while_a_key_is_looked_up_too(
+    tmp_path: Path, sqlite_url: str, path: str
+) -> None:
+    database = Database(sqlite_url)
+    file = Path(str(database.url.database))
+    with serve(database, tmp_path, require_keys=True) as door:
+        database.engine.dispose()
+        file.rename(file.with_suffix(".aside"))
+        file.mkdir()
+        answer = door.post(path, {}, headers={"Authorization": "Bearer ck_anything"})
+        assert answer.status_code == (529 if path == "/v1/messages" else 503), answer.text
+        assert answer.headers["retry-after"] == "1"
+        assert "The database does not answer" in answer.text
+    database.close()
+
+
 def test_the_document_has_one_schema_for_each_kind_and_no_foreign_errors(door: Served) -> None:
     document = door.get("/openapi.json").json()
     schema = document["components"]["schemas"]["JobIn"]
@@ -189,3 +209,11 @@ def test_a_number_of_more_than_64_bits_is_the_callers_mistake(door: Served, numb
     body = {"kind": "inference", "params": {"model": "echo", "prompt": "x"}, "not_before": number}
     answer = door.post("/v1/jobs", body)
     assert (answer.status_code, error(answer)["code"]) == (422, "invalid_parameters")
+
+
+@pytest.mark.parametrize("place", [(), ("labels",)])
+def test_a_thousand_mistakes_are_one(place: tuple[str, ...]) -> None:
+    many = {f"!{number}": "x" for number in range(2000)}
+    with pytest.raises(ValidationError) as refused:
+        JobIn.model_validate({"kind": "inference"} | ({place[0]: many} if place else many))
+    assert refused.value.error_count() == 1

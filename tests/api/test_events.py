@@ -107,8 +107,9 @@ def _all(door: Served) -> list[tuple[str, int]]:
         return [(event.name, event.data["data"].get("n", -1)) for event in stream]
 
 
-def test_a_number_that_is_none_is_refused(door: Served) -> None:
-    answer = door.get("/v1/events", headers={"Last-Event-ID": "yesterday"})
+@pytest.mark.parametrize("number", ["yesterday", "9" * 19, "9" * 5000])
+def test_a_number_that_is_none_is_refused(door: Served, number: str) -> None:
+    answer = door.get("/v1/events?follow=false", headers={"Last-Event-ID": number})
     assert (answer.status_code, answer.json()["error"]["code"]) == (400, "bad_request")
 
 

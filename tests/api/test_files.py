@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy.exc import OperationalError
 
+from shared import files
+from shared.tables import File
 from tests.api.served import Served
 
 CONTENT = bytes(range(256)) * 8192
@@ -87,4 +91,64 @@ def test_files_are_listed_as_openai_lists_them(door: Served, stored: dict[str, A
 @pytest.mark.parametrize("purpose", ["A B", "../x", "x" * 40])
 def test_a_purpose_is_one_word(door: Served, purpose: str) -> None:
     answer = door.client.post("/v1/files", data={"purpose": purpose}, files={"file": ("a", b"x")})
-    assert (answer.status_code, answer.json()["error"]["param"]) == (422, "purpose")
+    assert (answer.status_code, answer.json()["error"]["param"]) == (400, "purpose")
+
+
+_HOUR = {"anchor": "created_at", "seconds": 3600}
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        {"expires_after[anchor]": "created_at", "expires_after[seconds]": "3600"},
+        {"expires_after": json.dumps(_HOUR)},
+    ],
+)
+def test_a_file_that_shall_expire_tells_when(door: Served, form: dict[str, str]) -> None:
+    made = door.client.post("/v1/files", data=form, files={"file": ("a", b"x")}).json()
+    assert made["expires_at"] == made["created_at"] + 3600
+    assert door.get(f"/v1/files/{made['id']}").json() == made
+
+
+def test_a_file_that_nobody_wants_to_expire_stays(stored: dict[str, Any]) -> None:
+    assert stored["expires_at"] is None
+
+
+def test_a_file_is_gone_for_its_readers_the_moment_it_expires(door: Served, stored: dict[str, Any]) -> None:
+    with door.database.write() as session:
+        session.get_one(File, stored["id"]).expires_at = 1.0
+    for path in (f"/v1/files/{stored['id']}", f"/v1/files/{stored['id']}/content"):
+        assert (door.get(path).status_code, door.get(path).json()["error"]["code"]) == (404, "not_found")
+    assert door.client.delete(f"/v1/files/{stored['id']}").status_code == 404
+    assert door.get("/v1/files").json()["data"] == []
+    batch = door.post("/v1/batches", {"input_file_id": stored["id"], "endpoint": "/v1/chat/completions"})
+    assert batch.status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("form", "param"),
+    [
+        ({"expires_after": "tomorrow"}, "expires_after"),
+        ({"expires_after": "3600"}, "expires_after"),
+        ({"expires_after[anchor]": "created_at"}, "expires_after.seconds"),
+        ({"expires_after[anchor]": "created_at", "expires_after[seconds]": "3599"}, "expires_after.seconds"),
+        ({"expires_after[anchor]": "created_at", "expires_after[seconds]": "2592001"}, "expires_after.seconds"),
+        ({"expires_after[anchor]": "created_at", "expires_after[seconds]": "1e9"}, "expires_after.seconds"),
+        ({"expires_after[seconds]": "3600"}, "expires_after.anchor"),
+        ({"expires_after[anchor]": "last_used_at", "expires_after[seconds]": "3600"}, "expires_after.anchor"),
+        ({"expires_after": json.dumps(_HOUR | {"seconds": 1.5})}, "expires_after.seconds"),
+    ],
+)
+def test_an_expiry_that_cannot_be_kept_is_explained(door: Served, form: dict[str, str], param: str) -> None:
+    refused = door.client.post("/v1/files", data=form, files={"file": ("a", b"x")})
+    assert (refused.status_code, refused.json()["error"]["param"]) == (400, param)
+    assert door.get("/v1/files").json()["data"] == []
+
+
+def test_bytes_that_no_row_knows_are_not_kept(door: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: Any, **__: Any) -> None:
+        raise OperationalError("insert", {}, Exception("the disk is away"))
+
+    monkeypatch.setattr(files, "add", broken)
+    assert door.client.post("/v1/files", files={"file": ("a", b"x")}).status_code == 503
+    assert [path for path in door.parts.store.local_path("file_00").parent.parent.rglob("*") if path.is_file()] == []  # type: ignore[union-attr]

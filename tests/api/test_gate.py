@@ -9,8 +9,11 @@ from collections.abc import Iterator
 import pytest
 
 from shared import protocol
+from shared.errors import ConfigError
+from shared.settings import load_settings
 from tests.api.conftest import Opener
 from tests.api.fleet import Fleet
+from tests.api.security.wire import wire
 from tests.api.served import Served
 from tests.waiting import eventually
 
@@ -35,6 +38,23 @@ def test_a_body_without_a_length_is_counted_as_it_comes(door: Served, path: str)
     assert door.client.post(path, content=endless()).status_code == 413
 
 
+@pytest.mark.parametrize("path", [_CHAT, "/v1/messages", "/api/chat", "/v1/jobs"])
+@pytest.mark.parametrize("piece", [b"[],", b'{"a":{}},', b"0,"])
+def test_what_would_become_too_much_is_not_parsed(door: Served, path: str, piece: bytes) -> None:
+    answer = door.client.post(path, content=b'{"messages":[' + piece * 2_000_001 + b"0]}")
+    assert answer.status_code == 413
+    assert "values" in answer.text
+
+
+@pytest.mark.parametrize("path", [_CHAT, "/v1/messages", "/api/chat", "/v1/jobs", "/v1/files", "/worker/v1/sync"])
+def test_the_body_of_nobody_we_know_is_not_waited_for(open_door: Opener, path: str) -> None:
+    door = open_door(require_keys=True)
+    with wire(door) as connection:
+        head = ["Content-Type: application/json", "Content-Length: 1000", "Cidermill-Protocol: 1", "x-api-key: ck_no"]
+        connection.sendall("\r\n".join([f"POST {path} HTTP/1.1", "Host: localhost", *head, "", "{"]).encode())
+        assert connection.recv(1024).startswith(b"HTTP/1.1 401 ")
+
+
 @pytest.mark.parametrize(
     ("name", "may"), [("localhost", True), ("host.docker.internal", True), ("docker.internal.evil.example", False)]
 )
@@ -48,9 +68,26 @@ def test_other_pages_are_told_nothing_by_default(door: Served) -> None:
     assert "access-control-allow-origin" not in door.get("/health", headers=asked).headers
 
 
+def test_a_page_that_may_not_call_is_told_how_it_might(door: Served) -> None:
+    refused = door.post(_CHAT, {"model": "echo"}, headers={"Origin": "app://obsidian.md"})
+    assert refused.status_code == 403
+    assert "CIDERMILL_CORS_ORIGINS" in refused.json()["error"]["message"]
+
+
+@pytest.mark.parametrize("origin", ["*", "null", "https://*", "chat.example", "https://chat.example/", ""])
+def test_only_pages_with_a_name_may_be_let_in(origin: str) -> None:
+    with pytest.raises(ConfigError, match="cors_origins"):
+        load_settings(cors_origins=[origin])
+
+
+def test_letters_of_a_page_may_be_of_either_case() -> None:
+    assert load_settings(cors_origins=["HTTPS://Chat.Example"]).cors_origins == ["https://chat.example"]
+
+
 def test_pages_that_are_named_may_call(open_door: Opener) -> None:
-    door = open_door(cors_origins=["https://chat.example"])
-    for origin, may in (("https://chat.example", True), ("https://evil.example", False)):
+    named = ["https://chat.example", "app://obsidian.md"]
+    door = open_door(cors_origins=named)
+    for origin, may in ((named[0], True), (named[1], True), ("https://evil.example", False), ("app://evil", False)):
         asked = {"Origin": origin, "Access-Control-Request-Method": "POST"}
         assert ("access-control-allow-origin" in door.client.options(_CHAT, headers=asked).headers) == may
         assert (door.post(_CHAT, {"model": "none"}, headers={"Origin": origin}).status_code == 403) != may

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterator
 from typing import Any
 
 import httpx2
@@ -23,15 +22,6 @@ from workers.runtimes.echo import RUNTIME
 
 _CHAT = "/v1/chat/completions"
 _SERVED = InstalledModel(id="x", name="served-echo", format=Format.ECHO, path="", size=Bytes(0))
-
-
-@pytest.fixture(scope="module")
-def engine() -> Iterator[str]:
-    """The URL of an echo engine that calls its model `served-echo`."""
-    process = RunProcess.start(RUNTIME.plan(RunSpec(), _SERVED, free_port()))
-    process.wait_ready(RUNTIME.diagnose)
-    yield process.endpoint.url
-    process.stop()
 
 
 def chat(text: str, **more: Any) -> dict[str, Any]:

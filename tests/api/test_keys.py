@@ -65,6 +65,16 @@ def test_what_admins_change_is_in_the_log_and_what_they_are_refused(door: Served
     assert door.get(f"/v1/audit?before={refused['seq']}").json()["data"] == [first]
 
 
+def test_what_an_admin_changes_of_others_is_in_the_log(door: Served, fleet: Fleet) -> None:
+    own, admin = made(door, role="submit"), made(door, role="admin")
+    mine, yours = (door.post("/v1/jobs", _ECHO, headers=bearer(own)).json()["id"] for _ in range(2))
+    assert door.post(f"/v1/jobs/{mine}/cancel", headers=bearer(own)).status_code == 200
+    assert door.post(f"/v1/jobs/{yours}/cancel", headers=bearer(admin)).status_code == 200
+    told = [(entry["key"], entry["path"]) for entry in door.get("/v1/audit").json()["data"]]
+    assert told[0] == (admin["id"], f"/v1/jobs/{yours}/cancel")
+    assert own["id"] not in {key for key, _ in told}
+
+
 def test_the_log_is_for_admins(door: Served) -> None:
     assert door.get("/v1/audit", headers=bearer(made(door, role="submit"))).status_code == 403
 

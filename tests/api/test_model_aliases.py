@@ -9,9 +9,6 @@ import pytest
 from tests.api.conftest import Opener
 from tests.api.fleet import Fleet
 from tests.api.served import Served
-from tests.api.test_gateway import engine
-
-__all__ = ["engine"]
 
 _PATH = "/v1/models/aliases"
 

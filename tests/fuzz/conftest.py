@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.api.conftest import door, fleet, open_door
+from tests.api.conftest import door, engine, fleet, open_door
 from tests.hub import running_hub
 
-__all__ = ["door", "fleet", "open_door"]
+__all__ = ["door", "engine", "fleet", "open_door"]
 
 
 @pytest.fixture

@@ -12,11 +12,8 @@ from hypothesis import strategies as st
 
 from tests.api.fleet import Fleet
 from tests.api.served import Served
-from tests.api.test_gateway import engine
 from tests.fuzz.bodies import CONTENT_TYPES, ODD, written
 from tests.fuzz.routes import ROUTES, Route, is_openai, is_own
-
-__all__ = ["engine"]
 
 _EXAMPLES = 25
 _ODDLY = settings(

@@ -70,7 +70,7 @@ def stop_reason(word: str, sequence: str | None) -> str:
 def _tool_use(call: Call) -> dict[str, Any]:
     try:
         given = json.loads(call.arguments or "{}")
-    except ValueError:
-        # Small models write broken JSON; the client sees what it was rather than nothing.
-        given = {"arguments": call.arguments}
-    return tool_use(call) | {"input": given}
+    except (ValueError, RecursionError):
+        given = None
+    # Small models write broken JSON; the client sees what it was rather than nothing.
+    return tool_use(call) | {"input": given if isinstance(given, dict) else {"arguments": call.arguments}}

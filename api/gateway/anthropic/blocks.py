@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from api.gateway.reading import want
 from shared.errors import InvalidParameters
 
 Part = dict[str, Any]
@@ -68,7 +69,7 @@ def _document(block: Mapping[str, Any], place: str) -> Iterator[Part]:
 
 def _image(block: Mapping[str, Any], place: str) -> str:
     """As a data URL; addresses are refused, for the engine would fetch whatever they name."""
-    source = block.get("source") or {}
+    source = want(block, "source", dict) or {}
     if source.get("type") == "base64" and source.get("data"):
         return f"data:{source.get('media_type') or 'image/png'};base64,{source['data']}"
     raise InvalidParameters(

@@ -73,8 +73,8 @@ def _assistant(said: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
         for block in said
         if block["type"] == "tool_use"
     ]
-    text = "\n".join(block.get("text") or "" for block in said if block["type"] == "text")
-    thought = "\n".join(block.get("thinking") or "" for block in said if block["type"] == "thinking")
+    text = "\n".join(want(block, "text", str) or "" for block in said if block["type"] == "text")
+    thought = "\n".join(want(block, "thinking", str) or "" for block in said if block["type"] == "thinking")
     turn = {"role": "assistant", "content": text} | ({FIELD: thought} if thought else {})
     yield turn | ({"tool_calls": calls} if calls else {})
 
@@ -104,7 +104,7 @@ def _choice(choice: Mapping[str, Any]) -> Any:
     kind = choice.get("type")
     if kind == "tool":
         return {"type": "function", "function": {"name": choice.get("name") or ""}}
-    if kind not in _CHOICES:
+    if not isinstance(kind, str) or kind not in _CHOICES:
         raise InvalidParameters(
             "tool_choice is wrong", f"its type is {kind or 'missing'}", "give auto, any, tool or none as type",
             field="tool_choice",

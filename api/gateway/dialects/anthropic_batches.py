@@ -19,7 +19,7 @@ from api.batches import rows
 from api.batches.anthropic import ENDPOINT, Anthropic
 from api.batches.contract import BatchState, Unanswered
 from api.batches.keeper import Keeper
-from api.deps import Door, FrontDoor, Reader, Submitter
+from api.deps import Changer, Door, FrontDoor, Reader, Submitter
 from api.downloads import send_file
 from api.gateway.reading import need, read_object
 from shared import files
@@ -90,13 +90,26 @@ def results(batch_id: str, request: Request, door: Door, caller: Reader) -> Resp
 
 @router.post(_PATHS[0] + "/{batch_id}/cancel")
 @router.post(_PATHS[1] + "/{batch_id}/cancel")
-def cancel(batch_id: str, request: Request, door: Door, caller: Submitter) -> dict[str, Any]:
+def cancel(batch_id: str, request: Request, door: Door, caller: Changer) -> dict[str, Any]:
     """End it; what is answered by then is in its results."""
     with door.write() as session:
         shown = batch(session, rows.cancel(session, batch_id, _DIALECT, caller.sees), _address(request))
     keeper: Keeper = request.app.state.batches
     keeper.ring()
     return shown
+
+
+@router.delete(_PATHS[0] + "/{batch_id}")
+@router.delete(_PATHS[1] + "/{batch_id}")
+def remove(batch_id: str, door: Door, caller: Changer) -> dict[str, Any]:
+    """Forget it with its requests and results. 409 while it is not over."""
+    # What it used is told by its results: it must be charged before they go.
+    door.meter.write()
+    with door.write() as session:
+        gone = rows.remove(session, batch_id, _DIALECT, caller.sees)
+    for file_id in gone:
+        door.store.forget(door.store.path(file_id))
+    return {"id": batch_id, "type": "message_batch_deleted"}
 
 
 def _create(door: FrontDoor, caller: Caller, asked: dict[str, Any], address: str) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from api.deps import Door, Reader
 from api.gateway import model_names
 from shared import aliases, catalog
 from shared.errors import InvalidParameters
+from shared.grants import check_model, may_use
 from shared.tables import Model
 
 router = APIRouter(prefix="/anthropic/v1/models", tags=["anthropic"])
@@ -33,10 +34,11 @@ def list_models(
     before_id: Id = None,
     limit: Annotated[int, Query(ge=1, le=1000, description="Models of a page.")] = 20,
 ) -> dict[str, Any]:
-    """The newest first, in pages."""
+    """Those that the key may use, the newest first, in pages."""
     with door.read() as session:
         rows = [(row.name, row) for row in catalog.models(session)]
         rows += [(alias.name, row) for alias, row in aliases.aliases(session)]
+        rows = [(name, row) for name, row in rows if may_use(caller, row.name, name)]
         rows.sort(key=lambda named: (-named[1].created_at, named[0]))
         shown, more = _page(rows, after_id, before_id, limit)
         data = [_model(row, name) for name, row in shown]
@@ -49,6 +51,7 @@ def show(name: str, door: Door, caller: Reader) -> dict[str, Any]:
     """One model, by any name that messages may ask for."""
     with door.read() as session:
         row = model_names.find(session, name, door.settings.default_model).model
+        check_model(caller, row.name, name)
         return _model(row, row.name)
 
 

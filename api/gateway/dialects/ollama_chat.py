@@ -16,6 +16,7 @@ from api.deps import Submitter
 from api.gateway.chats import chat as chat_exchange
 from api.gateway.exchange import CHAT, COMPLETION, Exchange
 from api.gateway.ollama.answer import Field, Lines
+from api.gateway.ollama.clock import Clock
 from api.gateway.ollama.errors import SHAPE
 from api.gateway.ollama.loading import Loader
 from api.gateway.ollama.request import chat_of, generate_of, model_of, raw_of, seconds_of, spec_of
@@ -57,15 +58,18 @@ async def _carry(request: Request, exchange: Exchange) -> Response:
 
 def exchange_of(asked: dict[str, Any], path: str, body: dict[str, Any], into: Field) -> Exchange:
     """The request with its answer as lines. Raises InvalidParameters."""
-    model = model_of(asked)
-    lines = Lines(model, into)
+    model, clock = model_of(asked), Clock()
+
+    def lines() -> Lines:
+        return Lines(model, into, clock)
+
     exchange = Exchange(
         model,
         Capability.GENERATE,
         path,
         body,
-        lines.whole,
-        None if want(asked, "stream", bool) is False else lambda: lines,
+        lines().whole,
+        None if want(asked, "stream", bool) is False else lines,
         spec=spec_of(asked),
         keep_alive=seconds_of(asked.get("keep_alive")),
     )

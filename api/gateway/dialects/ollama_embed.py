@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from fastapi import APIRouter, Request
@@ -11,29 +12,42 @@ from starlette.responses import Response
 
 from api import shapes
 from api.deps import Submitter
+from api.gateway.cutting import cut
 from api.gateway.exchange import EMBEDDING, Exchange
 from api.gateway.ollama.clock import nanoseconds
 from api.gateway.ollama.errors import SHAPE
 from api.gateway.ollama.loading import Loader
 from api.gateway.ollama.request import model_of, seconds_of, spec_of
+from api.gateway.outlook import Wanted
 from api.gateway.proxy import Proxy
 from api.gateway.reading import read_object, want
-from api.gateway.vectors import dimensions_of, shortened
-from shared.errors import InvalidParameters
+from api.gateway.seats import Seats
+from api.gateway.vectors import shortened
+from shared.errors import ContextExceeded, InvalidParameters
+from shared.grants import check_model
+from shared.keys import Caller
 from shared.vocabulary import Capability
 
 router = APIRouter(tags=["ollama"])
 shapes.register(SHAPE, "/api/")
 
+#: Letters that every context holds.
+_SHORT = 256
+
 
 @router.post("/api/embed", response_class=Response)
 async def embed(request: Request, caller: Submitter) -> Response:
-    """Vectors for one text or several; none for none, with the model loaded."""
+    """Vectors for one text or several; none for none, with the model loaded.
+
+    Texts are cut to the context of the run; with `truncate` false those that are longer are refused.
+    """
     asked = await read_object(request)
     texts = _texts(asked)
     exchange = _exchange(asked, {"input": texts}, _Embedded(asked))
     if not texts:
         return await Loader(request).carry(exchange, {"embeddings": []})
+    if want(asked, "truncate", bool) is not False:
+        exchange = await _cut(request, caller, exchange, texts)
     return await _carry(request, exchange)
 
 
@@ -49,8 +63,26 @@ async def embeddings(request: Request, caller: Submitter) -> Response:
 
 
 async def _carry(request: Request, exchange: Exchange) -> Response:
+    """Raises ContextExceeded in the words that Ollama's clients know, and as the proxy does."""
     proxy: Proxy = request.app.state.proxy
-    return await proxy.carry(request, exchange)
+    try:
+        return await proxy.carry(request, exchange)
+    except ContextExceeded as error:
+        error.problem = error.problem.model_copy(update={"what": "the input length exceeds the context length"})
+        raise
+
+
+async def _cut(request: Request, caller: Caller, exchange: Exchange, texts: Sequence[str]) -> Exchange:
+    """The exchange with its texts cut to the runs; where there is none yet and a text is long, one is loaded first."""
+    seats: Seats = request.app.state.seats
+    wanted = Wanted(exchange.model, exchange.capability)
+    view = await seats.view(wanted)
+    check_model(caller, view.found.model.name, exchange.model)
+    if not any(run.ready for run in view.runs) and max(map(len, texts)) > _SHORT:
+        await Loader(request).carry(replace(exchange, keep_alive=None), {})
+        view = await seats.view(wanted)
+    texts_or_ids = await cut(view.runs, texts, exchange.spec.context)
+    return replace(exchange, body=exchange.body | {"input": texts_or_ids})
 
 
 def _exchange(asked: Mapping[str, Any], body: dict[str, Any], whole: Any) -> Exchange:
@@ -70,18 +102,22 @@ class _Embedded:
 
     def __init__(self, asked: Mapping[str, Any]) -> None:
         self._model = model_of(asked)
-        self._dimensions = dimensions_of(asked)
+        self._most = max(want(asked, "dimensions", int) or 0, 0)
         self._began = time.monotonic()
 
     def __call__(self, said: Mapping[str, Any]) -> dict[str, Any]:
         usage = said.get("usage") or {}
         return {
             "model": self._model,
-            "embeddings": [shortened(vector, self._dimensions) for vector in _vectors(said)],
+            "embeddings": [self._told(vector) for vector in _vectors(said)],
             "total_duration": nanoseconds(time.monotonic() - self._began),
             "load_duration": 0,
             "prompt_eval_count": usage.get("prompt_tokens") or usage.get("total_tokens") or 0,
         }
+
+    def _told(self, vector: Sequence[float]) -> Sequence[float]:
+        """As many numbers as are wanted; all of them where that is none, or more than there are, as Ollama does."""
+        return shortened(vector, min(self._most or len(vector), len(vector)))
 
 
 def _texts(asked: Mapping[str, Any]) -> list[str]:

@@ -21,10 +21,11 @@ from api.gateway.ollama.creation import Creation, read, weights_of
 from api.gateway.ollama.following import follow, told
 from api.gateway.reading import need, read_object, want
 from shared import aliases, catalog
+from shared.errors import BadRequest
 from shared.jobs import service
 from shared.jobs.intake import Submission
 from shared.store import leaving
-from shared.tables import Alias, Model
+from shared.tables import Alias, Host, Model
 
 router = APIRouter(tags=["ollama"])
 
@@ -69,12 +70,22 @@ def _copy(door: FrontDoor, source: str, name: str, defaults: dict[str, Any]) -> 
 def _install(door: FrontDoor, wanted: Creation, digest: str, owner: str) -> tuple[str, str]:
     """The job that enters the file in the catalog, and the blob it was."""
     with door.read() as session:
+        _check_here(session, door.settings.host_name)
         blob, path = blobs.place(door, session, digest, wanted.weights)
         params = {"model": f"local:{path}", "name": wanted.weights, "host": door.settings.host_name}
         # The path is ours, which a caller's own could only be with an admin's rights.
         prepared = service.prepare(session, [Submission("download", params)], owner, internal=True)
     with door.write(wake=True) as session:
         return service.queue(session, prepared)[0].id, blob.id
+
+
+def _check_here(session: Session, host: str) -> None:
+    """What was sent lies on the front door's disk, where only an agent of the same machine finds it."""
+    if session.get(Host, host) is None:
+        raise BadRequest(
+            "No model can be made of a file that was sent", f"it is kept here, on {host}, where no agent runs",
+            "start one here: cidermill agent; or pull the file where it lies on a host: local:/PATH/FILE.gguf",
+        )  # fmt: skip
 
 
 def _created(door: FrontDoor, wanted: Creation, blob_id: str) -> None:

@@ -19,6 +19,8 @@ from api.gateway.ollama.modelfile import modelfile, parameters, talk
 from api.gateway.reading import need, read_object, want
 from shared import aliases, catalog
 from shared.db import clock_time
+from shared.grants import check_model, may_use
+from shared.keys import Caller
 from shared.tables import HostRuntime, Install, Model, Run
 from shared.vocabulary import RunState
 
@@ -52,7 +54,7 @@ def tags(door: Door, caller: Reader) -> dict[str, list[dict[str, Any]]]:
     shown = [
         described.listed(model, name)
         for name, model in named
-        if described.chats_or_embeds(model) and (caller.models is None or {name, model.name} & caller.models)
+        if described.chats_or_embeds(model) and may_use(caller, model.name, name)
     ]
     return {"models": sorted(shown, key=lambda one: str(one["name"]))}
 
@@ -62,7 +64,7 @@ async def show(request: Request, door: Door, caller: Reader) -> dict[str, Any]:
     """All that is known of a model; older clients call it `name`."""
     asked = await read_object(request)
     name = want(asked, "model", str) or need(asked, "name", str, "it names a model; see GET /api/tags")
-    return await run_in_threadpool(_shown, door, name)
+    return await run_in_threadpool(_shown, door, caller, name)
 
 
 @router.get("/api/ps")
@@ -80,14 +82,15 @@ def ps(door: Door, caller: Reader) -> dict[str, list[dict[str, Any]]]:
         shown = [
             described.loaded(run, model, bool(runtime and runtime.info.get("gpu")), moment)
             for run, model, runtime in rows
-            if described.chats_or_embeds(model)
+            if described.chats_or_embeds(model) and may_use(caller, model.name)
         ]
     return {"models": shown}
 
 
-def _shown(door: FrontDoor, name: str) -> dict[str, Any]:
+def _shown(door: FrontDoor, caller: Caller, name: str) -> dict[str, Any]:
     with door.read() as session:
         found = model_names.find(session, name, door.settings.default_model)
+        check_model(caller, found.model.name, name)
         chat_template = abilities.template(found.model, _here(session, found, door.settings.host_name))
     return {
         "modelfile": modelfile(found),

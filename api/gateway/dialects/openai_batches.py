@@ -11,12 +11,13 @@ from fastapi import APIRouter, Query, Request
 from sqlalchemy.orm import Session
 from starlette.concurrency import run_in_threadpool
 
-from api import shapes
+from api import expiry, shapes
 from api.batches import rows
 from api.batches.contract import BatchState
 from api.batches.keeper import Keeper
 from api.batches.openai import ENDPOINTS
-from api.deps import After, Door, FrontDoor, Reader, Submitter
+from api.deps import After, Changer, Door, FrontDoor, Reader, Submitter
+from api.gateway.pieces import Usage
 from api.gateway.reading import need, read_object, want
 from shared import files
 from shared.errors import InvalidParameters
@@ -36,7 +37,10 @@ Limit = Annotated[int, Query(ge=1, le=100, description="Batches of a page.")]
 
 @router.post("")
 async def create(request: Request, door: Door, caller: Submitter) -> dict[str, Any]:
-    """Answer every line of a file; `completion_window` is a duration such as `24h` or `90s`."""
+    """Answer every line of a file; `completion_window` is a duration of up to 30 days, such as `24h` or `90s`.
+
+    With `output_expires_after` the files of answers are gone that long after they were written.
+    """
     asked = await read_object(request)
     shown = await run_in_threadpool(_create, door, caller, asked)
     keeper: Keeper = request.app.state.batches
@@ -64,7 +68,7 @@ def show(batch_id: str, door: Door, caller: Reader) -> dict[str, Any]:
 
 
 @router.post("/{batch_id}/cancel")
-def cancel(batch_id: str, request: Request, door: Door, caller: Submitter) -> dict[str, Any]:
+def cancel(batch_id: str, request: Request, door: Door, caller: Changer) -> dict[str, Any]:
     """End it; what is answered by then is in its output file."""
     with door.write() as session:
         shown = batch(session, rows.cancel(session, batch_id, _DIALECT, caller.sees))
@@ -82,11 +86,12 @@ def _create(door: FrontDoor, caller: Caller, asked: dict[str, Any]) -> dict[str,
         )  # fmt: skip
     file_id = need(asked, "input_file_id", str, "it is the file of requests; upload it with POST /v1/files")
     window = want(asked, "completion_window", str) or "24h"
+    kept = expiry.seconds_of(asked.get("output_expires_after"), "output_expires_after")
     with door.write() as session:
         files.find(session, file_id, caller.sees)
         row = rows.add(
             session, _DIALECT, endpoint, file_id, owner=caller.id, window=window, seconds=_seconds(window),
-            details=_details(asked),
+            details=_details(asked), output_seconds=kept,
         )  # fmt: skip
         return batch(session, row)
 
@@ -144,8 +149,29 @@ def batch(session: Session, row: Batch) -> dict[str, Any]:
             "completed": counts["completed"],
             "failed": row.total - counts["completed"] if row.state in _OVER else counts["failed"],
         },
+        "model": _model(row),
+        "usage": _usage(row),
         "metadata": row.details or None,
         "job_ids": [part.job for part in rows.parts_of(row)],
+    }
+
+
+def _model(row: Batch) -> str | None:
+    """The model that all lines ask, as they call it; of several none."""
+    models = {part.model for part in rows.parts_of(row)}
+    return models.pop() if len(models) == 1 else None
+
+
+def _usage(row: Batch) -> dict[str, Any] | None:
+    if row.usage is None:
+        return None
+    used = Usage(**row.usage)
+    return {
+        "input_tokens": used.prompt,
+        "input_tokens_details": {"cached_tokens": used.cached},
+        "output_tokens": used.completion,
+        "output_tokens_details": {"reasoning_tokens": used.reasoning},
+        "total_tokens": used.prompt + used.completion,
     }
 
 

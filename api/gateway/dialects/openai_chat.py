@@ -138,8 +138,16 @@ class ChunkWriter:
 
         The names are quoted here, which inside a text they could only be with backslashes.
         """
-        begun = len(self._began) >= self._choices
-        return begun and b'"finish_reason":null' in event and not any(mark in event for mark in _MARKS)
+        return (
+            len(self._began) >= self._choices
+            and b'"finish_reason":null' in event
+            # One by one, since a loop over them would cost thrice as much.
+            and b'"role"' not in event
+            and b'"tool_calls"' not in event
+            and b'"usage"' not in event
+            and b'"error"' not in event
+            and b'"system_fingerprint":null' not in event
+        )
 
     def _mend(self, chunk: dict[str, Any]) -> dict[str, Any] | None:
         chunk.setdefault("object", "chat.completion.chunk")
@@ -183,6 +191,3 @@ class OldChunkWriter(ChunkWriter):
         for choice in chunk["choices"]:
             tell_old(choice)
         return super()._told(chunk)
-
-
-_MARKS = (b'"role"', b'"tool_calls"', b'"usage"', b'"error"', b'"system_fingerprint":null')

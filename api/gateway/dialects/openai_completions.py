@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from functools import partial
 from types import MappingProxyType
 from typing import Any
 
@@ -46,8 +47,12 @@ def read(asked: dict[str, Any]) -> Exchange:
     stream = bool(want(body, "stream", bool))
     for ours in ("model", "stream", "stream_options", "echo", "best_of"):
         body.pop(ours, None)
-    writer = (lambda: TextWriter(usage, choices, echo)) if stream else None
-    return Exchange(model, Capability.GENERATE, COMPLETION, body, lambda said: _complete(said, echo), writer)
+    if alone := asked.get("logprobs") == 0 and asked["logprobs"] is not False:
+        # llama.cpp tells nothing of tokens that it compares with none.
+        body["logprobs"] = 1
+    writer = (lambda: TextWriter(usage, choices, echo, alone=alone)) if stream else None
+    whole = partial(_complete, echo=echo, alone=alone)
+    return Exchange(model, Capability.GENERATE, COMPLETION, body, whole, writer)
 
 
 def _check_possible(asked: Mapping[str, Any], choices: int) -> None:
@@ -64,10 +69,12 @@ def _check_possible(asked: Mapping[str, Any], choices: int) -> None:
         )  # fmt: skip
 
 
-def _complete(said: dict[str, Any], echo: Echo, before: Mapping[int, int] = MappingProxyType({})) -> dict[str, Any]:
+def _complete(
+    said: dict[str, Any], echo: Echo, before: Mapping[int, int] = MappingProxyType({}), *, alone: bool = False
+) -> dict[str, Any]:
     """Engines differ in what they leave out; strict clients want it there.
 
-    `before`: characters that each choice has said already.
+    `before`: characters that each choice has said already. `alone`: tokens are compared with no others.
     """
     said["object"] = "text_completion"
     if "id" in said:
@@ -82,7 +89,7 @@ def _complete(said: dict[str, Any], echo: Echo, before: Mapping[int, int] = Mapp
         choice.setdefault("logprobs", None)
         choice.setdefault("finish_reason", None)
         if "content" in (choice["logprobs"] or ()):
-            choice["logprobs"] = old_logprobs.written(choice["logprobs"], before.get(choice["index"], 0))
+            choice["logprobs"] = old_logprobs.written(choice["logprobs"], before.get(choice["index"], 0), alone=alone)
     return said
 
 
@@ -91,8 +98,9 @@ class TextWriter:
 
     media_type = MEDIA_TYPE
 
-    def __init__(self, usage: bool, choices: int = 1, echo: Echo = NONE) -> None:
+    def __init__(self, usage: bool, choices: int = 1, echo: Echo = NONE, *, alone: bool = False) -> None:
         self._usage = usage
+        self._alone = alone
         self._echo = echo
         self._totals = TokenTotals(choices)
         self._last: dict[str, Any] | None = None
@@ -120,7 +128,7 @@ class TextWriter:
         chunk.pop("usage", None)
         if not chunk.get("choices"):
             return b""
-        mended = _complete(chunk, self._echo, self._said)
+        mended = _complete(chunk, self._echo, self._said, alone=self._alone)
         for choice in mended["choices"]:
             self._said[choice["index"]] = self._said.get(choice["index"], 0) + len(choice["text"])
         return frame(mended)

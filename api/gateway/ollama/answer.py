@@ -27,9 +27,10 @@ class Lines:
 
     media_type = LINES
 
-    def __init__(self, model: str, into: Field) -> None:
+    def __init__(self, model: str, into: Field, clock: Clock | None = None) -> None:
+        """`clock`: the request's, whichever run answers it in the end."""
         self._model, self._into = model, into
-        self._clock = Clock()
+        self._clock = clock or Clock()
         self._answer = Answer()
 
     def whole(self, said: Mapping[str, Any]) -> dict[str, Any]:
@@ -112,6 +113,6 @@ def _given(call: Call) -> dict[str, Any]:
     """Small models write broken JSON; the client sees what it was rather than nothing."""
     try:
         given = json.loads(call.arguments or "{}")
-    except ValueError:
+    except (ValueError, RecursionError):
         given = None
     return given if isinstance(given, dict) else {"arguments": call.arguments}

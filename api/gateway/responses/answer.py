@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from api.gateway.pieces import Usage, answer_of
+from api.gateway.responses.likely import Likely, Token, others_of
 from api.gateway.responses.tools import functions
 from shared.identifiers import new_id
 
@@ -20,6 +21,7 @@ class Response:
         self._id = new_id("resp")
         self._created = int(time.time())
         self._repeated = _repeated(asked)
+        self.likely = Likely(asked)
         #: Thoughts as summaries, which is all that OpenAI's own clients show of them.
         self.summarised = self._repeated["reasoning"]["summary"] is not None
 
@@ -29,8 +31,9 @@ class Response:
         items = []
         if answer.thought:
             items.append(thought(new_id("rs"), answer.thought, summarised=self.summarised))
+        self.likely.hear(said)
         if answer.text or not answer.calls:
-            items.append(message(new_id("msg"), answer.text))
+            items.append(message(new_id("msg"), answer.text, likely=self.likely.take_of(answer.text)))
         items += [call(new_id("fc"), one.id, one.name, one.arguments) for one in answer.calls]
         return self.ended(answer.reason, items, answer.usage)
 
@@ -70,12 +73,13 @@ def why_not(reason: str) -> str | None:
     return {"length": "max_output_tokens", "content_filter": "content_filter"}.get(reason)
 
 
-def message(item_id: str, text: str, status: str = "completed") -> Item:
-    return {"type": "message", "id": item_id, "status": status, "role": "assistant", "content": [text_part(text)]}
+def message(item_id: str, text: str, status: str = "completed", likely: Sequence[Token] = ()) -> Item:
+    content = [text_part(text, likely)]
+    return {"type": "message", "id": item_id, "status": status, "role": "assistant", "content": content}
 
 
-def text_part(text: str) -> Item:
-    return {"type": "output_text", "text": text, "annotations": [], "logprobs": []}
+def text_part(text: str, likely: Sequence[Token] = ()) -> Item:
+    return {"type": "output_text", "text": text, "annotations": [], "logprobs": list(likely)}
 
 
 def thought(item_id: str, text: str, *, summarised: bool = False) -> Item:
@@ -136,7 +140,7 @@ def _repeated(asked: Mapping[str, Any]) -> dict[str, Any]:
         "text": {"format": {"type": "text"}} | text,
         "reasoning": {"effort": reasoning.get("effort"), "summary": reasoning.get("summary")},
         "tools": [{"description": None, "parameters": None, "strict": None} | tool for tool in functions(asked)],
-        "top_logprobs": 0,
+        "top_logprobs": others_of(asked),
         # Nothing is kept, whatever was asked for.
         "store": False,
         "background": False,

@@ -6,6 +6,7 @@ from typing import Any, Protocol
 
 from api.gateway.pieces import Call
 from api.gateway.responses.answer import Item, call, message, summary_part, text_part, thought
+from api.gateway.responses.likely import Likely, Token
 from shared.identifiers import new_id
 
 #: An event without its number and the item's place.
@@ -31,9 +32,11 @@ class OpenItem(Protocol):
 class OpenText:
     """A message of the model."""
 
-    def __init__(self) -> None:
+    def __init__(self, likely: Likely) -> None:
         self._id = new_id("msg")
         self._pieces: list[str] = []
+        self._heard = likely
+        self._likely: list[Token] = []
 
     def added(self) -> list[Told]:
         empty = self.item("in_progress") | {"content": []}
@@ -42,18 +45,20 @@ class OpenText:
 
     def grown(self, piece: str) -> Told:
         self._pieces.append(piece)
-        return {"type": "response.output_text.delta", **self._place(), "delta": piece, "logprobs": []}
+        likely = self._heard.take()
+        self._likely += likely
+        return {"type": "response.output_text.delta", **self._place(), "delta": piece, "logprobs": likely}
 
     def done(self, status: str) -> list[Told]:
         text = "".join(self._pieces)
         return [
-            {"type": "response.output_text.done", **self._place(), "text": text, "logprobs": []},
-            {"type": "response.content_part.done", **self._place(), "part": text_part(text)},
+            {"type": "response.output_text.done", **self._place(), "text": text, "logprobs": self._likely},
+            {"type": "response.content_part.done", **self._place(), "part": text_part(text, self._likely)},
             {"type": "response.output_item.done", "item": self.item(status)},
         ]
 
     def item(self, status: str) -> Item:
-        return message(self._id, "".join(self._pieces), status)
+        return message(self._id, "".join(self._pieces), status, self._likely)
 
     def _place(self) -> Told:
         return {"item_id": self._id, "content_index": 0}

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from api.gateway.reading import want
+from api.gateway.responses import likely
 from api.gateway.responses.tools import choice_of, tools_of
 from api.gateway.thinking import told_to_think
 from api.gateway.thoughts_apart import FIELD
@@ -16,10 +17,11 @@ from shared.errors import InvalidParameters
 
 _SAME = ("temperature", "top_p", "presence_penalty", "frequency_penalty")
 _ROLES = ("user", "assistant", "system", "developer")
-#: What would need a memory of earlier responses, and how to do without.
+#: What would need a memory of what was sent before, and how to do without.
 _KEPT = {
     "previous_response_id": "send the whole conversation as input",
     "conversation": "send the whole conversation as input",
+    "prompt": "send its text as instructions and input",
     "background": "leave it out and wait for the answer, or submit a job: POST /v1/jobs",
 }
 
@@ -28,7 +30,8 @@ def chat_of(asked: Mapping[str, Any]) -> dict[str, Any]:
     """The engine's request, without its model. Raises InvalidParameters."""
     for name, instead in _KEPT.items():
         if asked.get(name):
-            raise InvalidParameters(f"{name} cannot be used", "responses are not kept here", instead, field=name)
+            why = "neither responses nor prompts are kept here"
+            raise InvalidParameters(f"{name} cannot be used", why, instead, field=name)
     body: dict[str, Any] = {"messages": list(_messages(asked))}
     body |= {name: asked[name] for name in _SAME if want(asked, name, float) is not None}
     if (limit := want(asked, "max_output_tokens", int)) is not None:
@@ -37,7 +40,7 @@ def chat_of(asked: Mapping[str, Any]) -> dict[str, Any]:
                 "max_output_tokens is too small", f"it is {limit}", "give at least 1", field="max_output_tokens"
             )
         body["max_tokens"] = limit
-    return body | tools_of(asked) | choice_of(asked) | _format(asked) | _thinking(asked)
+    return body | tools_of(asked) | choice_of(asked) | _format(asked) | _thinking(asked) | likely.wish(asked)
 
 
 def _messages(asked: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
@@ -132,9 +135,9 @@ def _content(content: object, place: str) -> str | list[dict[str, Any]]:
 def _part(part: Mapping[str, Any], place: str) -> dict[str, Any]:
     match part.get("type"):
         case "input_text" | "output_text" | "text" | "summary_text":
-            return {"type": "text", "text": part.get("text") or ""}
+            return {"type": "text", "text": want(part, "text", str) or ""}
         case "refusal":
-            return {"type": "text", "text": part.get("refusal") or ""}
+            return {"type": "text", "text": want(part, "refusal", str) or ""}
         case "input_image" if str(part.get("image_url") or "").startswith("data:"):
             return {"type": "image_url", "image_url": {"url": part["image_url"]}}
         case "input_image":

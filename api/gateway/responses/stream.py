@@ -30,12 +30,12 @@ class ResponseWriter:
         return KEEP_ALIVE
 
     def feed(self, events: Sequence[bytes]) -> bytes:
-        return b"".join([self._piece(piece) for event in events for piece in pieces_of(json.loads(event))])
+        return b"".join([self._chunk(json.loads(event)) for event in events])
 
     def end(self) -> bytes:
         told = self._begin()
         if self._open is None and not self._items:
-            told += self._add(OpenText())
+            told += self._add(OpenText(self._response.likely))
         told += self._close("incomplete" if why_not(self._reason) else "completed")
         ended = self._response.ended(self._reason, self._items, self._used)
         return told + self._event(f"response.{ended['status']}", ended)
@@ -45,12 +45,16 @@ class ResponseWriter:
         failed = self._response.shown("failed", self._items, error=error)
         return self._begin() + self._event("response.failed", failed)
 
+    def _chunk(self, chunk: Mapping[str, Any]) -> bytes:
+        self._response.likely.hear(chunk)
+        return b"".join([self._piece(piece) for piece in pieces_of(chunk)])
+
     def _piece(self, piece: Piece) -> bytes:
         match piece:
             case Text(text):
-                return self._say(OpenText, text)
+                return self._text(text)
             case Thought(text):
-                return self._say(OpenSummary if self._response.summarised else OpenThought, text)
+                return self._thought(text)
             case Call():
                 return self._call(piece)
             case End(word):
@@ -59,7 +63,14 @@ class ResponseWriter:
                 self._used = piece
         return b""
 
-    def _say(self, kind: type[OpenText] | type[OpenThought], text: str) -> bytes:
+    def _text(self, text: str) -> bytes:
+        told = b"" if isinstance(self._open, OpenText) else self._add(OpenText(self._response.likely))
+        return told + self._grow(text)
+
+    def _thought(self, text: str) -> bytes:
+        # How likely tokens were is told of answers only.
+        self._response.likely.take()
+        kind = OpenSummary if self._response.summarised else OpenThought
         told = b"" if isinstance(self._open, kind) else self._add(kind())
         return told + self._grow(text)
 

@@ -5,6 +5,10 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pytest
+
+from api.batches import rows
+from shared.tables import File
 from tests.api.served import Served
 from tests.e2e.batches import CHAT, chat
 from tests.waiting import eventually
@@ -50,10 +54,51 @@ def test_a_cancelled_batch_tells_every_line_that_was_not_answered(door: Served) 
     assert (again.status_code, again.json()["error"]["code"]) == (409, "conflict")
 
 
+def test_a_batch_that_is_cancelled_before_it_is_begun_tells_all_its_lines(door: Served) -> None:
+    text = "\n".join([json.dumps(chat("a")), "no JSON", json.dumps(chat("b"))]).encode()
+    file = door.client.post("/v1/files", data={"purpose": "batch"}, files={"file": ("in.jsonl", text)}).json()["id"]
+    with door.database.write() as session:
+        batch = rows.add(session, "openai", CHAT, file, owner="", window="24h", seconds=86400.0, details={})
+        rows.cancel(session, batch.id, "openai")
+        told = {"id": batch.id}
+    ended = until(door, told, "cancelled")
+    assert [line["custom_id"] for line in errors(door, ended)] == ["a", None, "b"]
+    assert ended["request_counts"] == {"total": 3, "completed": 0, "failed": 3}
+
+
+def test_a_file_that_a_batch_depends_on_stays_until_it_is_over(door: Served) -> None:
+    begun = until(door, create(door, [chat("a")]), "in_progress")
+    assert {each["purpose"] for each in door.get("/v1/files").json()["data"]} == {"batch"}, "its own are not shown"
+    [part] = door.get("/v1/files", params={"purpose": "batch_part"}).json()["data"]
+    refused = door.client.delete(f"/v1/files/{part['id']}")
+    assert (refused.status_code, refused.json()["error"]["code"]) == (409, "conflict")
+    assert door.client.delete(f"/v1/files/{begun['input_file_id']}").status_code == 200, "it has been read"
+    door.post(f"/v1/batches/{begun['id']}/cancel")
+    assert len(errors(door, until(door, begun, "cancelled"))) == 1
+    assert door.client.delete(f"/v1/files/{part['id']}").status_code == 200
+
+
 def test_a_batch_that_is_out_of_time_expires(door: Served) -> None:
     ended = until(door, create(door, [chat("a")], completion_window="1s"), "expired")
     assert [line["error"]["code"] for line in errors(door, ended)] == ["batch_expired"]
     assert ended["request_counts"] == {"total": 1, "completed": 0, "failed": 1}
+
+
+def test_a_batch_whose_time_ends_before_it_is_begun_expires_too(door: Served) -> None:
+    line = json.dumps(chat("a")).encode()
+    file = door.client.post("/v1/files", files={"file": ("in.jsonl", line)}).json()["id"]
+    with door.database.write() as session:
+        batch = rows.add(session, "openai", CHAT, file, owner="", window="1s", seconds=-1.0, details={}).id
+    ended = until(door, {"id": batch}, "expired")
+    assert [line["error"]["code"] for line in errors(door, ended)] == ["batch_expired"]
+
+
+def test_a_batch_that_nobody_can_read_holds_up_no_other(door: Served) -> None:
+    with door.database.write() as session:
+        rows.add(session, "of nobody", CHAT, "file_gone", owner="", window="1d", seconds=86400.0, details={})
+        odd = rows.add(session, "openai", "/v1/none", "file_gone", owner="", window="1d", seconds=86400.0, details={})
+        odd.state, odd.parts = "in_progress", [{"nobody": "knows"}]
+    until(door, create(door, [chat("a")]), "in_progress")
 
 
 def test_batches_are_listed_to_an_end(door: Served) -> None:
@@ -77,6 +122,55 @@ def test_a_message_batch_has_a_result_for_every_request(door: Served) -> None:
     assert ended["results_url"] == f"{door.url}{path}/results"
 
 
+def test_a_message_batch_that_is_over_is_deleted_with_all_that_it_asked(door: Served) -> None:
+    params = {"model": "echo", "max_tokens": 9, "messages": [{"role": "user", "content": "hi"}]}
+    wanted = [{"custom_id": "a", "params": params}, {"custom_id": "b", "params": {"model": "echo"}}]
+    path = f"/v1/messages/batches/{door.post('/v1/messages/batches', {'requests': wanted}).json()['id']}"
+    early = door.client.delete(path)
+    assert (early.status_code, early.json()["error"]["type"]) == (409, "invalid_request_error")
+    door.post(path + "/cancel")
+    eventually(lambda: door.get(path).json()["processing_status"] == "ended")
+    assert len(door.get(path + "/results").text.splitlines()) == 2
+    assert door.client.delete(path).json() == {"id": path.rpartition("/")[2], "type": "message_batch_deleted"}
+    assert [door.get(gone).status_code for gone in (path, path + "/results")] == [404, 404]
+    for purpose in ("batch", "batch_part", "batch_output"):
+        assert door.get("/v1/files", params={"purpose": purpose}).json()["data"] == []
+
+
 def test_requests_that_share_an_id_are_refused_at_once(door: Served) -> None:
     answer = door.post("/v1/messages/batches", {"requests": [{"custom_id": "a", "params": {}}] * 2})
     assert (answer.status_code, answer.json()["error"]["type"]) == (400, "invalid_request_error")
+
+
+def test_the_files_that_a_batch_writes_expire_when_they_shall(door: Served) -> None:
+    kept = {"anchor": "created_at", "seconds": 7200}
+    begun = until(door, create(door, [chat("a")], output_expires_after=kept), "in_progress")
+    door.post(f"/v1/batches/{begun['id']}/cancel")
+    ended = until(door, begun, "cancelled")
+    file = door.get(f"/v1/files/{ended['error_file_id']}").json()
+    assert file["expires_at"] == file["created_at"] + 7200
+
+
+def test_a_file_that_expires_before_its_batch_is_begun_is_read_all_the_same(door: Served) -> None:
+    line = json.dumps(chat("a")).encode()
+    file = door.client.post("/v1/files", data={"purpose": "batch"}, files={"file": ("in.jsonl", line)}).json()
+    with door.database.write() as session:
+        session.get_one(File, file["id"]).expires_at = 1.0
+        batch = rows.add(session, "openai", CHAT, file["id"], owner="", window="24h", seconds=86400.0, details={}).id
+    assert until(door, {"id": batch}, "in_progress")["request_counts"]["total"] == 1
+
+
+@pytest.mark.parametrize(
+    ("given", "param"),
+    [
+        (3600, "output_expires_after"),
+        ({"seconds": 3600}, "output_expires_after.anchor"),
+        ({"anchor": "created_at", "seconds": "3600"}, "output_expires_after.seconds"),
+        ({"anchor": "created_at", "seconds": 60}, "output_expires_after.seconds"),
+    ],
+)
+def test_an_expiry_of_answers_that_cannot_be_kept_is_explained(door: Served, given: Any, param: str) -> None:
+    file = door.client.post("/v1/files", files={"file": ("in.jsonl", b"{}")}).json()["id"]
+    wanted = {"input_file_id": file, "endpoint": CHAT, "output_expires_after": given}
+    refused = door.post("/v1/batches", wanted)
+    assert (refused.status_code, refused.json()["error"]["param"]) == (400, param)

@@ -114,6 +114,10 @@ def test_tools_become_functions(choice: object, sent: object) -> None:
         {"messages": [{"role": "user", "content": [{"type": "document", "source": {"type": "base64"}}]}]},
         {"messages": [{"role": "user", "content": [{"type": "document", "source": "x"}]}]},
         {"tools": [{"name": "look", "input_schema": {}}], "tool_choice": {"type": "some"}},
+        {"tools": [{"name": "look", "input_schema": {}}], "tool_choice": {"type": ["any"]}},
+        {"messages": [{"role": "user", "content": [{"type": "image", "source": "x"}]}]},
+        {"messages": [{"role": "assistant", "content": [{"type": "text", "text": 5}]}]},
+        {"messages": [{"role": "assistant", "content": [{"type": "thinking", "thinking": 5}]}]},
     ],
 )
 def test_what_makes_no_sense_is_explained(wrong: dict[str, Any]) -> None:
@@ -166,7 +170,19 @@ def test_a_broken_stream_ends_in_an_error_event() -> None:
     assert event["error"]["type"] == "overloaded_error"
 
 
-@pytest.mark.parametrize(("arguments", "given"), [('{"at": 1}', {"at": 1}), ("{at", {"arguments": "{at"}), ("", {})])
+_DEEP = "[" * 100_000
+
+
+@pytest.mark.parametrize(
+    ("arguments", "given"),
+    [
+        ('{"at": 1}', {"at": 1}),
+        ("{at", {"arguments": "{at"}),
+        ("", {}),
+        ('["at"]', {"arguments": '["at"]'}),
+        (_DEEP, {"arguments": _DEEP}),
+    ],
+)
 def test_tool_calls_are_blocks_with_their_input(arguments: str, given: dict[str, Any]) -> None:
     call = {"id": "t", "type": "function", "function": {"name": "look", "arguments": arguments}}
     said = {"choices": [{"message": {"content": None, "tool_calls": [call]}, "finish_reason": "tool_calls"}]}

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import io
 import json
+import threading
 import wave
 from collections.abc import Iterator
-from typing import Any
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, ClassVar
 
 import httpx2
 import pytest
 
+from api.gateway.routing import Load
 from shared import catalog, keys
 from shared.protocol import InstallRecord
 from shared.runs import service
@@ -50,6 +53,33 @@ def slow() -> Iterator[RunProcess]:
     process = started(latency_ms=200, itl_ms=200)
     yield process
     process.stop()
+
+
+class Dying(BaseHTTPRequestHandler):
+    """An engine that dies after the first thing that it has heard."""
+
+    asked: ClassVar[int] = 0
+
+    def do_POST(self) -> None:
+        Dying.asked += 1
+        self.rfile.read(int(self.headers["Content-Length"]))
+        said = b'data: {"type": "transcript.segment", "start": 0, "end": 5, "text": "Segment 0."}\n\n'
+        self.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nContent-Length: 9999\r\n\r\n" + said)
+
+    def log_message(self, *_: object) -> None:
+        """Nobody reads it."""
+
+
+@pytest.fixture
+def dying() -> Iterator[str]:
+    Dying.asked = 0
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Dying)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    thread.join()
+    server.server_close()
 
 
 def listen(fleet: Fleet, url: str) -> None:
@@ -180,6 +210,10 @@ def test_what_is_missing_is_named(door: Served, fleet: Fleet) -> None:
     assert "echo" in unknown.json()["error"]["message"]
 
 
+#: An encoding that there is, and that reads nothing.
+_UNREADABLE = "multipart/form-data; boundary=y; charset=undefined"
+
+
 @pytest.mark.parametrize(
     ("body", "media_type"),
     [
@@ -189,6 +223,7 @@ def test_what_is_missing_is_named(door: Served, fleet: Fleet) -> None:
         (b"x", "multipart/form-data; boundary=y"),
         (b"--y\r\nContent-Disposition: form-data\r\n\r\nx\r\n--y--\r\n", "multipart/form-data; boundary=y"),
         (b"", "multipart/form-data; boundary=y"),
+        (b'--y\r\nContent-Disposition: form-data; name="a"\r\n\r\nx\r\n--y--\r\n', _UNREADABLE),
     ],
 )
 def test_what_is_no_form_is_refused(door: Served, body: bytes, media_type: str) -> None:
@@ -236,6 +271,19 @@ def test_a_run_that_is_gone_is_replaced_and_hears_all(door: Served, fleet: Fleet
         for _ in range(3):
             answer = ask(door, audio=silence(900), stream=stream)
             assert (answer.status_code, "Segment 179." in answer.text) == (200, True)
+
+
+def test_half_a_transcript_of_a_run_that_died_is_not_told_twice(
+    door: Served, fleet: Fleet, mini: Fleet, engine: str, dying: str
+) -> None:
+    listen(fleet, dying)
+    listen(mini, engine)
+    # The second has a request already, so that the first is asked first.
+    [second] = [run["id"] for run in door.get("/v1/runs").json()["data"] if run["host"] == "mini"]
+    door.app.state.seats._tenancy.loads[second] = Load(1)
+    answer = ask(door)
+    assert (answer.status_code, answer.json()["text"]) == (200, "Segment 0. Segment 1. Segment 2.")
+    assert Dying.asked == 1
 
 
 def test_a_run_is_started_for_a_recording(door: Served, fleet: Fleet, engine: str) -> None:

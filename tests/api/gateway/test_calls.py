@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 
+from shared.calls import content_of
+from shared.tables import Run
 from tests.api.conftest import Opener
 from tests.api.fleet import Fleet
 from tests.api.served import Served
-from tests.api.test_gateway import chat, engine
+from tests.api.test_gateway import chat
 from tests.waiting import eventually
-
-__all__ = ["engine"]
 
 _CHAT = "/v1/chat/completions"
 
@@ -22,6 +23,12 @@ def calls(door: Served, **more: Any) -> list[dict[str, Any]]:
     assert answer.status_code == 200, answer.text
     found: list[dict[str, Any]] = answer.json()["data"]
     return found
+
+
+def _attended(door: Served, run_id: str) -> bool:
+    """Requests on this run are told to its host, and keep it from being evicted."""
+    with door.database.read() as session:
+        return session.get_one(Run, run_id).attended > 0
 
 
 @pytest.mark.parametrize("stream", [False, True])
@@ -59,6 +66,21 @@ def test_calls_that_fail_or_are_left_say_so(door: Served, fleet: Fleet, engine: 
     assert [call["outcome"] for call in calls(door)] == ["left", "not_found", "engine_failed"]
 
 
+def test_names_that_no_database_stores_are_refused_and_change_nothing_for_others(
+    door: Served, fleet: Fleet, engine: str
+) -> None:
+    run_id = fleet.ready_run(engine).run_id
+    for odd in ("\ud800", "a\0b"):
+        content = json.dumps(chat("x") | {"model": odd})
+        answer = door.client.post(_CHAT, content=content, headers={"Content-Type": "application/json"})
+        assert answer.status_code == 400, answer.text
+    eventually(lambda: [call["model"] for call in calls(door)] == ["a?b", "?"])
+    slow = chat("x", stream=True, echo={"tokens": 1000, "itl_ms": 20})
+    with door.client.stream("POST", _CHAT, json=slow) as stream:
+        next(stream.iter_lines())
+        eventually(lambda: _attended(door, run_id))
+
+
 def test_a_key_sees_its_own_calls(door: Served, fleet: Fleet, engine: str) -> None:
     fleet.ready_run(engine)
     headers = [
@@ -66,3 +88,7 @@ def test_a_key_sees_its_own_calls(door: Served, fleet: Fleet, engine: str) -> No
     ]  # fmt: skip
     door.post(_CHAT, chat("x"), headers=headers[0])
     assert [len(calls(door, headers=each)) for each in headers] == [1, 0]
+
+
+def test_what_no_database_has_a_number_for_is_not_kept() -> None:
+    assert content_of({"temperature": float("nan")}) == {"bytes": 20}

@@ -97,3 +97,12 @@ def test_a_stream_repeats_the_prompt_once_for_each_choice() -> None:
 def test_what_is_not_known_of_a_prompt_is_not_repeated(more: dict[str, Any]) -> None:
     with pytest.raises(InvalidParameters, match="echo"):
         read({"prompt": "a", "echo": True} | more)
+
+
+def test_tokens_that_are_compared_with_none_are_told_all_the_same() -> None:
+    exchange = read({"model": "m", "prompt": "p", "logprobs": 0})
+    assert exchange.body["logprobs"] == 1
+    whole = exchange.whole({"choices": [{"text": "a", "logprobs": {"content": [token("a")]}}]})
+    assert isinstance(whole, dict)
+    told = whole["choices"][0]["logprobs"]
+    assert (told["tokens"], told["token_logprobs"], told["top_logprobs"]) == (["a"], [-0.5], None)

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import io
+import socket
+import struct
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 
 import pytest
 
+from api.gateway import engine_client
 from api.gateway.engine_client import EngineClient
 from api.gateway.upload import Form, Upload
+from shared.units import MIB
 
 Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 _OK = b"HTTP/1.1 200 OK\r\n"
@@ -108,6 +112,65 @@ def test_an_answer_that_breaks_off_is_an_error(said: bytes) -> None:
     asyncio.run(scene())
 
 
+def test_an_answer_without_a_length_that_is_torn_off_is_not_over() -> None:
+    read = asyncio.Event()
+
+    async def answers(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await heard(reader)
+        writer.write(b"HTTP/1.0 200 OK\r\n\r\nhel")
+        await writer.drain()
+        await read.wait()
+        # No farewell: the connection is reset.
+        tearing = struct.pack("ii", 1, 0)
+        writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, tearing)
+        writer.transport.abort()
+
+    async def scene() -> None:
+        client = EngineClient()
+        async with engine(answers) as url, client.post(url, b"x", {}) as reply:
+            assert await anext(reply.pieces()) == b"hel"
+            read.set()
+            with pytest.raises(ConnectionError):
+                await reply.read()
+
+    asyncio.run(scene())
+
+
+def test_what_broke_an_answer_first_is_told() -> None:
+    async def answers(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await heard(reader)
+        writer.write(b"SSH-2.0\r\n\r\n")
+
+    async def scene() -> None:
+        client = EngineClient()
+        async with engine(answers) as url:
+            with pytest.raises(ConnectionError, match="does not speak HTTP"):
+                await asked(client, url)
+
+    asyncio.run(scene())
+
+
+def test_an_engine_waits_for_a_reader_that_is_slower() -> None:
+    size = 32 * MIB
+
+    async def answers(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await heard(reader)
+        writer.write(_OK + b"Content-Length: %d\r\n\r\n" % size)
+        for _ in range(size // MIB):
+            writer.write(bytes(MIB))
+            await writer.drain()
+
+    async def scene() -> None:
+        client = EngineClient()
+        async with engine(answers) as url, client.post(url, b"x", {}) as reply, asyncio.timeout(60):
+            while not reply._wire._paused:
+                assert reply._wire._answer.waiting < size
+                await asyncio.sleep(0)
+            assert len(await reply.read()) == size
+
+    asyncio.run(scene())
+
+
 def test_leaving_in_the_middle_ends_the_connection() -> None:
     async def scene() -> bytes:
         left: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
@@ -189,3 +252,26 @@ def test_an_engine_that_goes_away_while_it_is_told_is_noticed() -> None:
 
     with pytest.raises(OSError):
         asyncio.run(scene())
+
+
+def test_no_more_idle_connections_are_kept_than_are_of_use(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine_client, "_KEPT_PER_ENGINE", 1)
+    closed = asyncio.Event()
+
+    async def answers(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await heard(reader)
+        writer.write(_OK + b"Content-Length: 2\r\n\r\nhi")
+        if not await reader.read(1):
+            closed.set()
+
+    async def scene() -> None:
+        client = EngineClient()
+        async with engine(answers) as url:
+            async with client.post(url, b"x", {}) as one, client.post(url, b"x", {}) as other:
+                assert [await one.read(), await other.read()] == [b"hi", b"hi"]
+            async with asyncio.timeout(20):
+                await closed.wait()
+            assert [len(idle) for idle in client._idle.values()] == [1]
+        client.close()
+
+    asyncio.run(scene())

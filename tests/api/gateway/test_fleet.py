@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import httpx2
+from sqlalchemy import Connection, event, select
 
+from api.gateway.outlook import Wanted
 from api.gateway.routing import Load
+from shared.db import Database
 from shared.runs import service
-from shared.tables import Run
+from shared.tables import Model, Run
+from shared.vocabulary import Capability
 from tests.api.fleet import Fleet
 from tests.api.served import Served
 from tests.waiting import eventually
@@ -24,6 +31,30 @@ def chat(text: str, **more: Any) -> dict[str, Any]:
 
 def slow(text: str = "x", tokens: int = 100_000) -> dict[str, Any]:
     return chat(text, stream=True, echo={"tokens": tokens, "itl_ms": 20})
+
+
+class Looks:
+    """Looks at runs: those that have read what there is, and wait to go on with it."""
+
+    def __init__(self) -> None:
+        self.go_on = threading.Event()
+        self.go_on.set()
+        self.waiting = 0
+
+    def __call__(self, connection: Connection, cursor: object, statement: str, *_: object) -> None:
+        if "FROM runs" in statement and not connection.get_execution_options().get("cidermill_write"):
+            self.waiting += not self.go_on.is_set()
+            self.go_on.wait(20)
+
+
+@contextmanager
+def slow_looks(database: Database) -> Iterator[Looks]:
+    looks = Looks()
+    event.listen(database.engine, "after_cursor_execute", looks)
+    try:
+        yield looks
+    finally:
+        looks.go_on.set()
 
 
 def test_a_run_of_another_host_answers_through_its_agent(door: Served, mini: Fleet, engines: list[RunProcess]) -> None:
@@ -89,6 +120,31 @@ def test_twenty_cold_requests_start_one_run(door: Served, fleet: Fleet, engines:
         thread.join()
     assert [answer.status_code for answer in answers] == [200] * 20
     assert len(door.get("/v1/runs").json()["data"]) == 1
+
+
+def test_a_run_is_not_given_up_by_who_looked_before_it_was_there(
+    door: Served, fleet: Fleet, engines: list[RunProcess]
+) -> None:
+    outlook, wanted = door.app.state.seats._outlook, Wanted("echo", Capability.GENERATE)
+    answers: list[httpx2.Response] = []
+    first, second = (threading.Thread(target=lambda: answers.append(door.post(_CHAT, chat("hi")))) for _ in range(2))
+    with slow_looks(door.database) as looks:
+        with door.database.write() as session:
+            session.scalars(select(Model).where(Model.name == "echo").with_for_update()).one()
+            first.start()
+            eventually(lambda: wanted in outlook._views and wanted not in outlook._looking)
+            # It has found no run and waits for its turn to start one. Now looks take long: the second one's, and the
+            # one that keeps what is known fresh.
+            looks.go_on.clear()
+            second.start()
+            eventually(lambda: looks.waiting == 2)
+        started = time.monotonic()
+        eventually(lambda: outlook._asked[wanted] > started)
+    [run] = door.get("/v1/runs").json()["data"]
+    fleet.make_ready(run["id"], engines[0].endpoint.url)
+    first.join()
+    second.join()
+    assert [answer.status_code for answer in answers] == [200, 200], [answer.text for answer in answers]
 
 
 def test_no_room_in_the_fleet_says_when_to_come_back(door: Served, fleet: Fleet) -> None:

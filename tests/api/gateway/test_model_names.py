@@ -56,6 +56,8 @@ def meant(database: Database, name: str, default: str | None = None) -> tuple[st
         ("hf.co/org/Big-GGUF:Q8_0", "org/Big-GGUF:Q8_0", None),
         ("hf.co/org/big-gguf:Q8_0", "org/Big-GGUF:Q8_0", None),
         ("huggingface.co/org/Big-GGUF:latest", "org/Big-GGUF:Q8_0", None),
+        ("registry.ollama.ai/library/tiny:latest", "tiny", None),
+        ("library/tiny:1b", "tiny", None),
         ("big-gguf:70b", "org/Big-GGUF:Q8_0", None),
     ],
 )
@@ -90,3 +92,14 @@ def test_an_alias_named_default_wins_over_the_setting(database: Database) -> Non
     with database.write() as session:
         aliases.put(session, "default", catalog.find(session, "echo"))
     assert meant(database, "", "tiny") == ("echo", None)
+
+
+@pytest.mark.parametrize("name", ["\ud800", "tiny\udfff", "ti\0ny", "tiny@\0"])
+def test_what_no_database_stores_is_the_name_of_nothing(database: Database, name: str) -> None:
+    with pytest.raises(InvalidParameters, match="null or half a character"):
+        meant(database, name)
+
+
+def test_what_is_longer_than_any_name_is_looked_for_nowhere(database: Database) -> None:
+    with pytest.raises(InvalidParameters, match="letters"):
+        meant(database, "x" * 3000)

@@ -7,6 +7,9 @@ from typing import Any
 
 import pytest
 
+from api.gateway.dialects import ollama_chat
+from api.gateway.exchange import CHAT
+from api.gateway.fresh_writer import FreshWriter
 from api.gateway.ollama.answer import Lines
 from api.gateway.ollama.request import chat_of, generate_of, raw_of, seconds_of, spec_of
 from shared.errors import InvalidParameters
@@ -172,3 +175,18 @@ def test_probabilities_come_with_their_text(content: str) -> None:
     [line] = lines(Lines("m", "message").feed([piece]))
     assert whole["logprobs"] == line["logprobs"] == _LIKELY
     assert line["message"]["content"] == content
+
+
+def test_calls_of_a_run_that_went_away_are_not_told_with_those_of_the_next() -> None:
+    exchange = ollama_chat.exchange_of(
+        {"model": "m"}, CHAT, {"messages": [{"role": "user", "content": "x"}]}, "message"
+    )
+    assert exchange.writer is not None
+    writer = FreshWriter(exchange.writer)
+    call = {"index": 0, "id": "a", "function": {"name": "look", "arguments": '{"at": 1}'}}
+    event = json.dumps({"choices": [{"index": 0, "delta": {"tool_calls": [call]}, "finish_reason": None}]}).encode()
+    assert writer.feed([event]) == b""
+    writer.anew()
+    said = lines(writer.feed([event]) + writer.end())
+    told = [each["function"]["arguments"] for line in said for each in line["message"].get("tool_calls", ())]
+    assert told == [{"at": 1}]

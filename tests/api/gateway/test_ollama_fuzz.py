@@ -11,9 +11,6 @@ from hypothesis import strategies as st
 
 from tests.api.fleet import Fleet
 from tests.api.served import Served
-from tests.api.test_gateway import engine
-
-__all__ = ["engine"]
 
 _ODD: st.SearchStrategy[Any] = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8) | st.just("echo"),

@@ -208,3 +208,10 @@ def test_a_name_of_ollamas_library_is_answered_with_one_of_the_hub(door: Served,
     answer = door.post("/api/pull", {"model": "qwen3"})
     assert answer.status_code == 404
     assert "hf.co/" in answer.json()["error"]
+
+
+def test_a_file_sent_where_no_agent_runs_is_refused_with_the_reason(door: Served) -> None:
+    door.client.post(f"/api/blobs/{_DIGEST}", content=_BYTES)
+    refused = door.post("/api/create", {"model": "mine", "files": {"mine.gguf": _DIGEST}})
+    assert refused.status_code == 400
+    assert "no agent runs" in refused.json()["error"]

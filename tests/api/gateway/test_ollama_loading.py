@@ -10,10 +10,7 @@ import pytest
 
 from tests.api.fleet import Fleet
 from tests.api.served import Served
-from tests.api.test_gateway import engine
 from tests.waiting import eventually
-
-__all__ = ["engine"]
 
 _ASKING: dict[str, dict[str, Any]] = {
     "/api/generate": {"prompt": "hi"},

@@ -8,9 +8,6 @@ import pytest
 
 from tests.api.fleet import Fleet
 from tests.api.served import Served
-from tests.api.test_gateway import engine
-
-__all__ = ["engine"]
 
 
 @pytest.mark.parametrize(

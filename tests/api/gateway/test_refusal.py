@@ -22,3 +22,10 @@ from api.gateway.refusal import refusal
 def test_who_is_to_blame_decides_the_status(status: int, message: str, read: int, code: str) -> None:
     error = refusal(status, json.dumps({"error": {"message": message}}).encode())
     assert (error.status, error.problem.code, error.problem.why) == (read, code, message)
+
+
+def test_a_text_that_is_too_long_to_embed_is_its_senders_mistake() -> None:
+    said = "input (65 tokens) is too large to process. increase the physical batch size (current batch size: 64)"
+    error = refusal(500, json.dumps({"error": {"code": 500, "message": said}}).encode())
+    assert (error.status, error.problem.code) == (400, "context_length_exceeded")
+    assert error.problem.why == "it has 65 tokens, and the run has a context of 64"

@@ -88,12 +88,17 @@ def test_formats_limits_and_tools_are_the_engines_words() -> None:
     [
         ({"previous_response_id": "resp_1"}, "previous_response_id"),
         ({"background": True}, "background"),
+        ({"prompt": {"id": "pmpt_1"}}, "prompt"),
         ({"input": None}, "input"),
         ({"input": 3}, "input"),
         ({"input": [{"role": "robot", "content": "x"}]}, "input.0"),
         ({"input": [{"type": "item_reference", "id": "x"}]}, "input.0"),
         ({"input": [{"role": "user", "content": [{"type": "input_image", "image_url": "http://a/b"}]}]}, "input.0"),
+        ({"input": [{"role": "user", "content": [{"type": "input_text", "text": 5}]}]}, "text"),
         ({"max_output_tokens": 0}, "max_output_tokens"),
+        ({"include": ["everything"]}, "include"),
+        ({"include": [3]}, "include"),
+        ({"top_logprobs": 21}, "top_logprobs"),
         ({"tools": [{"type": "function"}]}, "tools.0.name"),
         ({"tools": [{"type": "function", "name": "a"}], "tool_choice": 3}, "tool_choice"),
     ],
@@ -205,3 +210,55 @@ def test_a_prompt_is_counted_before_it_is_asked(door: Served, fleet: Fleet) -> N
     assert 0 < tokens() < tokens(instructions="be brief") < tokens(instructions="be brief", tools=[tool])
     assert not door.get("/v1/runs").json()["data"]
     assert door.post("/v1/responses/input_tokens", {"model": "echo"}).json()["error"]["param"] == "input"
+
+
+_LIKELY = {"include": ["message.output_text.logprobs"], "top_logprobs": 1}
+
+
+def tokens(*texts: str) -> dict[str, Any]:
+    """As engines tell them: compared with two others, without bytes."""
+    others = [{"token": text, "logprob": -1.0} for text in "xy"]
+    return {"content": [{"token": text, "logprob": -0.5, "top_logprobs": others} for text in texts]}
+
+
+def test_how_likely_each_token_was_is_told_to_who_includes_it() -> None:
+    exchange = read(asked(**_LIKELY))
+    assert (exchange.body["logprobs"], exchange.body["top_logprobs"]) == (True, 1)
+    message = {"reasoning_content": "hm", "content": "a é"}
+    whole = exchange.whole({"choices": [{"message": message, "logprobs": tokens("hm", "a", " é")}]})
+    assert isinstance(whole, dict)
+    [part] = whole["output"][1]["content"]
+    assert [token["token"] for token in part["logprobs"]] == ["a", " é"]
+    assert part["logprobs"][1] == {
+        "token": " é", "bytes": [32, 195, 169], "logprob": -0.5,
+        "top_logprobs": [{"token": "x", "bytes": [120], "logprob": -1.0}],
+    }  # fmt: skip
+    assert whole["top_logprobs"] == 1
+
+
+def test_a_stream_tells_of_each_piece_how_likely_it_was_and_of_all_at_the_end() -> None:
+    def piece(delta: dict[str, Any], *texts: str) -> bytes:
+        return json.dumps({"choices": [{"index": 0, "delta": delta, "logprobs": tokens(*texts)}]}).encode()
+
+    writer = ResponseWriter(asked(**_LIKELY))
+    said = [
+        piece({"reasoning_content": "hm"}, "hm"),
+        piece({}, "a"),
+        piece({"content": "ab"}, "b"),
+        piece({"content": "c"}, "c"),
+    ]
+    told = events(writer.feed([*said, chunk(reason="stop")]) + writer.end())
+    deltas = [one["logprobs"] for one in told if one["type"] == "response.output_text.delta"]
+    assert [[token["token"] for token in each] for each in deltas] == [["a", "b"], ["c"]]
+    [done] = [one for one in told if one["type"] == "response.output_text.done"]
+    [part] = told[-1]["response"]["output"][1]["content"]
+    assert [token["token"] for token in done["logprobs"]] == ["a", "b", "c"]
+    assert part["logprobs"] == done["logprobs"]
+
+
+def test_who_does_not_include_it_is_not_told_how_likely_tokens_were() -> None:
+    exchange = read(asked(include=["reasoning.encrypted_content"], top_logprobs=2))
+    assert "logprobs" not in exchange.body
+    whole = exchange.whole({"choices": [{"message": {"content": "a"}, "logprobs": tokens("a")}]})
+    assert isinstance(whole, dict)
+    assert whole["output"][0]["content"][0]["logprobs"] == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import pytest
@@ -23,6 +24,8 @@ _RUN = Candidate("a", 1, RunState.READY, "mini", "m", 4, 0, 300.0)
         ({"input": ["word" * 100, "word"]}, 108),
         ({"input": [[1, 2], [3]]}, 2),
         ({"input": []}, 0),
+        ({"prompt": [[["word"]]]}, 1),
+        ({"prompt": json.loads("[" * 900 + "]" * 900)}, 1),
     ],
 )
 def test_tokens_are_guessed_from_whatever_a_request_asks(body: dict[str, object], tokens: int) -> None:

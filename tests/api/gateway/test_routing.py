@@ -41,6 +41,7 @@ def test_runs_that_are_not_there_or_not_reached_or_were_lost_are_not_chosen() ->
 
 def test_a_few_may_always_wait_and_many_only_while_it_is_quick() -> None:
     assert wait(run("a"), Load(19, 1000.0)) == 0
+    assert wait(run("a"), Load(20, 2.0)) == 8.5
     assert wait(run("a"), Load(24, 2.0)) == 10.5
     assert wait(run("a"), Load(24)) == 0
     assert wait(run("a"), Load(140)) == math.inf
@@ -59,6 +60,16 @@ def test_all_turns_of_a_conversation_are_one_session() -> None:
     assert session_of("m", {"input": "text"}) is None
 
 
+def test_only_the_beginning_of_a_long_prompt_tells_it_from_others() -> None:
+    def sessions(text: str) -> list[int]:
+        prompts = [{"prompt": text + end} for end in "xy"]
+        chats = [{"messages": [{"role": "user", "content": text + end}]} for end in "xy"]
+        return [len({session_of("m", body) for body in bodies}) for bodies in (prompts, chats)]
+
+    assert sessions("a" * 2000) == [2, 2]
+    assert sessions("a" * 5000) == [1, 1]
+
+
 def test_strange_messages_have_a_session_too() -> None:
     for messages in ([], [3], [{"role": "user", "content": "\ud800"}], [None, {"role": "user"}]):
         assert session_of("m", {"messages": messages}) is not None
@@ -70,3 +81,12 @@ def test_the_table_of_conversations_is_bounded() -> None:
         affinity.went(str(number).encode(), "a")
     assert affinity.warm(b"0") is None
     assert affinity.warm(b"4999") == "a"
+
+
+def test_a_conversation_that_goes_on_is_not_forgotten_for_one_that_does_not() -> None:
+    affinity = Affinity()
+    for number in range(4096):
+        affinity.went(str(number).encode(), "a")
+    affinity.went(b"0", "b")
+    affinity.went(b"another", "a")
+    assert (affinity.warm(b"0"), affinity.warm(b"1")) == ("b", None)

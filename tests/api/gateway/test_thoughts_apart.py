@@ -58,6 +58,10 @@ def test_a_thought_that_the_prompt_has_opened_ends_at_the_tag() -> None:
 def test_a_thought_that_the_prompt_has_opened_may_be_cut_off() -> None:
     deltas = told(ThoughtsApart(beginning=Beginning(inside=True)), chunk({"content": "hm"}), chunk({}, "length"))
     assert (joined(deltas, "reasoning_content"), joined(deltas, "content")) == ("hm", "")
+    cut = whole(content="hm")
+    cut["choices"][0]["finish_reason"] = "length"
+    said = ThoughtsApart(beginning=Beginning(inside=True)).whole(cut)
+    assert said["choices"][0]["message"] == {"role": "assistant", "content": "", "reasoning_content": "hm"}
 
 
 def test_an_answer_that_ends_without_the_tag_is_an_answer() -> None:
@@ -142,9 +146,34 @@ def test_a_whole_answer_tells_it_by_the_share_of_the_letters() -> None:
 
 
 def test_what_the_engine_has_counted_stays() -> None:
-    usage = {"completion_tokens": 10, "completion_tokens_details": {"reasoning_tokens": 4}}
+    usage = {"completion_tokens": 10, "completion_tokens_details": {"reasoning_tokens": 7}}
     said = ThoughtsApart().whole(whole(content="yes", reasoning_content="hm") | {"usage": usage})
-    assert said["usage"]["completion_tokens_details"] == {"reasoning_tokens": 4}
+    assert said["usage"]["completion_tokens_details"] == {"reasoning_tokens": 7}
+
+
+@pytest.mark.parametrize(("said", "thought"), [(9, 3), (2, 2)])
+def test_thoughts_that_the_engine_puts_apart_are_counted_and_are_no_more_than_was_said(said: int, thought: int) -> None:
+    mend, empty = ThoughtsApart(), ({"content": "yes", "reasoning_content": nothing} for nothing in (None, ""))
+    told(mend, *(chunk({"reasoning_content": "hm"}) for _ in range(3)), *(chunk(delta) for delta in empty))
+    [last] = mend.chunk(json.dumps({"choices": [], "usage": {"completion_tokens": said}}).encode())
+    assert json.loads(last)["usage"]["completion_tokens_details"] == {"reasoning_tokens": thought}
+
+
+@pytest.mark.parametrize("field", ["usage", "prompt_progress"])
+def test_what_else_a_chunk_says_is_not_held_back_with_its_text(field: str) -> None:
+    [told_now] = ThoughtsApart().chunk(chunk({"content": "<thi"}, **{field: {"total": 3}}))
+    assert json.loads(told_now)[field] == {"total": 3}
+
+
+def test_probabilities_are_not_held_back_with_their_text() -> None:
+    event = {"choices": [{"index": 0, "delta": {"content": "<thi"}, "logprobs": {"content": [{"token": "<thi"}]}}]}
+    [told_now] = ThoughtsApart().chunk(json.dumps(event).encode())
+    assert json.loads(told_now)["choices"][0]["logprobs"] == {"content": [{"token": "<thi"}]}
+
+
+def test_text_that_was_held_back_is_told_before_the_engines_own_thought() -> None:
+    deltas = told(ThoughtsApart(), chunk({"content": "<thi"}), chunk({"reasoning_content": "hm"}))
+    assert deltas == [{"reasoning_content": "hm", "content": "<thi"}]
 
 
 def test_responses_say_how_much_of_them_was_thought() -> None:

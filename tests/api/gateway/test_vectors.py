@@ -12,9 +12,6 @@ from api.gateway.vectors import shortened
 from shared.errors import InvalidParameters
 from tests.api.fleet import Fleet
 from tests.api.served import Served
-from tests.api.test_gateway import engine
-
-__all__ = ["engine"]
 
 
 def test_the_first_numbers_are_brought_to_length_one_again() -> None:

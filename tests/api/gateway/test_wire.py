@@ -18,9 +18,7 @@ from shared import keys
 from tests.api.conftest import Opener
 from tests.api.fleet import Fleet
 from tests.api.served import Served
-from tests.api.test_gateway import engine
 
-__all__ = ["engine"]
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
 _TEXT = "one two three"

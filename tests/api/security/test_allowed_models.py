@@ -10,9 +10,6 @@ from tests.api.conftest import Opener
 from tests.api.fleet import Fleet
 from tests.api.security.test_scopes import key
 from tests.api.served import Served
-from tests.api.test_gateway import engine
-
-__all__ = ["engine"]
 
 _SAY = [{"role": "user", "content": "x"}]
 _USES: list[tuple[str, dict[str, Any]]] = [

@@ -11,9 +11,7 @@ from tests.api.fleet import Fleet
 from tests.api.security.test_scopes import key
 from tests.api.security.wire import request, rest, wire
 from tests.api.served import Served
-from tests.api.test_gateway import chat, engine
-
-__all__ = ["engine"]
+from tests.api.test_gateway import chat
 
 _CHAT = "/v1/chat/completions"
 _ODD = ["a\r\nSet-Cookie: a=b", "a\nevent: error\n\n", "\x00", "é", "☃", "a" * 3000]

@@ -12,12 +12,16 @@ from tests.api.fleet import Fleet
 from tests.api.security.routes import Route, routes
 from tests.api.served import Served
 
-#: By the least that a caller must be. Beside these a `worker` key may only let hosts join, and a host only speak for
-#: itself.
+#: By the least that a caller must be; `never`: nobody may. Beside these a `worker` key may only let hosts
+#: join, and a host only speak for itself.
 _TABLE = {
     "nobody": """
-        GET  / /api/version /docs /docs/oauth2-redirect /health /openapi.json /redoc /v1/health
-        HEAD / /api/version /docs /docs/oauth2-redirect /health /openapi.json /redoc
+        GET  / /api/version /docs /health /openapi.json /v1/health
+        HEAD / /api/version /health /openapi.json
+    """,
+    "never": """
+        POST /api/me /api/signout
+        DELETE /api/user/keys/{key}
     """,
     "worker": """
         POST /v1/hosts/join
@@ -57,6 +61,7 @@ _TABLE = {
              /anthropic/v1/messages/batches /anthropic/v1/messages/batches/{batch_id}/cancel
              /api/chat /api/generate /api/embed /api/embeddings /api/pull /api/blobs/{digest}
         DELETE /v1/files/{file_id} /v1/runs/{run_id} /v1/schedules/{name}
+             /v1/messages/batches/{batch_id} /anthropic/v1/messages/batches/{batch_id}
     """,
     "admin": """
         GET  /v1/audit /v1/keys
@@ -137,7 +142,7 @@ def test_a_caller_gets_past_the_door_of_exactly_its_own_routes(
         may = least == "nobody" or least in _COUNTS_AS[caller]
         # A key is known everywhere but where hosts speak, and there nothing else is.
         known = caller in _KEYS and least != "host"
-        refusals = {401, 403} if may else {403} if known else {401}
+        refusals = {401, 403} if may or least == "never" else {403} if known else {401}
         if (code in refusals) == may or code >= 500:
             wrong.append(f"{route}: {code}")
     assert wrong == []

@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 
+from shared import keys
 from shared.protocol import AttemptRef, RunRef
+from tests.api.conftest import Opener
 from tests.api.fleet import Fleet
 from tests.api.served import Served
 
@@ -89,3 +91,19 @@ def test_a_host_buries_no_worker_and_no_run_of_another(
     mini.sync(dead_workers=[fleet.worker], dead_runs=[run.model_dump()])
     mini.register(boot_id="boot-2")
     assert _seen(door, ref, run) == before
+
+
+@pytest.mark.parametrize("field", ["engine_url", "peer_url"])
+@pytest.mark.parametrize("url", ["http://169.254.169.254:80", "https://127.0.0.1:9", "http://127.0.0.1:9/admin?do="])
+def test_a_host_sends_neither_the_front_door_nor_its_peers_elsewhere(mini: Fleet, field: str, url: str) -> None:
+    refused = mini.call("/register", mini.registration(**{field: url}))
+    assert refused.status_code == 403
+    assert refused.json()["error"]["fix"]
+
+
+def test_a_host_from_elsewhere_is_not_taken_for_the_front_doors_own(open_door: Opener) -> None:
+    door = open_door(host_name="studio", trusted_proxies=["127.0.0.1"], require_keys=True)
+    with door.database.write() as session:
+        door.client.headers["Authorization"] = f"Bearer {keys.create(session, 'macs', 'worker')[1]}"
+    rogue = Fleet(door, "studio")
+    assert rogue.call("/register", rogue.registration(), **{"X-Forwarded-For": "192.0.2.7"}).status_code == 403

@@ -14,10 +14,8 @@ from tests.api.conftest import Opener
 from tests.api.fleet import Fleet
 from tests.api.security.wire import request, rest, wire
 from tests.api.served import Served
-from tests.api.test_gateway import chat, engine
+from tests.api.test_gateway import chat
 from tests.waiting import eventually
-
-__all__ = ["engine"]
 
 _CHAT = "/v1/chat/completions"
 

@@ -100,6 +100,14 @@ def test_a_key_sees_its_own_batches_only(door: Served, fleet: Fleet, path: str) 
     assert door.post(f"{path}/{made['id']}/cancel", headers=mine).status_code == 200
 
 
+def test_a_key_deletes_its_own_message_batches_only(door: Served, fleet: Fleet) -> None:
+    mine, theirs = key(door), key(door)
+    asked = {"requests": [{"custom_id": "a", "params": {"model": "none", "max_tokens": 1, "messages": []}}]}
+    path = f"/v1/messages/batches/{door.post('/v1/messages/batches', asked, headers=mine).json()['id']}"
+    eventually(lambda: door.get(path, headers=mine).json()["processing_status"] == "ended")
+    assert [door.client.delete(path, headers=who).status_code for who in (theirs, mine)] == [404, 200]
+
+
 def test_a_batch_is_held_to_what_its_key_may(door: Served, fleet: Fleet) -> None:
     other = batch(door, key(door, models=["another"]))
     few = batch(door, key(door, limits={"requests/day": 2}))
@@ -176,3 +184,13 @@ def test_a_job_counts_as_the_requests_that_it_holds(door: Served, fleet: Fleet) 
     assert door.post("/v1/jobs/bulk", {"jobs": [job]}, headers=few).status_code == 429
     job["params"] = {"model": "echo", "requests": [{"prompt": "x"}] * 2}
     assert door.post("/v1/jobs/bulk", {"jobs": [job]}, headers=few).status_code == 201
+
+
+def test_a_file_that_a_batch_depends_on_is_not_there_for_other_keys_either(door: Served) -> None:
+    mine, theirs = key(door), key(door)
+    made = batch(door, mine)["id"]
+    eventually(lambda: door.get(f"/v1/batches/{made}", headers=mine).json()["status"] == "in_progress")
+    [part] = door.get("/v1/files", params={"purpose": "batch_part"}, headers=mine).json()["data"]
+    told = [door.client.delete(f"/v1/files/{part['id']}", headers=who) for who in (theirs, mine)]
+    assert [answer.status_code for answer in told] == [404, 409]
+    assert made not in told[0].text

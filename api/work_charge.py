@@ -1,0 +1,70 @@
+"""What jobs used: each piece that they keep as it is kept, and a whole that has no pieces once it has ended well.
+
+A batch that is cancelled, or whose time is over, has used what its answers took; so has one that is tried again, and
+that goes on where it stopped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from api.gateway.pieces import usage_of
+from shared.protocol import Item
+from shared.tables import Job, Result
+from shared.usage import Part, Spent, total
+
+
+def of_pieces(items: Iterable[Item]) -> Spent:
+    """What these pieces took; one that failed, or that is no answer, took nothing."""
+    return sum((_of_piece(item.data) for item in items), Spent())
+
+
+def of_jobs(session: Session, pieces: Mapping[str, Spent], ended: Collection[str]) -> dict[Part, Spent]:
+    """What is to be charged: `pieces` of jobs by their ids, and jobs that `ended` well."""
+    columns = (Job.id, Job.owner, Job.model, Job.result)
+    rows = session.execute(select(*columns).where(Job.id.in_({*pieces, *ended}))).all()
+    apart = set(session.scalars(select(Result.job_id).where(Result.job_id.in_(ended), _HAS_USAGE).distinct()))
+    charges: list[dict[Part, Spent]] = []
+    for job_id, owner, model, result in rows:
+        if not model:
+            continue
+        charges.append({Part(owner, model): pieces.get(job_id, Spent())})
+        if job_id in ended and result:
+            charges.append({Part(owner, model): _of_result(result, by_piece=job_id in apart)})
+    return {part: spent for part, spent in total(*charges).items() if spent != Spent()}
+
+
+_HAS_USAGE = Result.data["usage"].as_string().is_not(None)
+
+
+def _of_piece(data: Any) -> Spent:
+    told = data.get("usage") if isinstance(data, dict) else None
+    if not isinstance(told, dict):
+        return Spent()
+    used = usage_of(told)
+    return Spent(1, used.prompt, used.cached, used.completion, used.audio, _number(data, "seconds"))
+
+
+def _of_result(result: Mapping[str, Any], *, by_piece: bool) -> Spent:
+    """What a job's result says it took; of one that was charged piece by piece, only what its pieces do not tell."""
+    joules = _number(result, "joules") if "joules" in result else None
+    if by_piece:
+        return Spent(joules=joules)
+    return Spent(
+        requests=int(_number(result, "items")) or 1,
+        prompt=int(_number(result, "prompt_tokens")),
+        cached=int(_number(result, "cached_tokens")),
+        completion=int(_number(result, "completion_tokens")),
+        audio=_number(result, "duration"),
+        seconds=_number(result, "seconds"),
+        joules=joules,
+    )
+
+
+def _number(said: Mapping[str, Any], name: str) -> float:
+    value = said.get(name)
+    return float(value) if isinstance(value, int | float) else 0.0
