@@ -15,6 +15,7 @@ from cli.output import Json
 from cli.problems import error_from, read_problem
 from shared.errors import InvalidInput, Unavailable
 from shared.settings import Settings, load_settings
+from shared.trust import TRUST_IT, distrust, trust
 
 _TIMEOUT = httpx2.Timeout(30.0, connect=5.0)
 _PAGE = 100
@@ -30,7 +31,9 @@ class Client:
         if settings.api_key is not None:
             headers["Authorization"] = f"Bearer {settings.api_key.get_secret_value()}"
         # Proxies of the environment are for the outside: a front door is on this machine or on the LAN.
-        self._http = httpx2.Client(base_url=self.url, headers=headers, timeout=_TIMEOUT, trust_env=False)
+        self._http = httpx2.Client(
+            base_url=self.url, headers=headers, timeout=_TIMEOUT, trust_env=False, verify=trust(settings.trusted)
+        )
 
     def get(self, path: str, **query: Any) -> Json:
         return self._ask("GET", path, params=_given(query))
@@ -107,6 +110,8 @@ class Client:
         return body
 
     def _unreachable(self, error: httpx2.TransportError) -> Unavailable:
+        if (why := distrust(error)) is not None:
+            return Unavailable(f"What answers at {self.url} may not be the front door", why, TRUST_IT)
         return Unavailable(
             f"The front door at {self.url} does not answer",
             f"{type(error).__name__}: {error}".rstrip(": "),

@@ -6,11 +6,12 @@ import typer
 
 from cli.output import Json, show_facts
 from cli.phrases import size, span
+from cli.terminal import harmless
 
 
 def show_explanation(said: Json) -> None:
     """The sentence, then each host with its reason, what would help, and when it may begin."""
-    typer.echo(said["sentence"])
+    typer.echo(harmless(said["sentence"]))
     if said["code"] is None:
         return
     estimate = span(said["estimate"]) or "none: nothing like it was measured yet"

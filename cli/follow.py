@@ -18,7 +18,7 @@ from cli.phrases import span
 from cli.problems import show
 from cli.progress import Progress, progress_view
 from cli.stream import Stream
-from cli.terminal import remark
+from cli.terminal import remark, speech
 from shared.errors import Problem
 from shared.vocabulary import JobState
 
@@ -108,7 +108,7 @@ class _Following:
         if event["type"] == "job.output" and self._speak:
             self.view.close()
             self._begin(event["data"].get("attempt", 1))
-            typer.echo(event["data"]["text"], nl=False)
+            typer.echo(speech(event["data"]["text"]), nl=False)
         elif event["type"] == "job.log":
             for line in event["data"]["lines"]:
                 self.view.line(line)

@@ -13,7 +13,7 @@ from typing import Any
 
 import typer
 
-from cli.terminal import coloured
+from cli.terminal import coloured, harmless
 
 #: An object as the front door sent it.
 Json = dict[str, Any]
@@ -39,7 +39,7 @@ def show_list(things: Iterable[Json], columns: Sequence[Column], *, as_json: boo
         for thing in things:
             emit(thing)
         return
-    rows = [[column.cell(thing) for column in columns] for thing in things]
+    rows = [[harmless(column.cell(thing)) for column in columns] for thing in things]
     if not rows:
         typer.echo(empty, err=True)
     elif coloured(sys.stdout):
@@ -50,7 +50,7 @@ def show_list(things: Iterable[Json], columns: Sequence[Column], *, as_json: boo
 
 def show_facts(facts: Iterable[tuple[str, str]]) -> None:
     """Names and values of one thing, a line each; empty values are left out."""
-    kept = [(name, value) for name, value in facts if value]
+    kept = [(name, harmless(value)) for name, value in facts if value]
     width = max((len(name) for name, _ in kept), default=0)
     for name, value in kept:
         indented = value.replace("\n", "\n" + " " * (width + 2))

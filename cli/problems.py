@@ -8,7 +8,7 @@ from typing import Any
 import typer
 
 from cli.exits import Exit
-from cli.terminal import coloured
+from cli.terminal import coloured, harmless
 from shared import errors
 from shared.errors import CidermillError, Problem
 
@@ -33,7 +33,7 @@ def show(problem: Problem) -> None:
     for label, text in (("Error", problem.what), ("Cause", problem.why), ("To fix", problem.fix)):
         if text:
             painted = typer.style(f"{label}:", fg="red" if label == "Error" else None, bold=True)
-            typer.echo(f"{painted if colour else f'{label}:'} {text}", err=True)
+            typer.echo(f"{painted if colour else f'{label}:'} {harmless(text)}", err=True)
 
 
 def exit_of(error: CidermillError) -> Exit:

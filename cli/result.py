@@ -9,6 +9,7 @@ import typer
 
 from cli.output import Column, Json, show_facts, show_list
 from cli.phrases import size, span
+from cli.terminal import speech
 
 
 def show_result(job: Json, *, spoken: bool = False) -> None:
@@ -21,7 +22,7 @@ def show_result(job: Json, *, spoken: bool = False) -> None:
 def _inference(result: Json, spoken: bool) -> None:
     if result.get("text") is not None:
         if not spoken:
-            typer.echo(result["text"])
+            typer.echo(speech(result["text"]))
         return
     tokens = f"{result['completion_tokens']} written, {result['prompt_tokens']} read"
     facts = [
@@ -52,7 +53,7 @@ def _energy(result: Json) -> str:
 
 def _transcription(result: Json, spoken: bool) -> None:
     if result.get("text") is not None and not spoken:
-        typer.echo(result["text"].strip())
+        typer.echo(speech(result["text"].strip()))
     for name, file_id in result["files"].items():
         typer.echo(f"{name}: {file_id}", err=True)
 

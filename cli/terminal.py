@@ -3,12 +3,27 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from functools import cache
 from typing import IO, TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+
+#: What terminals obey instead of showing it: codes, and marks that turn the direction of what follows.
+_ORDERS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+
+
+def harmless(text: str) -> str:
+    """The text as it may be shown: others chose it, and it must not command the terminal of who reads it."""
+    return _ORDERS.sub("\ufffd", text)
+
+
+def speech(text: str) -> str:
+    """What a model or an engine said: as it is in a file or a pipe, harmless on a terminal."""
+    return harmless(text) if sys.stdout.isatty() else text
 
 
 def coloured(stream: IO[Any]) -> bool:

@@ -11,7 +11,7 @@ from cli.app import command
 from cli.chat import Chat
 from cli.client import Client, connect
 from cli.exits import Exit
-from cli.terminal import interactive, remark
+from cli.terminal import interactive, remark, speech
 from shared.errors import CidermillError, NotFound
 from shared.vocabulary import Capability
 
@@ -85,7 +85,7 @@ def _answer_or_explain(talk: Chat, line: str) -> None:
 
 def _answer(talk: Chat, line: str) -> None:
     for piece in talk.ask(line):
-        typer.echo(piece, nl=False)
+        typer.echo(speech(piece), nl=False)
         sys.stdout.flush()
     typer.echo()
 

@@ -17,7 +17,7 @@ from cli.doctor.machine import check_machine
 from cli.doctor.memory import check_memory
 from cli.exits import Exit
 from cli.output import emit
-from cli.terminal import coloured
+from cli.terminal import coloured, harmless
 from shared.settings import load_settings
 
 app = command()
@@ -50,6 +50,6 @@ def _findings() -> Iterator[Finding]:
 def _print(finding: Finding) -> None:
     status = finding.status.ljust(4)
     painted = typer.style(status, fg=_COLOURS[finding.status]) if coloured(sys.stdout) else status
-    typer.echo(f"{painted}  {finding.name.ljust(16)} {finding.says}")
+    typer.echo(f"{painted}  {finding.name.ljust(16)} {harmless(finding.says)}")
     if finding.fix:
-        typer.echo(f"      Fix: {finding.fix}")
+        typer.echo(f"      Fix: {harmless(finding.fix)}")

@@ -17,6 +17,7 @@ from cli.output import Column, Json, emit, show_facts, show_list
 from cli.phrases import ago, iso, span
 from cli.progress import headline, measure
 from cli.result import show_result
+from cli.terminal import speech
 from shared.vocabulary import JobState
 
 app = group("See and steer jobs.")
@@ -80,7 +81,7 @@ def logs(
             return followed.code
         with client.open("GET", f"/v1/jobs/{job_id}/logs") as answer:
             for piece in answer.iter_text():
-                typer.echo(piece, nl=False)
+                typer.echo(speech(piece), nl=False)
     return Exit.OK
 
 

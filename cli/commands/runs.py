@@ -16,7 +16,7 @@ from cli.output import Column, Json, emit, show_facts, show_list
 from cli.params import pairs
 from cli.phrases import ago, drift, iso, size
 from cli.problems import show
-from cli.terminal import remark
+from cli.terminal import remark, speech
 from shared.errors import Problem
 from shared.vocabulary import RunState
 
@@ -138,7 +138,7 @@ def logs(run_id: Annotated[str, typer.Argument(metavar="ID", help="The run.")]) 
     """Print what a run's engine said."""
     with connect() as client, client.open("GET", f"/v1/runs/{run_id}/logs") as answer:
         for piece in answer.iter_text():
-            typer.echo(piece, nl=False)
+            typer.echo(speech(piece), nl=False)
 
 
 def _until_ready(client: Client, run: Json, timeout: float | None) -> Json:

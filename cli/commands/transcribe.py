@@ -13,7 +13,7 @@ from cli.app import command
 from cli.client import Client, connect
 from cli.follow import follow, show_end
 from cli.output import Json, emit
-from cli.terminal import remark
+from cli.terminal import remark, speech
 from cli.wishes import Wishes
 from shared.errors import InvalidInput, NotFound
 from shared.vocabulary import Capability, JobState
@@ -75,7 +75,7 @@ def transcribe(
 
 def _write(content: bytes, output: Path | None) -> None:
     if output is None:
-        text = content.decode()
+        text = speech(content.decode())
         typer.echo(text, nl=not text.endswith("\n"))
         return
     try:

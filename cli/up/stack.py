@@ -14,7 +14,7 @@ from cli.up.keeper import ValkeyKeeper
 from cli.up.lock import Lock
 from cli.up.orphans import end_orphans
 from cli.up.port import settle_port
-from cli.up.readiness import await_api, await_host, await_leader
+from cli.up.readiness import Address, await_api, await_host, await_leader
 from shared.db import Database
 from shared.schema import upgrade
 from shared.settings import Settings
@@ -82,7 +82,9 @@ class Stack:
         for name in end_orphans(record.read(settings.state_dir)):
             self._sink(name, "was left by an earlier start and is ended")
         port = settle_port(settings.host, settings.port)
-        self.url = settings.model_copy(update={"port": port, "url": None}).front_door
+        # A certificate is for a name, and only the settings know which.
+        named = settings.url if settings.tls_cert is not None else None
+        self.url = settings.model_copy(update={"port": port, "url": named}).front_door
         shared = {"CIDERMILL_HOST": settings.host, "CIDERMILL_PORT": str(port)} | self._redis()
         database = Database(settings.database)
         try:
@@ -94,9 +96,10 @@ class Stack:
         api = self._child("api", shared)
         scheduler = self._child("scheduler", shared)
         agent = self._child("agent", {"CIDERMILL_URL": self.url, "CIDERMILL_HOST_TOKEN": token})
-        await_api(self.url, api)
-        await_leader(self.url, scheduler)
-        await_host(self.url, agent)
+        door = Address(self.url, settings.trusted)
+        await_api(door, api)
+        await_leader(door, scheduler)
+        await_host(door, agent)
 
     def _redis(self) -> dict[str, str]:
         """Where Redis is, when it is ours: in the environment, where no other user can read the password."""

@@ -35,6 +35,14 @@ def test_facts_leave_out_what_is_empty_and_indent_what_is_long(capsys: pytest.Ca
     assert capsys.readouterr().out == "id     x\nlines  one\n       two\n"
 
 
+def test_what_others_wrote_does_not_command_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    show_facts([("name", "\x1b]0;owned\x07\x1b[2Ja\rb\u202etxt")])
+    show_list([{"name": "\x1b[31mred\x9b0m", "size": 1}], COLUMNS, as_json=False, empty="none")
+    facts, _, row = capsys.readouterr().out.splitlines()
+    assert facts == "name  �]0;owned��[2Ja�b�txt"
+    assert row.startswith("�[31mred�0m  ")
+
+
 @pytest.mark.parametrize(
     ("seconds", "text"),
     [
