@@ -14,14 +14,17 @@ from typing import Any, get_args
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
 
-from api import gateway, routes
+from api import routes
 from api.app import create_app
-from api.deps import Admin, Joiner, Reader, Submitter, WorkerHost
+from api.deps import Admin, Changer, Joiner, Reader, Submitter, WorkerHost
+from api.gateway import dialects
 from shared.db import Database
 from shared.schema import upgrade
 from shared.settings import Settings
 
-_ASKS = {Reader: "read", Submitter: "submit", Admin: "admin", Joiner: "worker", WorkerHost: "host token"}
+_ASKS = {
+    Reader: "read", Submitter: "submit", Changer: "submit", Admin: "admin", Joiner: "worker", WorkerHost: "host token",
+}  # fmt: skip
 
 
 @contextmanager
@@ -49,7 +52,7 @@ def roles() -> dict[tuple[str, str], str]:
 
 
 def _routes() -> Iterator[APIRoute]:
-    for package in (routes, gateway):
+    for package in (routes, dialects):
         for module in pkgutil.iter_modules(package.__path__):
             router: Any = getattr(import_module(f"{package.__name__}.{module.name}"), "router", None)
             yield from (route for route in getattr(router, "routes", ()) if isinstance(route, APIRoute))

@@ -8,6 +8,7 @@ import re
 import pytest
 
 from docs.generate import stale
+from docs.generator.frontdoor import roles
 from scheduler.reasons import Code
 from shared.invariants import INVARIANTS
 from shared.kinds import kinds
@@ -28,6 +29,12 @@ each_page = pytest.mark.parametrize("page", PAGES, ids=str)
 
 def test_generated_pages_say_what_the_code_says() -> None:
     assert not [path.name for path in stale()], "run: make docs"
+
+
+def test_the_reference_says_of_every_call_which_role_it_needs() -> None:
+    assert {path for (_, path), role in roles().items() if not role} == {
+        "/", "/api/version", "/docs", "/health", "/openapi.json", "/v1/health",
+    }  # fmt: skip
 
 
 @each_page

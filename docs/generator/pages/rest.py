@@ -19,7 +19,7 @@ _TOP = """\
 # REST
 
 For whoever calls the front door over HTTP. It answers at `http://127.0.0.1:8400`, if nothing else is set; the same for
-programs is at `/openapi.json`, and a page to try it on at `/docs`. What agents and workers call is the
+programs is at `/openapi.json`, and for people at `/docs`. What agents and workers call is the
 [worker protocol](worker-protocol.md).
 
 * **Keys.** On loopback nobody needs a key. Anywhere else every caller sends `Authorization: Bearer ck_…` (or
@@ -73,7 +73,9 @@ def _group(tag: str, calls: list[dict[str, Any]]) -> str:
 
 def _body(call: dict[str, Any]) -> str:
     content = call.get("requestBody", {}).get("content", {})
-    return "a multipart form with `file` and `purpose`" if "multipart/form-data" in content else _link(content)
+    if "multipart/form-data" in content:
+        return "a multipart form with `file`, `purpose` and `expires_after`"
+    return _link(content)
 
 
 def _answer(call: dict[str, Any]) -> str:
