@@ -41,7 +41,7 @@ class Stack:
         self.home.mkdir(parents=True, exist_ok=True)
         self.valkey = EmbeddedValkey(self.home / "valkey")
         self.database = Database(self.database_url)
-        self.http = httpx2.Client(base_url=self.url, timeout=30.0, trust_env=False)
+        self.http = httpx2.Client(base_url=self.url, timeout=60.0, trust_env=False)
 
     @property
     def url(self) -> str:
@@ -122,6 +122,7 @@ class Stack:
 
     def await_hosts(self, hosts: tuple[str, ...]) -> None:
         def all_up() -> bool:
+            self._check_alive(*hosts)
             listed = {h["name"]: h for h in self.get("/v1/hosts")["data"]}
             return all(
                 listed[h]["state"] == "up" and listed[h]["runtimes"] and all(r["alive"] for r in listed[h]["runtimes"])
@@ -155,12 +156,17 @@ class Stack:
         return self.job(job_id)
 
     def _answers(self) -> bool:
-        if (code := self.processes["api"].poll()) is not None:
-            raise AssertionError(f"the front door ended with {code}: {(self.home / 'api.log').read_text()[-2000:]}")
+        self._check_alive("api")
         try:
             return self.http.get("/health").status_code < 500
         except httpx2.TransportError:
             return False
+
+    def _check_alive(self, *names: str) -> None:
+        """Waiting for a process that has ended would say only that nothing happened."""
+        for name in names:
+            if (code := self.processes[name].poll()) is not None:
+                raise AssertionError(f"{name} ended with {code}: {(self.home / f'{name}.log').read_text()[-2000:]}")
 
     def environment_of(self, name: str) -> dict[str, str]:
         return {

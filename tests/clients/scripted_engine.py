@@ -12,7 +12,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 #: What agents call the tool that reads a file, or the shell that can.
-_READERS = ("Read", "exec_command")
+_READERS = ("Read", "read_file", "exec_command")
 _CHAT = "/v1/chat/completions"
 
 

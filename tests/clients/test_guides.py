@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -30,6 +31,7 @@ _PACKAGES = {
     "ollama-clients": ("ollama",),
     "langchain": ("langchain-openai", "langchain-anthropic", "langchain-ollama"),
     "litellm": ("litellm",),
+    "other-clients": ("instructor", "pydantic-ai-slim[openai]"),
 }
 _NODE = {"openai-sdk": "openai", "ollama-clients": "ollama"}
 #: Commands that need the hub, another machine or an id, or that delete.
@@ -40,7 +42,7 @@ _ELSEWHERE = ("Qwen/", "models search", "smollm2:135m", "mini-", "studio", "JOB_
 def names(stack: Stack) -> Iterator[None]:
     """The models of the guides, with short answers."""
     for name, model in (("qwen-0.5b", "smollm2"), ("bge-small", "echo")):
-        stack.http.put(f"/v1/models/aliases/{name}", json={"model": model, "parameters": {"max_tokens": 16}})
+        stack.http.put(f"/v1/models/aliases/{name}", json={"model": model, "parameters": {"max_tokens": 32}})
     yield
     for name in ("qwen-0.5b", "bge-small"):
         stack.http.delete(f"/v1/models/aliases/{name}")
@@ -49,9 +51,17 @@ def names(stack: Stack) -> Iterator[None]:
 @pytest.mark.parametrize("guide", _PACKAGES)
 def test_examples_in_python_answer(stack: Stack, guide: str, tmp_path: Path) -> None:
     python = python_with(*_PACKAGES[guide])
-    for block in _blocks(stack, guide, "python"):
-        (tmp_path / "example.py").write_text(block)
-        assert _output([str(python), "example.py"], tmp_path)
+    # Side by side: they import for longer than they ask.
+    with ThreadPoolExecutor() as pool:
+        blocks = _blocks(stack, guide, "python")
+        assert all(pool.map(lambda block: _output([str(python), "-c", block], tmp_path), blocks))
+
+
+def test_llm_answers_by_its_own_file_of_models(stack: Stack, tmp_path: Path) -> None:
+    llm = python_with("llm").parent / "llm"
+    (models,) = _blocks(stack, "other-clients", "yaml")
+    (tmp_path / "extra-openai-models.yaml").write_text(models)
+    assert _output([str(llm), "-m", "qwen", "Why is the sky blue?"], tmp_path, LLM_USER_PATH=str(tmp_path))
 
 
 @pytest.mark.parametrize("guide", _NODE)

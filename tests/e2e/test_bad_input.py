@@ -145,7 +145,7 @@ def _run(piece: str, stack: Stack, **environment: str) -> subprocess.CompletedPr
         env={**stack.environment_of("api"), **environment},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=120,
         check=False,
     )
 

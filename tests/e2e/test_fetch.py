@@ -20,7 +20,7 @@ from workers.runtimes import discover
 pytestmark = [
     pytest.mark.e2e,
     pytest.mark.model,
-    pytest.mark.timeout(180),
+    pytest.mark.timeout(300),
     pytest.mark.skipif(discover()["llama-cpp"].probe() is None, reason="llama.cpp is not installed"),
 ]
 
@@ -78,7 +78,7 @@ def test_a_model_of_a_hosts_own_disk_comes_to_the_host_that_has_room(stack: Stac
     shutil.copy(smollm2().path, original)
     install = stack.post("/v1/models/install", {"model": f"local:{original}", "name": "mine", "host": "alpha"})
     assert stack.wait(install["id"])["state"] == "succeeded"
-    only_on(stack, "alpha", original)
+    only_on(stack, "alpha", original, "mine")
     # What lies at that path of the other host is a model, too, and another one.
     original.parent.mkdir()
     original.write_bytes(gguf())

@@ -28,7 +28,7 @@ const thinks = { openai: { reasoningSummary: "auto", forceReasoning: true }, oll
 // Ollama's provider has its own word for how long an answer may become.
 const limits = { maxRetries: 0, maxOutputTokens: 60, providerOptions: { ollama: { options: { num_predict: 60 } } } };
 
-for (const [name, provider] of Object.entries(providers)) {
+async function check([name, provider]) {
   const model = provider("smollm2");
   const brief = { ...limits, model, prompt: "Say hello.", maxOutputTokens: 8 };
 
@@ -76,6 +76,8 @@ for (const [name, provider] of Object.entries(providers)) {
 
   await assert.rejects(generateText({ ...brief, model: provider("nobody") }), { statusCode: 404 }, name);
 }
+// At once: the engine answers them side by side.
+await Promise.all(Object.entries(providers).map(check));
 
 for (const model of [compatible.embeddingModel("echo"), openai.embedding("echo"), ollama.embeddingModel("echo")])
   assert.equal((await embedMany({ model, values: ["a", "b"], maxRetries: 0 })).embeddings.length, 2);

@@ -12,6 +12,7 @@ from openai.types import Batch, FileObject
 
 client = OpenAI(base_url=f"{sys.argv[1]}/v1", api_key="none", timeout=120)
 ENDPOINT = "/v1/chat/completions"
+HOUR: Any = {"anchor": "created_at", "seconds": 3600}
 SLOW = {"echo": {"latency_ms": 60_000}}
 
 
@@ -23,7 +24,9 @@ def line(custom_id: str, model: str = "echo", **more: Any) -> dict[str, Any]:
 def begun(*lines: dict[str, Any], window: str = "24h") -> Batch:
     text = "".join(json.dumps(each) + "\n" for each in lines)
     file = client.files.create(file=("in.jsonl", text.encode()), purpose="batch")
-    return client.batches.create(input_file_id=file.id, endpoint=ENDPOINT, completion_window=window)
+    return client.batches.create(
+        input_file_id=file.id, endpoint=ENDPOINT, completion_window=window, output_expires_after=HOUR
+    )
 
 
 def until(batch: Batch, *states: str) -> Batch:
@@ -48,6 +51,15 @@ assert client.files.retrieve(stored.id).bytes == stored.bytes
 assert json.loads(client.files.content(stored.id).text)["custom_id"] == "a"
 assert stored.id in [file.id for file in client.files.list(limit=1)], "the list ends, page by page"
 assert client.files.delete(stored.id).deleted
+expiring = client.files.create(file=("a.txt", b"a"), purpose="user_data", expires_after=HOUR)
+assert expiring.expires_at == expiring.created_at + 3600
+try:
+    client.files.create(file=b"a", purpose="user_data", expires_after={"anchor": "created_at", "seconds": 60})
+except BadRequestError as error:
+    refused = error.param
+else:
+    raise AssertionError("a minute was long enough")
+assert refused == "expires_after.seconds"
 try:
     client.files.retrieve(stored.id)
 except NotFoundError:
@@ -65,6 +77,9 @@ answers, errors = said(batch.output_file_id), said(batch.error_file_id)
 assert list(answers) == [f"n{n}" for n in range(20)]
 assert answers["n7"]["response"]["body"]["choices"][0]["message"]["content"] == "say n7"
 assert errors["bad"]["response"]["status_code"] == 404
+assert errors["bad"]["response"]["body"]["error"]["code"] == "model_not_found"
+written = client.files.retrieve(batch.output_file_id or "")
+assert written.expires_at == written.created_at + 3600
 
 # Cancelled on the way: what was answered is there, the rest says why it was not.
 batch = until(begun(line("quick"), *(line(f"slow{n}", **SLOW) for n in range(300))), "in_progress")

@@ -106,6 +106,16 @@ assert (kinds[0], kinds[-1]) in [
 ]
 with client.responses.stream(model="echo", input="Say hello.") as events:
     assert events.get_final_response().output_text == "Say hello."
+LIKELY = {"include": ["message.output_text.logprobs"], "top_logprobs": 2, "max_output_tokens": 3, "temperature": 0}
+[item] = client.responses.create(model="smollm2", input="Say hello.", **LIKELY).output
+[part] = item.content
+assert "".join(token.token for token in part.logprobs) == part.text
+assert [len(token.top_logprobs) for token in part.logprobs] == [2, 2, 2]
+with client.responses.stream(model="smollm2", input="Say hello.", **LIKELY) as events:
+    told = [event for event in events if event.type.startswith("response.output_text.")]
+assert (
+    [token.token for event in told[:-1] for token in event.logprobs] == [one.token for one in told[-1].logprobs] != []
+)
 assert client.responses.input_tokens.count(model="smollm2", input="Say hello.").input_tokens > 10
 for form in ("float", "base64"):
     vectors = client.embeddings.create(model="echo", input=["a", "b"], encoding_format=form)
