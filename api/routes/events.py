@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
@@ -17,7 +17,7 @@ from api.sse import IDLE, KEEP_ALIVE, MEDIA_TYPE, LiveResponse, frame, resume_fr
 from shared.jobs import queries as jobs
 from shared.keys import Caller
 from shared.runs import queries as runs
-from shared.tables import Event
+from shared.tables import Event, Job, Run
 
 router = APIRouter(tags=["events"])
 
@@ -126,12 +126,11 @@ async def _until_final(
 ) -> AsyncIterator[list[Event]]:
     """What there is and what comes, until the job or run is over."""
     door = front_door(request)
-    over: Callable[[], bool] = _end_of(door, topic)
     async for page in _followed(request, topic, after, idle):
         yield page
         after = page[-1].seq if page else after
         ended = any(event.type in _ENDS for event in page)
-        if (ended or not page) and await run_in_threadpool(over):
+        if (ended or not page) and await run_in_threadpool(_has_ended, door, topic):
             break
     if await door.auth.still_reads(request):
         # It may have ended while nothing was heard, and the feed may wait for what others write.
@@ -142,10 +141,11 @@ async def _until_final(
 _ENDS = frozenset({"job.succeeded", "job.failed", "job.cancelled", "run.stopped", "run.failed"})
 
 
-def _end_of(door: FrontDoor, topic: Topic) -> Callable[[], bool]:
-    if topic.job_id is not None:
-        return lambda: _is_final(door, topic.job_id or "")
-    return lambda: _is_over(door, topic.run_id or "")
+def _has_ended(door: FrontDoor, topic: Topic) -> bool:
+    """What is forgotten while it is followed was over before."""
+    with door.read() as session:
+        row = session.get(Run, topic.run_id) if topic.job_id is None else session.get(Job, topic.job_id)
+        return row is None or row.state.final
 
 
 async def _frames(pages: AsyncIterator[list[Event]]) -> AsyncIterator[bytes]:
@@ -159,7 +159,7 @@ async def _job_frames(door: FrontDoor, job_id: str, pages: AsyncIterator[list[Ev
     async for page in pages:
         frames = b"".join(_frame(event) for event in page)
         progress = await run_in_threadpool(_progress, door, job_id)
-        if progress != told:
+        if progress is not None and progress != told:
             told = progress
             frames += frame(progress, name="job.progress")
         silent = 0.0 if frames else silent + _GLANCE
@@ -169,9 +169,12 @@ async def _job_frames(door: FrontDoor, job_id: str, pages: AsyncIterator[list[Ev
             yield frames
 
 
-def _progress(door: FrontDoor, job_id: str) -> dict[str, object]:
+def _progress(door: FrontDoor, job_id: str) -> dict[str, object] | None:
+    """`None` of a job that is forgotten."""
     with door.read() as session:
-        job = jobs.find(session, job_id)
+        job = session.get(Job, job_id)
+        if job is None:
+            return None
         return {"job_id": job.id, "state": job.state, "phase": job.phase, "progress": job.progress}
 
 

@@ -7,9 +7,11 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from sqlalchemy import delete
 
 from shared import events
 from shared.db import Database
+from shared.tables import Job, Run
 from tests.api.fleet import Fleet
 from tests.api.served import Served, serve
 from tests.api.streams import following, read, until
@@ -129,6 +131,44 @@ def test_logs_are_followed_until_the_job_is_over(door: Served, fleet: Fleet) -> 
         fleet.call("/output", {**said, "log": ["two", "three"]})
         fleet.finish(ref, result={})
         assert list(lines) == ["two", "three"]
+
+
+def test_the_events_of_a_job_that_is_forgotten_end_with_its_last(door: Served, fleet: Fleet) -> None:
+    ref = fleet.running_job()
+    with following(door, f"/v1/jobs/{ref.job_id}/events") as stream:
+        until(stream, "job.running")
+        forget_job(door, ref.job_id)
+        assert [event.name for event in stream if event.name != "job.progress"] == ["job.succeeded"]
+
+
+def test_the_logs_of_a_job_that_is_forgotten_end_with_what_there_is(door: Served, fleet: Fleet) -> None:
+    ref = fleet.running_job()
+    fleet.call("/output", {**ref.model_dump(), "worker": fleet.worker, "log": ["one"]})
+    with door.client.stream("GET", f"/v1/jobs/{ref.job_id}/logs?follow=true") as answer:
+        lines = answer.iter_lines()
+        assert next(lines) == "one"
+        forget_job(door, ref.job_id)
+        assert list(lines) == []
+
+
+def test_the_logs_of_a_run_that_is_forgotten_end_with_what_there_is(door: Served, fleet: Fleet) -> None:
+    run_id = fleet.ready_run().run_id
+    with door.database.write() as session:
+        events.record(session, [{"type": "run.log", "run_id": run_id, "data": {"lines": ["one"]}}])
+    with door.client.stream("GET", f"/v1/runs/{run_id}/logs?follow=true") as answer:
+        lines = answer.iter_lines()
+        assert next(lines) == "one"
+        with door.database.write() as session:
+            session.execute(delete(Run).where(Run.id == run_id))
+            events.record(session, [{"type": "run.stopped", "run_id": run_id, "data": {}}])
+        assert list(lines) == []
+
+
+def forget_job(door: Served, job_id: str) -> None:
+    """As when it ended and its retention was over before anybody looked."""
+    with door.database.write() as session:
+        session.execute(delete(Job).where(Job.id == job_id))
+        events.record(session, [{"type": "job.succeeded", "job_id": job_id, "data": {}}])
 
 
 def test_streams_end_when_the_front_door_closes(door: Served) -> None:
