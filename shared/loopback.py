@@ -7,6 +7,7 @@ whether to go on; leaving closes the connection, and that is what makes an engin
 
 from __future__ import annotations
 
+import atexit
 import io
 import select
 import socket
@@ -108,6 +109,14 @@ class _Pool:
         if surplus is not None:
             surplus.close()
 
+    def close(self) -> None:
+        """Close what is idle."""
+        with self._lock:
+            for idle in self._idle.values():
+                for connection in idle:
+                    connection.close()
+            self._idle.clear()
+
     def _kept(self, address: tuple[str, int]) -> _Connection | None:
         while True:
             with self._lock:
@@ -136,6 +145,7 @@ class _Pool:
 
 
 _POOL = _Pool()
+atexit.register(_POOL.close)
 
 
 #: By address: what this process has in flight with the runs of this host.

@@ -8,14 +8,12 @@ from contextlib import aclosing, asynccontextmanager
 from urllib.parse import urlsplit
 
 from api.gateway.engine_wire import EngineWire
+from api.gateway.idle_wires import Address, IdleWires
 from api.gateway.upload import Form
 
 _CONNECT_SECONDS = 5.0
 #: Seconds of silence after which an engine counts as stuck: a long prompt may be read for minutes.
 _SILENCE = 600.0
-_KEPT_PER_ENGINE = 64
-
-Address = tuple[str, int]
 
 
 class EngineReply:
@@ -40,7 +38,7 @@ class EngineClient:
     """Connections to engines, kept for the next request while both sides like."""
 
     def __init__(self) -> None:
-        self._idle: dict[Address, list[EngineWire]] = {}
+        self._idle = IdleWires()
 
     @asynccontextmanager
     async def post(self, url: str, content: bytes | Form, headers: Mapping[str, str]) -> AsyncIterator[EngineReply]:
@@ -56,17 +54,14 @@ class EngineClient:
         try:
             yield reply
         finally:
-            self._keep(address, wire)
+            self._idle.give(address, wire)
 
     def close(self) -> None:
-        for wires in self._idle.values():
-            for wire in wires:
-                wire.close()
-        self._idle.clear()
+        self._idle.close()
 
     async def _ask(self, address: Address, head: bytes, content: bytes | Form) -> tuple[EngineWire, EngineReply]:
         while True:
-            kept = self._kept(address)
+            kept = self._idle.take(address)
             wire = kept or await _connected(address)
             try:
                 if isinstance(content, bytes):
@@ -81,21 +76,6 @@ class EngineClient:
                 # An engine may close an idle connection just as it is used: nothing was done, so ask again.
                 if kept is None or not isinstance(error, ConnectionResetError):
                     raise
-
-    def _kept(self, address: Address) -> EngineWire | None:
-        idle = self._idle.get(address, [])
-        while idle:
-            wire = idle.pop()
-            if wire.alive:
-                return wire
-        self._idle.pop(address, None)
-        return None
-
-    def _keep(self, address: Address, wire: EngineWire) -> None:
-        if wire.reusable and len(self._idle.get(address, ())) < _KEPT_PER_ENGINE:
-            self._idle.setdefault(address, []).append(wire)
-        else:
-            wire.close()
 
 
 async def _connected(address: Address) -> EngineWire:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -82,3 +84,21 @@ def test_nothing_is_in_flight_to_a_run_that_is_gone() -> None:
     with pytest.raises(RunDied):
         ask(gone)
     assert in_flight(gone.url) == 0
+
+
+def test_a_process_closes_its_connections_when_it_ends(engine: Engine) -> None:
+    engine.may_answer.set()
+    program = f"""
+import atexit, warnings
+
+def look():
+    warnings.simplefilter("always")
+    loopback._POOL = None
+
+atexit.register(look)
+from shared import loopback
+with loopback.post("{engine.url}/x", b"{{}}", {{}}, 30.0, lambda: None) as reply:
+    reply.read()
+"""
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert ended.stderr == ""

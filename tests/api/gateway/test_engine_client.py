@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager, suppress
 
 import pytest
 
-from api.gateway import engine_client
+from api.gateway import idle_wires
 from api.gateway.engine_client import EngineClient
 from api.gateway.upload import Form, Upload
 from shared.units import MIB
@@ -255,7 +255,7 @@ def test_an_engine_that_goes_away_while_it_is_told_is_noticed() -> None:
 
 
 def test_no_more_idle_connections_are_kept_than_are_of_use(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engine_client, "_KEPT_PER_ENGINE", 1)
+    monkeypatch.setattr(idle_wires, "_MOST_PER_ENGINE", 1)
     closed = asyncio.Event()
 
     async def answers(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -271,7 +271,53 @@ def test_no_more_idle_connections_are_kept_than_are_of_use(monkeypatch: pytest.M
                 assert [await one.read(), await other.read()] == [b"hi", b"hi"]
             async with asyncio.timeout(20):
                 await closed.wait()
-            assert [len(idle) for idle in client._idle.values()] == [1]
+            assert len(client._idle) == 1
         client.close()
+
+    asyncio.run(scene())
+
+
+@asynccontextmanager
+async def gone_later(closed: asyncio.Event) -> AsyncIterator[str]:
+    """An engine that answers, and tells when its connection is closed from the other side."""
+
+    async def answers(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await heard(reader)
+        writer.write(_OK + b"Content-Length: 2\r\n\r\nhi")
+        if not await reader.read(1):
+            closed.set()
+
+    async with engine(answers) as url:
+        yield url
+
+
+def test_a_connection_that_nobody_needs_any_more_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(idle_wires, "_LONGEST", 0.05)
+
+    async def scene() -> None:
+        client, closed = EngineClient(), asyncio.Event()
+        async with gone_later(closed) as url:
+            await asked(client, url)
+            async with asyncio.timeout(20):
+                await closed.wait()
+        assert len(client._idle) == 0
+
+    asyncio.run(scene())
+
+
+def test_of_too_many_idle_connections_the_one_that_waited_longest_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(idle_wires, "_MOST", 1)
+
+    async def scene() -> None:
+        client, first, second = EngineClient(), asyncio.Event(), asyncio.Event()
+        async with gone_later(first) as one, gone_later(second) as other:
+            await asked(client, one)
+            await asked(client, other)
+            async with asyncio.timeout(20):
+                await first.wait()
+            assert (len(client._idle), second.is_set()) == (1, False)
+            client.close()
+            async with asyncio.timeout(20):
+                await second.wait()
 
     asyncio.run(scene())
