@@ -5,7 +5,7 @@ Source: OpenAI's API reference, "Create chat completion", and what llama.cpp's s
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from api.gateway.reading import want
@@ -15,11 +15,18 @@ _FORMATS = ("text", "json_object", "json_schema")
 #: Parts of a message that engines know; those with an address are checked elsewhere.
 _PARTS = ("text", "image_url", "input_audio", "audio_url", "video_url")
 _LIMITS = ("max_tokens", "max_completion_tokens")
+#: Fields of one plain type: told before a model is loaded for the request, and by their names.
+_PLAIN: Mapping[type[bool | int | float], Sequence[str]] = {
+    bool: ("logprobs", "parallel_tool_calls"),
+    int: ("n", "seed", "top_logprobs"),
+    float: ("temperature", "top_p", "presence_penalty", "frequency_penalty"),
+}
 
 
 def well_formed(body: Mapping[str, Any]) -> dict[str, Any]:
     """The request with what engines take otherwise than it is meant put right. Raises InvalidParameters."""
     _check_format(body.get("response_format"))
+    _check_plain(body)
     if "audio" in (want(body, "modalities", list) or ()):
         raise _wrong("modalities", "no engine here speaks", 'leave it out, or give ["text"]')
     if body.get("web_search_options") is not None:
@@ -33,6 +40,12 @@ def well_formed(body: Mapping[str, Any]) -> dict[str, Any]:
         if _endless(body, name):
             del made[name]
     return made
+
+
+def _check_plain(body: Mapping[str, Any]) -> None:
+    for kind, names in _PLAIN.items():
+        for name in names:
+            want(body, name, kind)
 
 
 def _endless(body: Mapping[str, Any], name: str) -> bool:

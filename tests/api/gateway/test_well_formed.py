@@ -45,6 +45,13 @@ def asked(**fields: Any) -> dict[str, Any]:
         ({"stop": ["a", 5]}, "stop"),
         ({"max_tokens": 0}, "max_tokens"),
         ({"max_completion_tokens": "many"}, "max_completion_tokens"),
+        ({"temperature": "hot"}, "temperature"),
+        ({"top_p": True}, "top_p"),
+        ({"frequency_penalty": [1]}, "frequency_penalty"),
+        ({"seed": "x"}, "seed"),
+        ({"n": 1.5}, "n"),
+        ({"logprobs": 3}, "logprobs"),
+        ({"parallel_tool_calls": "yes"}, "parallel_tool_calls"),
     ],
 )
 def test_mistakes_are_told_with_their_place(given: dict[str, Any], field: str) -> None:
