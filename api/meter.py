@@ -7,18 +7,20 @@ not yet written is written when the process is told to stop; a process that is k
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Iterable
 from contextlib import suppress
 from threading import Lock
 
 import structlog
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DataError, IntegrityError, SQLAlchemyError
 from sqlalchemy.orm import Session
 from starlette.concurrency import run_in_threadpool
 
 from api.energy import Energy
 from api.gateway.model_names import find
 from api.quota_desk import Desk
+from api.unwritten import Unwritten
 from api.work_charge import of_jobs, of_pieces
 from shared import calls, usage
 from shared.calls import Called
@@ -31,8 +33,8 @@ from shared.usage import Part, Spent, total
 _log = structlog.get_logger(__name__)
 
 _WRITE = 2.0
-#: Calls that are kept while the database is away; of more the oldest are lost.
-_MOST_CALLS = 10_000
+#: What a database raises for what it can never take; SQLite's driver raises Python's own errors.
+_NEVER = (DataError, IntegrityError, OverflowError, ValueError)
 
 
 class Meter:
@@ -42,35 +44,33 @@ class Meter:
         self._database, self._default = database, settings.default_model
         #: What requests use of it is known a moment after they are counted.
         self.energy = Energy(settings.lease_seconds, settings.sync_seconds)
-        self._spent: dict[Part, Spent] = {}
-        #: Jobs that ended well and whose usage is still to be read, and what pieces of jobs took, by the job.
-        self._jobs: list[str] = []
-        self._pieces: dict[str, Spent] = {}
-        self._calls: list[Called] = []
+        self._unwritten = Unwritten()
         self.desk = Desk(database)
         self._lock, self._writing = Lock(), Lock()
 
     def count(self, part: Part, spent: Spent) -> None:
         """Note what was used; the model may be called as the client calls it."""
         with self._lock:
-            self._spent[part] = self._spent.get(part, Spent()) + spent
+            sums = self._unwritten.spent
+            sums[part] = sums.get(part, Spent()) + spent
 
     def finished(self, job_ids: Iterable[str]) -> None:
         """Note what these jobs used; only those that ended well used something."""
         with self._lock:
-            self._jobs.extend(job_ids)
+            self._unwritten.jobs.extend(job_ids)
 
     def kept(self, job_id: str, items: Iterable[Item]) -> None:
         """Note what finished pieces of a job used, which are kept whatever becomes of the job."""
         spent = of_pieces(items)
         if spent != Spent():
             with self._lock:
-                self._pieces = total(self._pieces, {job_id: spent})
+                sums = self._unwritten.pieces
+                sums[job_id] = sums.get(job_id, Spent()) + spent
 
     def called(self, call: Called) -> None:
         """Log a request that is over."""
         with self._lock:
-            self._calls.append(call)
+            self._unwritten.calls.append(call)
 
     async def run(self) -> None:
         """Write down what was counted, again and again."""
@@ -79,7 +79,7 @@ class Meter:
             await run_in_threadpool(self.write)
 
     def write(self) -> None:
-        """Write it down now; what cannot be written is kept for the next time.
+        """Write it down now; what cannot be written yet is kept for the next time, what never can is left out.
 
         Whoever asks while another writes waits for that, and then finds all that was counted before.
         """
@@ -89,31 +89,39 @@ class Meter:
 
     def _write(self) -> None:
         with self._lock:
-            spent, self._spent = self._spent, {}
-            jobs, self._jobs = self._jobs, []
-            pieces, self._pieces = self._pieces, {}
-            over, self._calls = self._calls, []
-        work: dict[Part, Spent] = {}
-        try:
-            if spent or jobs or pieces or over:
-                with self._database.write() as session:
-                    work = of_jobs(session, pieces, jobs)
-                    usage.add(session, total(_named(session, spent, self._default), work))
-                    calls.record(session, over)
-        except SQLAlchemyError as error:
-            _log.warning("usage cannot be written down yet", reason=str(error).splitlines()[0])
-            with self._lock:
-                self._spent = total(spent, self._spent)
-                self._jobs = jobs + self._jobs
-                self._pieces = total(pieces, self._pieces)
-                self._calls = (over + self._calls)[-_MOST_CALLS:]
-            return
-        for part, it in work.items():
-            self.desk.used(part.key, it.tokens)
+            found, self._unwritten = self._unwritten, Unwritten()
+        left = deque([found] if found else [])
+        while left:
+            batch = left.popleft()
+            try:
+                self._enter(batch)
+            except _NEVER as error:
+                parts = batch.apart()
+                if len(parts) > 1:
+                    left.extend(parts)
+                else:
+                    _log.warning("usage can never be written down and is left out", reason=type(error).__name__)
+            except SQLAlchemyError as error:
+                _log.warning("usage cannot be written down yet", reason=str(error).splitlines()[0])
+                self._keep([batch, *left])
+                return
         try:
             self.desk.write()
         except SQLAlchemyError as error:
             _log.warning("quotas cannot be written down yet", reason=str(error).splitlines()[0])
+
+    def _enter(self, batch: Unwritten) -> None:
+        """All of it, in one transaction."""
+        with self._database.write() as session:
+            work = of_jobs(session, batch.pieces, batch.jobs)
+            usage.add(session, total(_named(session, batch.spent, self._default), work))
+            calls.record(session, batch.calls)
+        for part, it in work.items():
+            self.desk.used(part.key, it.tokens)
+
+    def _keep(self, batches: Iterable[Unwritten]) -> None:
+        with self._lock:
+            self._unwritten = sum(batches, Unwritten()) + self._unwritten
 
     def _charge_energy(self) -> None:
         """Count what requests used that are over; hosts are asked again when the database is back."""

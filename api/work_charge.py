@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 from api.gateway.pieces import usage_of
 from shared.protocol import Item
 from shared.tables import Job, Result
+from shared.told import amount, count
 from shared.usage import Part, Spent, total
 
 
@@ -46,25 +47,20 @@ def _of_piece(data: Any) -> Spent:
     if not isinstance(told, dict):
         return Spent()
     used = usage_of(told)
-    return Spent(1, used.prompt, used.cached, used.completion, used.audio, _number(data, "seconds"))
+    return Spent(1, used.prompt, used.cached, used.completion, used.audio, amount(data.get("seconds")) or 0.0)
 
 
 def _of_result(result: Mapping[str, Any], *, by_piece: bool) -> Spent:
     """What a job's result says it took; of one that was charged piece by piece, only what its pieces do not tell."""
-    joules = _number(result, "joules") if "joules" in result else None
+    joules = amount(result.get("joules"))
     if by_piece:
         return Spent(joules=joules)
     return Spent(
-        requests=int(_number(result, "items")) or 1,
-        prompt=int(_number(result, "prompt_tokens")),
-        cached=int(_number(result, "cached_tokens")),
-        completion=int(_number(result, "completion_tokens")),
-        audio=_number(result, "duration"),
-        seconds=_number(result, "seconds"),
+        requests=count(result.get("items")) or 1,
+        prompt=count(result.get("prompt_tokens")),
+        cached=count(result.get("cached_tokens")),
+        completion=count(result.get("completion_tokens")),
+        audio=amount(result.get("duration")) or 0.0,
+        seconds=amount(result.get("seconds")) or 0.0,
         joules=joules,
     )
-
-
-def _number(said: Mapping[str, Any], name: str) -> float:
-    value = said.get(name)
-    return float(value) if isinstance(value, int | float) else 0.0

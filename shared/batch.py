@@ -14,6 +14,7 @@ from shared.errors import EngineFailed, ExecutionError, InvalidInput, Problem
 from shared.kinds.contract import Context
 from shared.loopback import Check
 from shared.runtimes import Endpoint
+from shared.told import amount, count
 
 _LOG_SECONDS = 10.0
 
@@ -52,10 +53,10 @@ class Tally:
             return
         usage = data.get("usage") or {}
         self.succeeded += 1
-        self.prompt_tokens += usage.get("prompt_tokens") or 0
-        self.completion_tokens += usage.get("completion_tokens") or 0
-        self.cached_tokens += (usage.get("prompt_tokens_details") or {}).get("cached_tokens") or 0
-        self.audio += usage.get("seconds") or 0.0
+        self.prompt_tokens += count(usage.get("prompt_tokens"))
+        self.completion_tokens += count(usage.get("completion_tokens"))
+        self.cached_tokens += count((usage.get("prompt_tokens_details") or {}).get("cached_tokens"))
+        self.audio += amount(usage.get("seconds")) or 0.0
 
     def pace(self, seconds: float) -> str:
         """What was done of it in so much time, in words."""

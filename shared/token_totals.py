@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from shared.told import count
+
 Counts = Mapping[str, Any]
 
 
@@ -48,12 +50,13 @@ class TokenTotals:
 
 
 def _prompt(counts: Counts) -> int:
-    return counts.get("prompt_tokens") or 0
+    return count(counts.get("prompt_tokens"))
 
 
 def _completion(counts: Counts) -> int:
-    return counts.get("completion_tokens") or 0
+    return count(counts.get("completion_tokens"))
 
 
 def _cached(counts: Counts) -> int:
-    return (counts.get("prompt_tokens_details") or {}).get("cached_tokens") or 0
+    details = counts.get("prompt_tokens_details")
+    return count(details.get("cached_tokens")) if isinstance(details, dict) else 0

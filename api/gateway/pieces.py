@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from shared.assembly import stop_word
+from shared.told import amount, count
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,17 +120,20 @@ def pieces_of(said: Mapping[str, Any]) -> Iterator[Piece]:
         yield usage_of(said["usage"])
 
 
-def usage_of(counts: Mapping[str, Any]) -> Usage:
-    """OpenAI's `usage`."""
-    details = counts.get("prompt_tokens_details") or {}
-    answered = counts.get("completion_tokens_details") or {}
+def usage_of(said: Any) -> Usage:
+    """OpenAI's `usage`, as an engine tells it: what cannot be true counts as not told."""
+    counts = _fields(said)
     return Usage(
-        prompt=counts.get("prompt_tokens") or 0,
-        cached=details.get("cached_tokens") or 0,
-        completion=counts.get("completion_tokens") or 0,
-        audio=counts.get("seconds") or 0.0,
-        reasoning=answered.get("reasoning_tokens") or 0,
+        prompt=count(counts.get("prompt_tokens")),
+        cached=count(_fields(counts.get("prompt_tokens_details")).get("cached_tokens")),
+        completion=count(counts.get("completion_tokens")),
+        audio=amount(counts.get("seconds")) or 0.0,
+        reasoning=count(_fields(counts.get("completion_tokens_details")).get("reasoning_tokens")),
     )
+
+
+def _fields(said: Any) -> Mapping[str, Any]:
+    return said if isinstance(said, Mapping) else {}
 
 
 def _spoken(delta: Mapping[str, Any]) -> Iterator[Piece]:
