@@ -16,17 +16,21 @@ _FORMATS = ("text", "json_object", "json_schema")
 _PARTS = ("text", "image_url", "input_audio", "audio_url", "video_url")
 _LIMITS = ("max_tokens", "max_completion_tokens")
 #: Fields of one plain type: told before a model is loaded for the request, and by their names.
-_PLAIN: Mapping[type[bool | int | float], Sequence[str]] = {
-    bool: ("logprobs", "parallel_tool_calls"),
-    int: ("n", "seed", "top_logprobs"),
+_SAMPLING: Mapping[type[bool | int | float], Sequence[str]] = {
+    int: ("n", "seed"),
     float: ("temperature", "top_p", "presence_penalty", "frequency_penalty"),
+}
+_CHAT: Mapping[type[bool | int | float], Sequence[str]] = {
+    bool: ("logprobs", "parallel_tool_calls"),
+    int: ("top_logprobs",),
 }
 
 
 def well_formed(body: Mapping[str, Any]) -> dict[str, Any]:
     """The request with what engines take otherwise than it is meant put right. Raises InvalidParameters."""
     _check_format(body.get("response_format"))
-    _check_plain(body)
+    check_sampling(body)
+    _check_plain(body, _CHAT)
     if "audio" in (want(body, "modalities", list) or ()):
         raise _wrong("modalities", "no engine here speaks", 'leave it out, or give ["text"]')
     if body.get("web_search_options") is not None:
@@ -42,8 +46,13 @@ def well_formed(body: Mapping[str, Any]) -> dict[str, Any]:
     return made
 
 
-def _check_plain(body: Mapping[str, Any]) -> None:
-    for kind, names in _PLAIN.items():
+def check_sampling(body: Mapping[str, Any]) -> None:
+    """What chats and texts have in common. Raises InvalidParameters."""
+    _check_plain(body, _SAMPLING)
+
+
+def _check_plain(body: Mapping[str, Any], fields: Mapping[type[bool | int | float], Sequence[str]]) -> None:
+    for kind, names in fields.items():
         for name in names:
             want(body, name, kind)
 

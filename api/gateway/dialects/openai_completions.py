@@ -19,6 +19,7 @@ from api.gateway.model_names import asked_for
 from api.gateway.old_echo import NONE, Echo, echo_of
 from api.gateway.openai_carrying import carried
 from api.gateway.reading import read_object, want
+from api.gateway.well_formed import check_sampling
 from api.sse import KEEP_ALIVE, MEDIA_TYPE, frame
 from shared.errors import InvalidParameters, Problem
 from shared.token_totals import TokenTotals
@@ -39,6 +40,7 @@ def read(asked: dict[str, Any]) -> Exchange:
     model = asked_for(asked)
     if not isinstance(asked.get("prompt"), str | list):
         raise InvalidParameters("prompt is missing", "it is what to go on with", "give a text", field="prompt")
+    check_sampling(asked)
     choices = want(asked, "n", int) or 1
     _check_possible(asked, choices)
     echo = echo_of(asked)

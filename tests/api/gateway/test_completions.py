@@ -71,6 +71,12 @@ def test_filling_in_is_refused() -> None:
     assert read({"prompt": "a", "suffix": None}).body["prompt"] == "a"
 
 
+def test_fields_of_the_wrong_type_are_told_by_their_names() -> None:
+    with pytest.raises(InvalidParameters) as refused:
+        read({"prompt": "a", "temperature": "hot"})
+    assert refused.value.problem.details["field"] == "temperature"
+
+
 def test_only_the_best_of_many_is_refused() -> None:
     with pytest.raises(InvalidParameters, match="best_of"):
         read({"prompt": "a", "best_of": 3, "n": 2})
