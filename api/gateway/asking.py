@@ -97,7 +97,7 @@ class Asking:
                     if REFUSED.lower() in reply.headers:
                         raise Lost(refused_by_agent(seat.run_id, reply.headers[REFUSED.lower()]))
                     if reply.status != HTTPStatus.OK:
-                        raise refusal(reply.status, await reply.read())
+                        raise refusal(reply.status, await reply.read(), reply.headers)
                     if exchange.path == CHAT:
                         exchange.beginning.inside = await self._starts.inside(seat, exchange.body)
                     yield reply

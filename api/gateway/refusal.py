@@ -3,20 +3,32 @@
 from __future__ import annotations
 
 import json
+import math
 import re
+from collections.abc import Mapping
 from http import HTTPStatus
 
-from shared.errors import BadRequest, CidermillError, ContextExceeded, EngineFailed, Unavailable
+from shared.errors import BadRequest, Busy, CidermillError, ContextExceeded, EngineFailed, Unavailable
+from shared.hub import retry_after
 
 _LONGEST = 500
+#: Seconds that an engine may send our clients away for.
+_LONGEST_PAUSE = 3600
 #: What llama.cpp answers with 500 to a text too long to embed. Its step is the run's context there, as texts are read
 #: in one.
 _TOO_LARGE = re.compile(r"input \((\d+) tokens\) is too large to process\..*batch size: (\d+)")
 
 
-def refusal(status: int, content: bytes) -> CidermillError:
-    """The engine's error: a mistake of the asker's stays one, everything else is the engine's."""
+def refusal(status: int, content: bytes, headers: Mapping[str, str] | None = None) -> CidermillError:
+    """The engine's error: a mistake of the asker's stays one, everything else is the engine's.
+
+    `headers` by their names in lower case.
+    """
     why = _message(content)
+    if status == HTTPStatus.TOO_MANY_REQUESTS:
+        return _busy(why, retry_after((headers or {}).get("retry-after")))
+    if status == HTTPStatus.REQUEST_TIMEOUT:
+        return Unavailable("The engine gave the request up", why, "ask again")
     if (large := _TOO_LARGE.match(why)) is not None:
         return _too_long(why, int(large[1]), int(large[2]))
     # llama.cpp answers 500 to what the model has no eyes or ears for: "image input is not supported".
@@ -27,6 +39,13 @@ def refusal(status: int, content: bytes) -> CidermillError:
     if status == HTTPStatus.SERVICE_UNAVAILABLE:
         return Unavailable("The engine is busy", why, "ask again in a moment")
     return EngineFailed("The engine failed at the request", why, "ask again; if it stays, see `cidermill runs logs`")
+
+
+def _busy(why: str, seconds: float | None) -> Busy:
+    if seconds is None:
+        return Busy("The engine is busy", why, "ask again in a moment")
+    pause = max(1, math.ceil(min(seconds, _LONGEST_PAUSE)))
+    return Busy("The engine is busy", why, f"ask again in {pause} s", retry_after=pause)
 
 
 class Lost(Exception):
