@@ -8,7 +8,7 @@ engines that hear expect it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -89,6 +89,9 @@ class Exchange:
     beginning: Beginning = field(default_factory=Beginning)
     #: Of a whole answer.
     media_type: str = "application/json"
+    #: Changes what is asked in one piece, once the caller's limits allow it: what is done for that is a part of the
+    #: same request.
+    prepared: Callable[[Exchange], Awaitable[Exchange]] | None = None
 
     @property
     def choices(self) -> int:

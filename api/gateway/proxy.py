@@ -47,6 +47,8 @@ class Proxy:
             return Response(status_code=499)
 
     async def _whole(self, exchange: Exchange) -> Response:
+        if exchange.prepared is not None:
+            exchange = await exchange.prepared(exchange)
         said = exchange.whole(await self._asking.whole(exchange))
         content = said if isinstance(said, bytes) else json.dumps(said, ensure_ascii=False).encode(errors="replace")
         return Response(content, media_type=exchange.media_type)

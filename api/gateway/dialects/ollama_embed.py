@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from fastapi import APIRouter, Request
@@ -24,8 +25,6 @@ from api.gateway.reading import read_object, want
 from api.gateway.seats import Seats
 from api.gateway.vectors import shortened
 from shared.errors import ContextExceeded, InvalidParameters
-from shared.grants import check_model
-from shared.keys import Caller
 from shared.vocabulary import Capability
 
 router = APIRouter(tags=["ollama"])
@@ -47,7 +46,7 @@ async def embed(request: Request, caller: Submitter) -> Response:
     if not texts:
         return await Loader(request).carry(exchange, {"embeddings": []})
     if want(asked, "truncate", bool) is not False:
-        exchange = await _cut(request, caller, exchange, texts)
+        exchange = replace(exchange, prepared=partial(_cut, request, texts))
     return await _carry(request, exchange)
 
 
@@ -72,14 +71,13 @@ async def _carry(request: Request, exchange: Exchange) -> Response:
         raise
 
 
-async def _cut(request: Request, caller: Caller, exchange: Exchange, texts: Sequence[str]) -> Exchange:
+async def _cut(request: Request, texts: Sequence[str], exchange: Exchange) -> Exchange:
     """The exchange with its texts cut to the runs; where there is none yet and a text is long, one is loaded first."""
     seats: Seats = request.app.state.seats
     wanted = Wanted(exchange.model, exchange.capability)
     view = await seats.view(wanted)
-    check_model(caller, view.found.model.name, exchange.model)
     if not any(run.ready for run in view.runs) and max(map(len, texts)) > _SHORT:
-        await Loader(request).carry(replace(exchange, keep_alive=None), {})
+        await Loader(request).load(replace(exchange, keep_alive=None))
         view = await seats.view(wanted)
     texts_or_ids = await cut(view.runs, texts, exchange.spec.context)
     return replace(exchange, body=exchange.body | {"input": texts_or_ids})

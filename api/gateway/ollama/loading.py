@@ -32,19 +32,20 @@ class Loader:
         """Answers `said` and what was done, once it is done. Raises what finding a run raises."""
         return await charged(self._request, exchange, lambda _, measured: self._carry(measured, said))
 
+    async def load(self, exchange: Exchange) -> None:
+        """Wait until the model is loaded, at nobody's expense. Raises what finding a run raises."""
+        async for _ in self._seats.find(exchange):
+            """The last one is the seat, which nobody takes: the run's keep-alive begins."""
+
     async def _carry(self, exchange: Exchange, said: Mapping[str, Any]) -> Response:
         if exchange.keep_alive == 0:
             await run_in_threadpool(_unload, self._door, exchange.model)
             return _answer(exchange, {**said, "done": True, "done_reason": "unload"})
         try:
-            await while_connected(self._request.receive, self._load(exchange))
+            await while_connected(self._request.receive, self.load(exchange))
         except ClientGone:
             return Response(status_code=499)
         return _answer(exchange, {**said, "done": True, "done_reason": "load"})
-
-    async def _load(self, exchange: Exchange) -> None:
-        async for _ in self._seats.find(exchange):
-            """The last one is the seat, which nobody takes: the run's keep-alive begins."""
 
 
 def _unload(door: FrontDoor, name: str) -> None:
