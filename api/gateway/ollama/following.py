@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any
 
@@ -12,6 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from api.deps import FrontDoor
+from api.errors import NO_DATABASE, unanswered
 from api.gateway.ollama import errors
 from api.gateway.ollama.answer import LINES
 from api.gateway.ollama.progress import Glimpse, glimpse, last
@@ -24,6 +26,8 @@ from shared.jobs import queries
 _GLANCE = 0.25
 #: Looks after which a line is repeated, so that nobody takes the silence for the end.
 _REPEAT = 20
+#: Seconds that the database may be away.
+_PATIENCE = 30.0
 
 Done = Callable[[], None]
 
@@ -55,10 +59,11 @@ async def _end(door: FrontDoor, job_id: str, done: Done | None) -> Response:
 
 
 async def _lines(door: FrontDoor, job_id: str, done: Done | None) -> AsyncIterator[Mapping[str, Any]]:
+    """Raises NotFound for a job that was forgotten meanwhile, Unavailable when the database stays away."""
     said: list[str] = []
-    before, silent = None, 0
+    before, silent, eye = None, 0, _Eye(door, job_id)
     while True:
-        seen = await run_in_threadpool(_look, door, job_id)
+        seen = await run_in_threadpool(eye.look)
         if seen.final and not seen.failed:
             for line in last(said):
                 yield line
@@ -76,8 +81,16 @@ async def _lines(door: FrontDoor, job_id: str, done: Done | None) -> AsyncIterat
 
 
 async def _written(lines: AsyncIterator[Mapping[str, Any]]) -> AsyncIterator[bytes]:
-    async for line in lines:
-        yield json.dumps(line, ensure_ascii=False).encode() + b"\n"
+    """What goes wrong is a part of the stream by now, and its last."""
+    try:
+        async for line in lines:
+            yield _line(line)
+    except CidermillError as error:
+        yield _line(errors.body(error.problem, error.status))
+
+
+def _line(said: Mapping[str, Any]) -> bytes:
+    return json.dumps(said, ensure_ascii=False).encode() + b"\n"
 
 
 def _done(done: Done) -> Problem | None:
@@ -86,9 +99,27 @@ def _done(done: Done) -> Problem | None:
         done()
     except CidermillError as error:
         return error.problem
+    except NO_DATABASE as error:
+        return unanswered(error).problem
     return None
 
 
-def _look(door: FrontDoor, job_id: str) -> Glimpse:
-    with door.read() as session:
-        return glimpse(queries.find(session, job_id))
+class _Eye:
+    """Looks at a job; while the database is away for a moment, at what was there last."""
+
+    def __init__(self, door: FrontDoor, job_id: str) -> None:
+        self._door = door
+        self._job_id = job_id
+        self._last = Glimpse({"status": "pulling manifest"})
+        self._when = time.monotonic()
+
+    def look(self) -> Glimpse:
+        """Raises NotFound, and Unavailable once the database was away for too long."""
+        try:
+            with self._door.read() as session:
+                self._last = glimpse(queries.find(session, self._job_id))
+            self._when = time.monotonic()
+        except NO_DATABASE as error:
+            if time.monotonic() - self._when > _PATIENCE:
+                raise unanswered(error) from error
+        return self._last

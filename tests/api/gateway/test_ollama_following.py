@@ -1,0 +1,98 @@
+"""What clients of Ollama are told of a job while the database is away, or once the job is."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+from sqlalchemy import delete, text, update
+
+from api.gateway.ollama import following
+from shared.tables import Job
+from shared.vocabulary import JobState
+from tests.api.served import Served
+
+pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+
+
+@pytest.fixture(autouse=True)
+def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A line for each look."""
+    monkeypatch.setattr(following, "_GLANCE", 0)
+    monkeypatch.setattr(following, "_REPEAT", 0)
+
+
+@contextmanager
+def no_jobs(door: Served) -> Iterator[None]:
+    """The database fails whoever asks for a job."""
+    with door.database.write() as session:
+        session.execute(text("ALTER TABLE jobs RENAME TO away"))
+    yield
+    with door.database.write() as session:
+        session.execute(text("ALTER TABLE away RENAME TO jobs"))
+
+
+def cancel(door: Served, job_id: str) -> None:
+    assert door.post(f"/v1/jobs/{job_id}/cancel").status_code == 200
+
+
+def test_a_database_that_is_away_for_a_moment_ends_no_stream(door: Served) -> None:
+    job_id = door.submit()
+
+    async def scene() -> None:
+        lines = following._lines(door.parts, job_id, None)
+        assert await anext(lines) == {"status": "pulling manifest"}
+        with no_jobs(door):
+            assert await anext(lines) == {"status": "pulling manifest"}
+        cancel(door, job_id)
+        [line] = [line async for line in lines]
+        assert "was cancelled" in line["error"]
+
+    asyncio.run(scene())
+
+
+def test_a_database_that_stays_away_is_told_as_the_last_line(door: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(following, "_PATIENCE", 0)
+    job_id = door.submit()
+
+    async def scene() -> None:
+        lines = following._written(following._lines(door.parts, job_id, None))
+        await anext(lines)
+        with no_jobs(door):
+            [line] = [json.loads(line) async for line in lines]
+        assert "database" in line["error"]
+
+    asyncio.run(scene())
+
+
+def test_a_job_that_is_forgotten_meanwhile_is_told_as_the_last_line(door: Served) -> None:
+    job_id = door.submit()
+
+    async def scene() -> None:
+        lines = following._written(following._lines(door.parts, job_id, None))
+        await anext(lines)
+        with door.database.write() as session:
+            session.execute(delete(Job).where(Job.id == job_id))
+        [line] = [json.loads(line) async for line in lines]
+        assert job_id in line["error"]
+
+    asyncio.run(scene())
+
+
+def test_what_follows_on_a_job_may_fail_and_is_told(door: Served) -> None:
+    job_id = door.submit()
+
+    def done() -> None:
+        with door.database.write() as session:
+            session.execute(text("SELECT 1 FROM nowhere"))
+
+    async def scene() -> None:
+        with door.database.write() as session:
+            session.execute(update(Job).where(Job.id == job_id).values(state=JobState.SUCCEEDED))
+        *_, line = [line async for line in following._lines(door.parts, job_id, done)]
+        assert "database" in line["error"]
+
+    asyncio.run(scene())
