@@ -19,6 +19,7 @@ from sqlalchemy.orm import Session
 
 from shared.db import clock_time
 from shared.tables import Host
+from shared.told import amount
 from shared.usage import Part, Spent
 
 #: Seconds after its end in which a request's host must have reported; else nobody knows what it used.
@@ -148,10 +149,11 @@ def _divide(last: Report, now: Report, stays: Sequence[Stay]) -> None:
 
 
 def _above(last: Report, now: Report) -> float | None:
-    """Joules above idle between two reports; a counter that went back began anew, and says nothing."""
+    """Joules above idle between two reports; a counter that went back began anew, and says nothing, as odd ones do."""
     if last.joules is None or now.joules is None or now.idle is None or now.joules < last.joules:
         return None
-    return max(0.0, now.joules - last.joules - now.idle * (now.at - last.at))
+    above = now.joules - last.joules - now.idle * (now.at - last.at)
+    return 0.0 if above < 0 else amount(above)
 
 
 def _before(report: Report, seconds: float) -> Report:

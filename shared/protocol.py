@@ -22,16 +22,20 @@ ignored on both sides, so an old worker keeps working with a newer front door.
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from shared.errors import Problem
 from shared.runtimes import Endpoint, InstalledModel, ModelShape, RunSpec, RuntimeInfo
+from shared.told import amount
 from shared.vocabulary import Capability, Format, Guard, Priority, Provider
 
 VERSION = 1
 HEADER = "Cidermill-Protocol"
+
+#: What a counter says; what cannot be true is unknown, so that a broken counter costs its figure and not the host.
+Measured = Annotated[float | None, AfterValidator(amount)]
 
 
 class _Message(BaseModel):
@@ -134,20 +138,20 @@ class Telemetry(_Message):
     memory_used: int | None = None
     memory_available: int | None = None
     swap_used: int | None = None
-    cpu_percent: float | None = None
-    load: float | None = None
+    cpu_percent: Measured = None
+    load: Measured = None
     #: Bytes of the disk for models that are free, and of those how many stay so: no download takes them.
     disk_free: int | None = None
     disk_reserve: int | None = None
     thermal: str | None = None
     pressure: str | None = None
-    gpu_percent: float | None = None
+    gpu_percent: Measured = None
     #: Power by the machine's own counters, since the last sample, and of the idle machine; which counters.
-    power_watts: float | None = None
-    idle_watts: float | None = None
+    power_watts: Measured = None
+    idle_watts: Measured = None
     power_source: str | None = None
     #: Energy since the agent began.
-    joules: float | None = None
+    joules: Measured = None
     #: Slots in use: by jobs, and by requests as the front door last told.
     job_slots: int | None = None
     request_slots: int | None = None

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import replace
+
 import pytest
 
 from api.energy import Energy, Report
@@ -111,3 +114,19 @@ def test_a_counter_that_began_anew_charges_nobody() -> None:
     host.energy.charge(_MINE, [stay])
     host.report()
     assert host.energy.settled() == {}
+
+
+@pytest.mark.parametrize("odd", [math.nan, math.inf, -math.inf, 1e300])
+@pytest.mark.parametrize("field", ["joules", "watts", "idle"])
+def test_a_figure_that_cannot_be_true_charges_nobody(odd: float, field: str) -> None:
+    host = Alpha()
+    with host.energy.staying("alpha") as stay:
+        host.draw(30.0, 2.0)
+        host.energy.hear({"alpha": replace(Report(host.now, host.joules, 30.0, 10.0), **{field: odd})})
+        host.draw(30.0, 2.0)
+        host.energy.hear({"alpha": replace(Report(host.now, host.joules, 30.0, 10.0), **{field: odd})})
+    host.energy.charge(_MINE, [stay])
+    host.draw(10.0, 1.0)
+    host.report()
+    used = host.used()
+    assert used is None or used < 1000.0
