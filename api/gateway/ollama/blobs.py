@@ -7,16 +7,16 @@ disk can give them a second name.
 from __future__ import annotations
 
 import os
-import re
 import shutil
 from contextlib import suppress
 from pathlib import Path
+from urllib.parse import quote
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from api.deps import FrontDoor
-from shared import files
+from shared import catalog, files
 from shared.errors import InvalidParameters, NoCapacity, NotFound
 from shared.settings import Settings
 from shared.tables import File, Model
@@ -42,7 +42,7 @@ def place(door: FrontDoor, session: Session, digest: str, name: str) -> tuple[Fi
             "Models cannot be made of files here", "the file store is not on the front door's own disk",
             "install it where it lies: cidermill models pull local:/path/to/model.gguf", field="files",
         )  # fmt: skip
-    target = _folder(door.settings) / (re.sub(r"[^A-Za-z0-9._-]+", "-", name) + ".gguf")
+    target = _target(door.settings, session, name)
     try:
         _give_name(source, target)
     except OSError as error:
@@ -62,6 +62,13 @@ def made_here(settings: Settings, model: Model) -> Path | None:
     """The file that was made for a model, which is gone with it."""
     path = Path(model.repo)
     return path if model.provider == Provider.LOCAL and path.parent == _folder(settings) else None
+
+
+def _target(settings: Settings, session: Session, name: str) -> Path:
+    """The file of the model that has this name, which is made anew; else one that no other name has."""
+    model = catalog.named(session, name)
+    known = made_here(settings, model) if model is not None else None
+    return known or _folder(settings) / f"{quote(name.lower(), safe='+')}.gguf"
 
 
 def _folder(settings: Settings) -> Path:

@@ -12,6 +12,7 @@ from typing import Any
 import httpx2
 import pytest
 
+from api.gateway.ollama import blobs
 from shared import catalog
 from shared.protocol import AttemptRef, InstallRecord
 from shared.tables import Job
@@ -155,6 +156,25 @@ def test_a_model_is_made_of_a_blob_and_its_file_goes_with_it(door: Served, fleet
     delete(door, model="mine")
     assert not path.exists()
     assert names(door) == ["echo:latest"]
+
+
+def test_names_that_look_alike_have_files_of_their_own(door: Served, fleet: Fleet, tmp_path: Path) -> None:
+    door.client.post(f"/api/blobs/{_DIGEST}", content=_BYTES)
+    folder, paths = tmp_path / "data" / "created", []
+    for name in ("a-b", "a/b", "a:b"):
+        with door.database.read() as session:
+            _, path = blobs.place(door.parts, session, _DIGEST, name)
+        assert path.parent == folder
+        paths.append(str(path))
+    assert len(set(paths)) == 3
+
+
+def test_a_model_that_is_made_anew_keeps_its_file(door: Served, fleet: Fleet, tmp_path: Path) -> None:
+    door.client.post(f"/api/blobs/{_DIGEST}", content=_BYTES)
+    path = tmp_path / "data" / "created" / "a-b.gguf"
+    with door.database.write() as session:
+        catalog.register(session, fleet.host, [record("A/b", str(path))])
+        assert blobs.place(door.parts, session, _DIGEST, "a/b")[1] == path
 
 
 def test_a_pull_is_a_download_told_in_lines(door: Served, fleet: Fleet) -> None:
