@@ -8,6 +8,7 @@ front door signs who may fetch which; see `shared/store/grant.py`. Bytes go from
 
 from __future__ import annotations
 
+import io
 import re
 import socket
 import threading
@@ -90,6 +91,8 @@ class PeerServer(ThreadingHTTPServer):
     #: Connections at once, as far as there are file descriptors for them and for what they ask: each has a thread, and
     #: whoever reaches the port may open one.
     most: ClassVar[int] = 1024
+    #: Seconds for the whole of a request's line and headers, with the wait for their first byte.
+    head_seconds: ClassVar[float] = 30.0
 
     def __init__(
         self, address: str, port: int, host: str, key: bytes, blobs: Blobs | None, engines: EngineDoor | None = None
@@ -135,11 +138,47 @@ class PeerServer(ThreadingHTTPServer):
         """Receivers that go away are no news; their next request tells where to go on."""
 
 
+class _Ear(io.RawIOBase):
+    """Hears a connection: while `until` is set no longer than to that moment, however its bytes are spread."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        self._connection = connection
+        self.until: float | None = None
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        """Raises TimeoutError."""
+        if self.until is not None:
+            left = self.until - time.monotonic()
+            if left <= 0:
+                raise TimeoutError("the head of the request did not come in time")
+            self._connection.settimeout(min(left, self._connection.gettimeout() or left))
+        return self._connection.recv_into(buffer)
+
+
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     timeout = _PATIENCE
     disable_nagle_algorithm = True
     server: PeerServer
+
+    def setup(self) -> None:
+        super().setup()
+        self.rfile.close()
+        self._ear = _Ear(self.connection)
+        self.rfile = io.BufferedReader(self._ear)
+
+    def handle_one_request(self) -> None:
+        self._ear.until = time.monotonic() + self.server.head_seconds
+        super().handle_one_request()
+
+    def parse_request(self) -> bool:
+        whole = super().parse_request()
+        self._ear.until = None
+        self.connection.settimeout(self.timeout)
+        return whole
 
     def version_string(self) -> str:
         return "cidermill"

@@ -70,6 +70,31 @@ def test_strangers_take_no_more_than_a_part_of_what_the_agent_may_have_open(
         eventually(lambda: _answers(mini))
 
 
+@pytest.mark.parametrize("begun", [b"GE", b"GET / HTTP/1.1\r\nX-Slow: ", b"GET / HTTP/1.1\r\n\r\nGE"])
+def test_who_sends_a_head_byte_by_byte_is_sent_away(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, begun: bytes
+) -> None:
+    monkeypatch.setattr(PeerServer, "head_seconds", 0.5)
+    with serving(tmp_path / "served") as mini:
+        address = urlsplit(mini.url).hostname, urlsplit(mini.url).port
+        with socket.create_connection(address, timeout=0.05) as stranger:
+            stranger.sendall(begun)
+            eventually(lambda: _ended_by_the_next_byte(stranger))
+        assert _answers(mini)
+
+
+def _ended_by_the_next_byte(stranger: socket.socket) -> bool:
+    try:
+        stranger.sendall(b"x")
+        while stranger.recv(1024):
+            pass
+    except TimeoutError:
+        return False
+    except ConnectionError:
+        return True
+    return True
+
+
 def test_a_thread_that_cannot_be_started_takes_nobodys_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(PeerServer, "most", 1)
     start, tries = threading.Thread.start, []
