@@ -29,7 +29,7 @@ class Completion:
     """The engine's response with what it took, in seconds since the request was sent.
 
     `first` and `last` are the arrivals of the first and last pieces that carry text (of the answer or of its
-    reasoning; a piece with only a role is none); `None` when there was none.
+    reasoning; a piece with only a role is none); `None` when there was none, or all came in one piece.
     """
 
     response: dict[str, Any]
@@ -87,10 +87,13 @@ def stream(endpoint: Endpoint, request: EngineRequest, on_text: OnText, *, timeo
     body["stream_options"] = {"include_usage": True}
     assembly, first, last = Assembly(_choices(request.body)), None, None
     with post(endpoint.url + request.path, _dump(body), _HEADERS, timeout, check) as reply:
-        for event in read_events(_accepted(reply).pieces()):
+        if _accepted(reply).media_type == "application/json":
+            # It does not stream, and was asked for the same.
+            return _at_once(reply, on_text, started)
+        for event in read_events(reply.pieces()):
             if event.data == "[DONE]":
                 continue
-            answer, reasoning = assembly.add(_chunk(event.data))
+            answer, reasoning = assembly.add(_answer(event.data))
             if answer or reasoning:
                 last = time.perf_counter() - started
                 first = first or last
@@ -99,6 +102,17 @@ def stream(endpoint: Endpoint, request: EngineRequest, on_text: OnText, *, timeo
     if not assembly.finished:
         raise _broken_off(endpoint)
     return Completion(assembly.response(), time.perf_counter() - started, first, last)
+
+
+def _at_once(reply: Reply, on_text: OnText, started: float) -> Completion:
+    said = _answer(reply.read())
+    choices = said.get("choices")
+    if not isinstance(choices, list) or not choices or not all(isinstance(choice, dict) for choice in choices):
+        raise EngineFailed("The engine said nothing", "its answer has no choices", "see the run's log")
+    completion = Completion(said, time.perf_counter() - started)
+    if completion.text:
+        on_text(completion.text)
+    return completion
 
 
 def _choices(body: dict[str, Any]) -> int:
@@ -138,13 +152,14 @@ def _message(body: bytes) -> str:
         return body[:300].decode(errors="replace")
 
 
-def _chunk(data: str) -> dict[str, Any]:
-    """A chunk of the stream; an error sent in its place is raised."""
-    chunk = _parse(data)
-    if "error" in chunk:
-        error = chunk["error"] if isinstance(chunk["error"], dict) else {}
-        raise refusal(int(error.get("code") or 500), data.encode())
-    return chunk
+def _answer(data: bytes | str) -> dict[str, Any]:
+    """An answer, or a chunk of one; an error sent in its place is raised."""
+    said = _parse(data)
+    if error := said.get("error"):
+        code = error.get("code") if isinstance(error, dict) else None
+        status = code if isinstance(code, int) else HTTPStatus.INTERNAL_SERVER_ERROR
+        raise refusal(status, data.encode() if isinstance(data, str) else data)
+    return said
 
 
 def _parse(data: bytes | str) -> dict[str, Any]:

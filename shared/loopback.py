@@ -164,6 +164,8 @@ class Reply:
         self._url = url
         self._response = response
         self.status = response.status
+        #: In lower case, without parameters.
+        self.media_type = response.headers.get_content_type()
 
     def read(self) -> bytes:
         """The whole body. Raises RunDied, EngineFailed (too slow) and what `check` raises."""
