@@ -10,6 +10,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from threading import Lock
 
+from sqlalchemy import event
 from sqlalchemy.orm import Session
 from starlette.concurrency import run_in_threadpool
 
@@ -56,15 +57,17 @@ class Desk:
             return Ticket(self, caller.id)
         return await run_in_threadpool(self._admit, caller)
 
-    def admit_jobs(self, caller: Caller, count: int) -> None:
-        """Count so many jobs as requests; what they use is counted when they end. Raises QuotaExceeded."""
-        if not caller.limits:
+    def admit_jobs(self, session: Session, caller: Caller, count: int) -> None:
+        """Count so many jobs as requests in the transaction that makes them: without the jobs it is undone.
+
+        What they use is counted when they end. Raises QuotaExceeded.
+        """
+        if not count or not caller.limits:
             return
-        with self._database.write() as session:
-            account, moment, tokens = self._opened(session, caller.id, caller.limits)
-            account.admit_many(count, caller.limits, moment)
-            quota_book.keep(session, caller.id, account, caller.limits)
-        self._entered(caller.id, tokens)
+        account, moment, tokens = self._opened(session, caller.id, caller.limits)
+        account.admit_many(count, caller.limits, moment)
+        quota_book.keep(session, caller.id, account, caller.limits)
+        event.listen(session, "after_commit", lambda _: self._entered(caller.id, tokens), once=True)
 
     async def standing(self, caller: Caller) -> Account:
         """How a key stands now."""

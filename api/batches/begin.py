@@ -23,6 +23,7 @@ from shared.files import PART, Stored
 from shared.grants import check_model
 from shared.jobs import service
 from shared.jobs.intake import Submission
+from shared.keys import Caller
 from shared.kinds.inference import Inference
 from shared.tables import Batch
 from shared.vocabulary import Priority
@@ -54,8 +55,7 @@ def begin(door: FrontDoor, row: Batch) -> None:
         if split.mistakes:
             _fail(door, row, split.total, split.mistakes)
         else:
-            door.meter.desk.admit_jobs(caller, split.total - len(split.refused))
-            _queue(door, row, split)
+            _queue(door, row, split, caller)
             return
     except (NotFound, BadRequest, CannotFit, Forbidden, QuotaExceeded) as error:
         _fail(door, row, 0, [mistake(None, error.code, error.problem.sentence())])
@@ -77,8 +77,8 @@ def _fail(door: FrontDoor, row: Batch, total: int, mistakes: Sequence[dict[str, 
         rows.fail(session, row, total, mistakes)
 
 
-def _queue(door: FrontDoor, row: Batch, split: Split) -> None:
-    """Files, jobs and the batch's state in one transaction."""
+def _queue(door: FrontDoor, row: Batch, split: Split, caller: Caller) -> None:
+    """Files, jobs, their count as requests of the key and the batch's state in one transaction."""
     refused = split.stored = _keep_refused(door, row, split.refused)
     with door.write(wake=True) as session:
         stored = [_stored(draft) for draft in split.parts]
@@ -99,6 +99,7 @@ def _queue(door: FrontDoor, row: Batch, split: Split) -> None:
                 content_type="application/jsonl", owner=row.owner, job_id=parts[0].job if parts else None,
             )  # fmt: skip
         rows.begin(session, row, parts, split.total, refused.id if refused is not None else None)
+        door.meter.desk.admit_jobs(session, caller, split.total - len(split.refused))
 
 
 def _stored(draft: Draft) -> Stored:

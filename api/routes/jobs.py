@@ -41,13 +41,12 @@ IdempotencyKey = Annotated[
 def submit(body: JobIn, door: Door, caller: Submitter, idempotency_key: IdempotencyKey = None) -> Response:
     """Queue a job. 201 with its `Location`; 200 when the `Idempotency-Key` has its job already."""
     submission = _submission(body, idempotency_key)
-    door.meter.desk.admit_jobs(caller, submission.requests)
 
     def queue() -> tuple[Submitted, JobOut]:
         with door.read() as session:
             prepared = _prepared(door, session, [submission], caller)
         with door.write(wake=True) as session:
-            submitted = service.queue(session, prepared)[0]
+            [submitted] = _queued(door, session, prepared, [submission], caller)
             return submitted, JobOut.model_validate(queries.find(session, submitted.id))
 
     submitted, shown = _again_if_taken(queue)
@@ -60,13 +59,12 @@ def submit_many(body: BulkIn, door: Door, caller: Submitter, idempotency_key: Id
     """Queue up to 1000 jobs, all or none; an `Idempotency-Key` covers them all, each by its place."""
     keys = [f"{idempotency_key}:{place}" if idempotency_key else None for place in range(len(body.jobs))]
     submissions = [_submission(job, key) for job, key in zip(body.jobs, keys, strict=True)]
-    door.meter.desk.admit_jobs(caller, sum(one.requests for one in submissions))
 
     def queue() -> list[Submitted]:
         with door.read() as session:
             prepared = _prepared(door, session, submissions, caller)
         with door.write(wake=True) as session:
-            return service.queue(session, prepared)
+            return _queued(door, session, prepared, submissions, caller)
 
     answers = [SubmittedOut(id=job.id, kind=job.kind, state=job.state) for job in _again_if_taken(queue)]
     return as_json(BulkOut(data=answers), status.HTTP_201_CREATED)
@@ -75,6 +73,16 @@ def submit_many(body: BulkIn, door: Door, caller: Submitter, idempotency_key: Id
 def _prepared(door: FrontDoor, session: Session, submissions: Sequence[Submission], caller: Caller) -> Prepared:
     """Checked under the catalog's names for their models."""
     return service.prepare(session, resolved(session, submissions, door.settings.default_model), caller.id)
+
+
+def _queued(
+    door: FrontDoor, session: Session, prepared: Prepared, submissions: Sequence[Submission], caller: Caller
+) -> list[Submitted]:
+    """Those that are new count as requests of the caller. Raises IntegrityError, QuotaExceeded."""
+    queued = service.queue(session, prepared)
+    fresh = (asked.requests for asked, job in zip(submissions, queued, strict=True) if job.fresh)
+    door.meter.desk.admit_jobs(session, caller, sum(fresh))
+    return queued
 
 
 def _again_if_taken(queue: Callable[[], T]) -> T:

@@ -83,9 +83,9 @@ def run(name: str, door: Door, caller: Changer) -> JobOut:
         wanted = schedules.submission(row, new_id("turn"))
         prepared = service.prepare(session, [wanted], row.owner)
         owner = keys.holder(session, row.owner)
-    door.meter.desk.admit_jobs(owner, wanted.requests)
     with door.write(wake=True) as session:
         submitted = service.queue(session, prepared)[0]
+        door.meter.desk.admit_jobs(session, owner, wanted.requests)
         schedules.note_run(session, row, submitted.id)
         return JobOut.model_validate(queries.find(session, submitted.id))
 
