@@ -10,9 +10,10 @@ from typing import Any
 from sqlalchemy.exc import InterfaceError, OperationalError
 
 from api.batches import recordings, rows
+from api.batches.collect import refuse
 from api.batches.contract import Part
 from api.batches.dialects import dialect_of
-from api.batches.split import Draft, Refused, Split, Splitter, mistake
+from api.batches.split import Draft, Refused, Split, Splitter
 from api.deps import FrontDoor
 from api.gateway import model_names
 from api.gateway.model_names import Found
@@ -53,12 +54,13 @@ def begin(door: FrontDoor, row: Batch) -> None:
             file = files.held(session, row.input_file)
         split = splitter.split(file)
         if split.mistakes:
-            _fail(door, row, split.total, split.mistakes)
+            _fail(door, row, split)
         else:
             _queue(door, row, split, caller)
             return
     except (NotFound, BadRequest, CannotFit, Forbidden, QuotaExceeded) as error:
-        _fail(door, row, 0, [mistake(None, error.code, error.problem.sentence())])
+        splitter.discard()
+        refuse(door, row, error)
     except Conflict:
         # Cancelled, or begun by another front door, while the file was read.
         splitter.discard()
@@ -72,9 +74,9 @@ def begin(door: FrontDoor, row: Batch) -> None:
     splitter.discard()
 
 
-def _fail(door: FrontDoor, row: Batch, total: int, mistakes: Sequence[dict[str, Any]]) -> None:
+def _fail(door: FrontDoor, row: Batch, split: Split) -> None:
     with door.write() as session:
-        rows.fail(session, row, total, mistakes)
+        rows.fail(session, row, split.total, split.mistakes)
 
 
 def _queue(door: FrontDoor, row: Batch, split: Split, caller: Caller) -> None:

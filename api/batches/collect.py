@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from functools import partial
 from http import HTTPStatus
 from typing import Any
 
@@ -16,11 +17,12 @@ from api.batches import rows
 from api.batches.contract import BatchState, Dialect, Part, Unanswered
 from api.batches.dialects import dialect_of
 from api.batches.lines import lines, parsed
+from api.batches.split import mistake
 from api.deps import FrontDoor
 from api.gateway.pieces import Usage, usage_of
 from shared import files
 from shared.db import clock_time
-from shared.errors import CidermillError, EngineFailed, InvalidInput, InvalidParameters, Problem, revive
+from shared.errors import CidermillError, EngineFailed, InvalidInput, InvalidParameters, NotFound, Problem, revive
 from shared.files import NO_LIMIT, Sink, Stored
 from shared.tables import Batch, Job, Result
 from shared.vocabulary import JobState
@@ -30,20 +32,40 @@ _AT_ONCE = 200
 
 def collect(door: FrontDoor, row: Batch) -> None:
     """Write its files and end it. Raises NoCapacity and NotFound, to be tried again; then nothing is kept."""
-    files_of = _Files(door, row)
-    try:
-        with door.read() as session:
-            expired = clock_time(session) >= row.expires_at
-            state = _write(session, door, row, files_of, Unanswered.EXPIRED if expired else Unanswered.CANCELLED)
-        stored = files_of.keep()
-    except BaseException:
-        files_of.discard()
-        raise
+    with _written(door, row) as into, door.read() as session:
+        expired = clock_time(session) >= row.expires_at
+        state = _write(session, door, row, into, Unanswered.EXPIRED if expired else Unanswered.CANCELLED)
     with door.write() as session:
-        output, errors = files_of.known(session, stored)
-        if not rows.finish(session, row, state, files_of.counts, files_of.usage, output, errors):
+        output, errors = into.known(session)
+        if not rows.finish(session, row, state, into.counts, into.usage, output, errors):
             session.rollback()
-            files_of.forget(stored)
+            into.forget()
+
+
+def refuse(door: FrontDoor, row: Batch, error: CidermillError) -> None:
+    """End a batch that cannot be begun; where each line has its result, each says why. Raises NoCapacity."""
+    dialect = dialect_of(row.dialect)
+    with _written(door, row) as into, door.read() as session, suppress(NotFound):
+        if dialect.together:
+            say = partial(dialect.refused, problem=error.problem, status=error.status)
+            _unasked(session, door, row, into, "failed", say)
+    with door.write() as session:
+        output, _ = into.known(session)
+        if not rows.fail(session, row, row.total, [mistake(None, error.code, error.problem.sentence())], output):
+            session.rollback()
+            into.forget()
+
+
+@contextmanager
+def _written(door: FrontDoor, row: Batch) -> Iterator[_Files]:
+    """Files that are kept when the block ends; when it fails nothing is."""
+    into = _Files(door, row)
+    try:
+        yield into
+        into.keep()
+    except BaseException:
+        into.discard()
+        raise
 
 
 def _write(session: Session, door: FrontDoor, row: Batch, into: _Files, why: Unanswered) -> BatchState:
@@ -51,7 +73,7 @@ def _write(session: Session, door: FrontDoor, row: Batch, into: _Files, why: Una
     for part in rows.parts_of(row):
         _part(session, door, dialect, part, into, why)
     if row.in_progress_at is None:
-        _unbegun(session, door, row, into, why)
+        _unasked(session, door, row, into, why.value, partial(dialect.unanswered, why=why))
     if row.refused_file is not None:
         refused = files.find(session, row.refused_file)
         for _, line in lines(door.store, refused.id, refused.size):
@@ -81,14 +103,15 @@ def _part(session: Session, door: FrontDoor, dialect: Dialect, part: Part, into:
         into.put(word, json.dumps(said, ensure_ascii=False).encode(errors="replace"))
 
 
-def _unbegun(session: Session, door: FrontDoor, row: Batch, into: _Files, why: Unanswered) -> None:
-    """A batch that ended before it was split: nobody has asked any of its lines."""
-    file, dialect = files.held(session, row.input_file), dialect_of(row.dialect)
+def _unasked(
+    session: Session, door: FrontDoor, row: Batch, into: _Files, word: str, say: Callable[[str | None], dict[str, Any]]
+) -> None:
+    """What to say of each line of a batch that ended before it was split, by its id."""
+    file = files.held(session, row.input_file)
     # A line that is too long for any is no line, nor is what follows it.
     with suppress(InvalidParameters):
         for _, line in lines(door.store, file.id, file.size):
-            said = dialect.unanswered(_custom_id(line), why)
-            into.put(why.value, json.dumps(said, ensure_ascii=False).encode())
+            into.put(word, json.dumps(say(_custom_id(line)), ensure_ascii=False).encode(errors="replace"))
 
 
 def _custom_id(line: bytes) -> str | None:
@@ -147,6 +170,7 @@ class _Files:
         self.endpoint = row.endpoint
         self._together = dialect_of(row.dialect).together
         self._sinks: dict[str, Sink] = {}
+        self._stored: dict[str, Stored] = {}
         self.counts: Counter[str] = Counter(completed=0, failed=0)
         #: Of what was answered.
         self.usage = Usage()
@@ -159,23 +183,23 @@ class _Files:
             self._sinks[name] = self._door.store.sink(NO_LIMIT)
         self._sinks[name].write(line + b"\n")
 
-    def keep(self) -> dict[str, Stored]:
-        return {name: sink.keep() for name, sink in self._sinks.items()}
+    def keep(self) -> None:
+        self._stored = {name: sink.keep() for name, sink in self._sinks.items()}
 
     def discard(self) -> None:
         for sink in self._sinks.values():
             sink.discard()
 
-    def forget(self, stored: dict[str, Stored]) -> None:
-        for each in stored.values():
+    def forget(self) -> None:
+        for each in self._stored.values():
             self._door.store.forget(self._door.store.path(each.id))
 
-    def known(self, session: Session, stored: dict[str, Stored]) -> tuple[str | None, str | None]:
+    def known(self, session: Session) -> tuple[str | None, str | None]:
         """Enter what was kept; the ids of output and errors."""
-        for name, each in stored.items():
+        for name, each in self._stored.items():
             files.add(
                 session, each, name=f"{self._row.id}-{name}.jsonl", purpose="batch_output",
                 content_type="application/jsonl", owner=self._row.owner, keep=self._row.output_seconds,
             )  # fmt: skip
-        ids = {name: each.id for name, each in stored.items()}
+        ids = {name: each.id for name, each in self._stored.items()}
         return ids.get("output"), ids.get("errors")

@@ -83,10 +83,12 @@ def begin(session: Session, row: Batch, parts: Sequence[Part], total: int, refus
         raise Conflict(f"Batch {row.id} is no longer validated", "it was begun or cancelled meanwhile", "nothing")
 
 
-def fail(session: Session, row: Batch, total: int, mistakes: Sequence[Mapping[str, Any]]) -> None:
-    """Nothing of it was asked."""
-    told = {"errors": [dict(mistake) for mistake in mistakes], "total": total, "finished_at": clock_time(session)}
-    _move(session, row.id, (BatchState.VALIDATING,), BatchState.FAILED, **told)
+def fail(
+    session: Session, row: Batch, total: int, mistakes: Sequence[Mapping[str, Any]], output: str | None = None
+) -> bool:
+    """Nothing of it was asked; `False` when somebody was faster."""
+    told = {"errors": [dict(mistake) for mistake in mistakes], "total": total, "output_file": output}
+    return _move(session, row.id, (BatchState.VALIDATING,), BatchState.FAILED, finished_at=clock_time(session), **told)
 
 
 def finalize(session: Session, row: Batch) -> None:

@@ -150,8 +150,8 @@ def batch(session: Session, row: Batch, door: str) -> dict[str, Any]:
     counts = rows.progress(session, row)
     succeeded, errored = counts["completed"], counts["failed"]
     cancelled, expired = (counts.get(why, 0) for why in (Unanswered.CANCELLED, Unanswered.EXPIRED))
-    if row.state == BatchState.FAILED:
-        errored = row.total
+    if over:
+        errored = row.total - succeeded - cancelled - expired
     return {
         "id": row.id,
         "type": "message_batch",

@@ -6,8 +6,11 @@ import json
 from typing import Any
 
 import pytest
+from sqlalchemy.orm import Session
 
 from api.batches import rows
+from shared import files
+from shared.files import Stored
 from shared.tables import File
 from tests.api.served import Served
 from tests.e2e.batches import CHAT, chat
@@ -135,6 +138,43 @@ def test_a_message_batch_that_is_over_is_deleted_with_all_that_it_asked(door: Se
     assert [door.get(gone).status_code for gone in (path, path + "/results")] == [404, 404]
     for purpose in ("batch", "batch_part", "batch_output"):
         assert door.get("/v1/files", params={"purpose": purpose}).json()["data"] == []
+
+
+def test_a_message_batch_that_is_refused_as_a_whole_says_why_in_every_result(door: Served) -> None:
+    ended = until_ended(door, of_a_revoked_key(door, "a", "b"))
+    assert ended["request_counts"] == {"processing": 0, "succeeded": 0, "errored": 2, "canceled": 0, "expired": 0}
+    told = [json.loads(line) for line in door.get(ended["results_url"]).text.splitlines()]
+    assert [(each["custom_id"], each["result"]["type"]) for each in told] == [("a", "errored"), ("b", "errored")]
+    assert "key_gone was revoked" in told[1]["result"]["error"]["error"]["message"]
+
+
+def test_a_message_batch_whose_requests_are_gone_ends_with_all_of_them_errored(door: Served) -> None:
+    with door.database.write() as session:
+        gone = files.add(session, Stored("file_gone", 9, ""), name="x", purpose="batch", content_type="x").id
+        batch = message_batch(session, gone, 2)
+    ended = until_ended(door, batch)
+    assert ended["request_counts"] == {"processing": 0, "succeeded": 0, "errored": 2, "canceled": 0, "expired": 0}
+    assert door.get(ended["results_url"]).text == ""
+
+
+def of_a_revoked_key(door: Served, *custom_ids: str) -> str:
+    """A message batch that nobody may begin any more."""
+    text = "".join(json.dumps({"custom_id": custom_id, "params": {}}) + "\n" for custom_id in custom_ids).encode()
+    file = door.client.post("/v1/files", data={"purpose": "batch"}, files={"file": ("in.jsonl", text)}).json()["id"]
+    with door.database.write() as session:
+        return message_batch(session, file, len(custom_ids), owner="key_gone")
+
+
+def message_batch(session: Session, file: str, total: int, owner: str = "") -> str:
+    row = rows.add(session, "anthropic", "/v1/messages", file, owner=owner, window="24h", seconds=86400.0, details={})
+    row.total = total
+    return row.id
+
+
+def until_ended(door: Served, batch: str) -> dict[str, Any]:
+    path = f"/v1/messages/batches/{batch}"
+    eventually(lambda: door.get(path).json()["processing_status"] == "ended")
+    return dict(door.get(path).json())
 
 
 def test_requests_that_share_an_id_are_refused_at_once(door: Served) -> None:
