@@ -19,6 +19,7 @@ from api.events import Feed
 from api.gate import Gate
 from api.gateway import dialects
 from api.gateway.anthropic.address import Addressed
+from api.gateway.ollama.follow_up import FollowUps
 from api.gateway.proxy import Proxy
 from api.gateway.seats import Seats
 from api.gateway.token_count import TokenCounter
@@ -88,6 +89,7 @@ def create_app(settings: Settings, database: Database) -> FastAPI:
     app.state.door = door
     app.state.seats = Seats(door)
     app.state.batches = Keeper(door)
+    app.state.follow_ups = FollowUps(door)
     fixed, others = dialects.routers()
     for router in fixed:
         app.include_router(router)
@@ -139,4 +141,5 @@ def _works(app: FastAPI) -> dict[str, Work]:
         "meter": door.meter.run,
         "seats": app.state.seats.run,
         "batches": app.state.batches.run,
+        "follow-ups": app.state.follow_ups.run,
     }

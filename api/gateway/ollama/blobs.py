@@ -58,6 +58,16 @@ def spend(door: FrontDoor, blob_id: str) -> None:
     door.store.forget(door.store.path(blob_id))
 
 
+def take_back(door: FrontDoor, path: Path) -> None:
+    """No model was made of what was put there, unless one was before; the blob stays and may be tried again."""
+    with door.read() as session:
+        made = session.scalar(
+            select(Model.id).where(Model.provider == Provider.LOCAL, Model.repo == str(path)).limit(1)
+        )
+    if made is None:
+        path.unlink(missing_ok=True)
+
+
 def made_here(settings: Settings, model: Model) -> Path | None:
     """The file that was made for a model, which is gone with it."""
     path = Path(model.repo)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Mapping
 from typing import Any
 
 from starlette.concurrency import run_in_threadpool
@@ -13,29 +12,25 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from api.deps import FrontDoor
-from api.errors import NO_DATABASE, unanswered
 from api.gateway.ollama import errors
 from api.gateway.ollama.answer import LINES
-from api.gateway.ollama.progress import Glimpse, glimpse, last
+from api.gateway.ollama.progress import last
+from api.gateway.ollama.watching import GLANCE, Watch
 from api.leaving import ClientGone, while_connected
 from api.sse import LiveResponse
 from shared.errors import CidermillError, Problem
-from shared.jobs import queries
 
-#: Seconds between two looks at a job.
-_GLANCE = 0.25
 #: Looks after which a line is repeated, so that nobody takes the silence for the end.
 _REPEAT = 20
-#: Seconds that the database may be away.
-_PATIENCE = 30.0
 
-Done = Callable[[], None]
+#: What is done after the job: what went wrong then.
+Done = Awaitable[Problem | None]
 
 
 async def follow(
     request: Request, door: FrontDoor, job_id: str, *, streamed: bool, done: Done | None = None
 ) -> Response:
-    """The job's lines until it is over, then `done`. A client that leaves does not stop the job."""
+    """The job's lines until it is over, and `done`, too. A client that leaves stops neither."""
     if streamed:
         return LiveResponse(_written(_lines(door, job_id, done)), LINES)
     try:
@@ -61,13 +56,14 @@ async def _end(door: FrontDoor, job_id: str, done: Done | None) -> Response:
 async def _lines(door: FrontDoor, job_id: str, done: Done | None) -> AsyncIterator[Mapping[str, Any]]:
     """Raises NotFound for a job that was forgotten meanwhile, Unavailable when the database stays away."""
     said: list[str] = []
-    before, silent, eye = None, 0, _Eye(door, job_id)
+    before, silent, watch = None, 0, Watch(door, job_id)
     while True:
-        seen = await run_in_threadpool(eye.look)
+        seen = await run_in_threadpool(watch.look)
+        problem = await done if seen.final and done is not None else None
         if seen.final and not seen.failed:
             for line in last(said):
                 yield line
-            if done is not None and (problem := await run_in_threadpool(_done, done)) is not None:
+            if problem is not None:
                 yield errors.body(problem, 500)
                 return
         if seen != before or silent >= _REPEAT:
@@ -77,7 +73,7 @@ async def _lines(door: FrontDoor, job_id: str, done: Done | None) -> AsyncIterat
         if seen.final:
             return
         silent += 1
-        await asyncio.sleep(_GLANCE)
+        await asyncio.sleep(GLANCE)
 
 
 async def _written(lines: AsyncIterator[Mapping[str, Any]]) -> AsyncIterator[bytes]:
@@ -91,35 +87,3 @@ async def _written(lines: AsyncIterator[Mapping[str, Any]]) -> AsyncIterator[byt
 
 def _line(said: Mapping[str, Any]) -> bytes:
     return json.dumps(said, ensure_ascii=False).encode() + b"\n"
-
-
-def _done(done: Done) -> Problem | None:
-    """What went wrong, which is a part of the stream by now."""
-    try:
-        done()
-    except CidermillError as error:
-        return error.problem
-    except NO_DATABASE as error:
-        return unanswered(error).problem
-    return None
-
-
-class _Eye:
-    """Looks at a job; while the database is away for a moment, at what was there last."""
-
-    def __init__(self, door: FrontDoor, job_id: str) -> None:
-        self._door = door
-        self._job_id = job_id
-        self._last = Glimpse({"status": "pulling manifest"})
-        self._when = time.monotonic()
-
-    def look(self) -> Glimpse:
-        """Raises NotFound, and Unavailable once the database was away for too long."""
-        try:
-            with self._door.read() as session:
-                self._last = glimpse(queries.find(session, self._job_id))
-            self._when = time.monotonic()
-        except NO_DATABASE as error:
-            if time.monotonic() - self._when > _PATIENCE:
-                raise unanswered(error) from error
-        return self._last

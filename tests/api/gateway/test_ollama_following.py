@@ -6,11 +6,13 @@ import asyncio
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 from sqlalchemy import delete, text, update
 
-from api.gateway.ollama import following
+from api.gateway.ollama import following, watching
+from api.gateway.ollama.follow_up import FollowUps
 from shared.tables import Job
 from shared.vocabulary import JobState
 from tests.api.served import Served
@@ -21,7 +23,7 @@ pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 @pytest.fixture(autouse=True)
 def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """A line for each look."""
-    monkeypatch.setattr(following, "_GLANCE", 0)
+    monkeypatch.setattr(following, "GLANCE", 0)
     monkeypatch.setattr(following, "_REPEAT", 0)
 
 
@@ -55,7 +57,7 @@ def test_a_database_that_is_away_for_a_moment_ends_no_stream(door: Served) -> No
 
 
 def test_a_database_that_stays_away_is_told_as_the_last_line(door: Served, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(following, "_PATIENCE", 0)
+    monkeypatch.setattr(watching, "_PATIENCE", 0)
     job_id = door.submit()
 
     async def scene() -> None:
@@ -82,17 +84,23 @@ def test_a_job_that_is_forgotten_meanwhile_is_told_as_the_last_line(door: Served
     asyncio.run(scene())
 
 
-def test_what_follows_on_a_job_may_fail_and_is_told(door: Served) -> None:
-    job_id = door.submit()
+@pytest.mark.parametrize("trouble", ["database", "disk"])
+def test_what_follows_on_a_job_may_fail_and_is_told(door: Served, trouble: str, tmp_path: Path) -> None:
+    job_id, follow_ups = door.submit(), FollowUps(door.parts)
 
-    def done() -> None:
+    def settle(succeeded: bool) -> None:
+        assert succeeded
+        if trouble == "disk":
+            tmp_path.unlink()
         with door.database.write() as session:
             session.execute(text("SELECT 1 FROM nowhere"))
 
     async def scene() -> None:
         with door.database.write() as session:
             session.execute(update(Job).where(Job.id == job_id).values(state=JobState.SUCCEEDED))
-        *_, line = [line async for line in following._lines(door.parts, job_id, done)]
-        assert "database" in line["error"]
+        work = asyncio.create_task(follow_ups.run())
+        *_, line = [line async for line in following._lines(door.parts, job_id, follow_ups.add(job_id, settle))]
+        assert trouble in line["error"]
+        work.cancel()
 
     asyncio.run(scene())

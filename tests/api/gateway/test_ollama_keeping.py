@@ -158,6 +158,40 @@ def test_a_model_is_made_of_a_blob_and_its_file_goes_with_it(door: Served, fleet
     assert names(door) == ["echo:latest"]
 
 
+def test_a_model_is_made_whole_also_for_a_client_that_left(door: Served, fleet: Fleet, tmp_path: Path) -> None:
+    door.client.post(f"/api/blobs/{_DIGEST}", content=_BYTES)
+    made = {"model": "mine", "files": {"mine.gguf": _DIGEST}, "system": "Be brief."}
+
+    def leave() -> httpx2.Response:
+        with door.client.stream("POST", "/api/create", json=made) as answer:
+            next(answer.iter_lines())
+        return answer
+
+    def finish(ref: AttemptRef, job: Job) -> None:
+        path = str(job.params["model"]).removeprefix("local:")
+        fleet.finish(ref, result={}, installs=[record("mine-weights", path).model_dump(mode="json")])
+
+    leave()
+    followed(door, fleet, lambda: door.get("/api/version"), finish)
+    eventually(lambda: "mine:latest" in names(door))
+    eventually(lambda: door.client.head(f"/api/blobs/{_DIGEST}").status_code == 404)
+
+
+def test_of_a_model_that_cannot_be_made_no_file_stays(door: Served, fleet: Fleet, tmp_path: Path) -> None:
+    door.client.post(f"/api/blobs/{_DIGEST}", content=_BYTES)
+    path = tmp_path / "data" / "created" / "mine.gguf"
+
+    def fail(ref: AttemptRef, job: Job) -> None:
+        assert path.exists()
+        fleet.finish(ref, "failed", error={"code": "invalid_input", "what": "It is no GGUF file"})
+
+    made = {"model": "mine", "files": {"mine.gguf": _DIGEST}}
+    answer = followed(door, fleet, lambda: door.post("/api/create", made), fail)
+    assert "error" in lines(answer)[-1]
+    eventually(lambda: not path.exists())
+    assert door.client.head(f"/api/blobs/{_DIGEST}").status_code == 200, "it may be sent again, or made something else"
+
+
 def test_names_that_look_alike_have_files_of_their_own(door: Served, fleet: Fleet, tmp_path: Path) -> None:
     door.client.post(f"/api/blobs/{_DIGEST}", content=_BYTES)
     folder, paths = tmp_path / "data" / "created", []
