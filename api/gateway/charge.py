@@ -17,7 +17,7 @@ from api import request_id
 from api.deps import FrontDoor
 from api.energy import Stay
 from api.errors import answer
-from api.gateway import room
+from api.gateway import uncounted
 from api.gateway.exchange import Exchange, Said, Writer
 from api.gateway.pieces import Usage, usage_of
 from api.grants import check_model
@@ -90,7 +90,7 @@ class _Bill:
         writer, priority = exchange.writer, capped(self.caller, exchange.priority)
 
         def whole(said: dict[str, Any]) -> Said | bytes:
-            self.told = usage_of(said.get("usage") or {})
+            self.told = usage_of(said.get("usage")) or uncounted.taken(exchange, self.events, said)
             self.outcome = DONE
             return exchange.whole(said)
 
@@ -104,7 +104,7 @@ class _Bill:
 
     def close(self, outcome: str | None = None) -> None:
         """Count it, once it is over; an exchange that no engine answered costs a request and no usage."""
-        used = self.told or self._so_far()
+        used = self.told or uncounted.taken(self.exchange, self.events)
         seconds, model = time.monotonic() - self.began, self.exchange.model
         if self.ticket is not None:
             self.ticket.leave(used.prompt + used.completion)
@@ -119,11 +119,6 @@ class _Bill:
                 used.completion, seconds, content,
             )
         )  # fmt: skip
-
-    def _so_far(self) -> Usage:
-        """What a client took that left before the count: its prompt was read once the answer had begun."""
-        read = self.events and self.exchange.upload is None
-        return Usage(prompt=room.guess(self.exchange.body) if read else 0, completion=self.events)
 
 
 class _Watched:
@@ -158,7 +153,7 @@ class _Watched:
             said = self._totals.add(json.loads(event))
         except (ValueError, AttributeError):
             return None
-        return usage_of(said) if said is not None else None
+        return usage_of(said) or None
 
 
 def _check_model(door: FrontDoor, caller: Caller, name: str) -> None:

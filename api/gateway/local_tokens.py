@@ -22,7 +22,12 @@ _IMAGE = 576
 
 def estimate(body: Mapping[str, Any]) -> int:
     """Tokens of an engine's chat request, from the length of what it says."""
-    return _frame(body) + sum(-(-len(text.encode(errors="replace")) // _BYTES) for text in _texts(body))
+    return _frame(body) + sum(map(of_text, _texts(body)))
+
+
+def of_text(text: str) -> int:
+    """Tokens of a text, from its length."""
+    return -(-len(text.encode(errors="replace")) // _BYTES)
 
 
 def count(body: Mapping[str, Any], tokenizer: Path) -> int | None:

@@ -55,6 +55,9 @@ class Usage:
     audio: float = 0.0
     reasoning: int = 0
 
+    def __bool__(self) -> bool:
+        return self != _NOTHING
+
     def __add__(self, more: Usage) -> Usage:
         return Usage(
             self.prompt + more.prompt,
@@ -64,6 +67,8 @@ class Usage:
             self.reasoning + more.reasoning,
         )
 
+
+_NOTHING = Usage()
 
 Piece = Text | Thought | Call | End | Usage
 
