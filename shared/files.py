@@ -20,7 +20,7 @@ from sqlalchemy import delete, or_, select
 from sqlalchemy.orm import Session
 
 from shared.db import clock_time, now
-from shared.errors import NoCapacity, NotFound, PayloadTooLarge
+from shared.errors import NoCapacity, NotFound, PayloadTooLarge, Unavailable
 from shared.identifiers import new_id
 from shared.tables import File
 from shared.units import Bytes, format_bytes
@@ -121,10 +121,14 @@ class FileStore:
         return sink.keep()
 
     def pieces(self, file_id: str, start: int, length: int) -> Iterator[bytes]:
-        """`length` bytes from `start`, a piece at a time. Raises NotFound when the bytes are gone."""
+        """`length` bytes from `start`, a piece at a time. Raises NotFound when the bytes are gone, and Unavailable."""
         try:
             file = self._filesystem.open(self.path(file_id), "rb")
         except FileNotFoundError as error:
+            if self._local_root is not None and not self._local_root.is_dir():
+                raise Unavailable(
+                    "The file store is not there", f"there is no folder {self._local_root}", "mount its disk again"
+                ) from error
             raise NotFound(
                 f"The bytes of file {file_id} are gone", "they were removed from the file store", "upload it again"
             ) from error

@@ -31,13 +31,13 @@ _AT_ONCE = 200
 
 
 def collect(door: FrontDoor, row: Batch) -> None:
-    """Write its files and end it. Raises NoCapacity and NotFound, to be tried again; then nothing is kept."""
+    """Write its files and end it. Raises NoCapacity, to be tried again; then nothing is kept."""
     with _written(door, row) as into, door.read() as session:
         expired = clock_time(session) >= row.expires_at
         state = _write(session, door, row, into, Unanswered.EXPIRED if expired else Unanswered.CANCELLED)
     with door.write() as session:
         output, errors = into.known(session)
-        if not rows.finish(session, row, state, into.counts, into.usage, output, errors):
+        if not rows.finish(session, row, state, into.counts, into.usage, into.mistakes, output, errors):
             session.rollback()
             into.forget()
 
@@ -70,14 +70,21 @@ def _written(door: FrontDoor, row: Batch) -> Iterator[_Files]:
 
 def _write(session: Session, door: FrontDoor, row: Batch, into: _Files, why: Unanswered) -> BatchState:
     dialect = dialect_of(row.dialect)
+    left = row.total
     for part in rows.parts_of(row):
-        _part(session, door, dialect, part, into, why)
+        left -= part.lines
+        with into.failing(part.lines):
+            _part(session, door, dialect, part, into, why)
     if row.in_progress_at is None:
-        _unasked(session, door, row, into, why.value, partial(dialect.unanswered, why=why))
+        with into.failing(left):
+            _unasked(session, door, row, into, why.value, partial(dialect.unanswered, why=why))
     if row.refused_file is not None:
-        refused = files.find(session, row.refused_file)
-        for _, line in lines(door.store, refused.id, refused.size):
-            into.put("failed", line)
+        with into.failing(left):
+            refused = files.find(session, row.refused_file)
+            for _, line in lines(door.store, refused.id, refused.size):
+                into.put("failed", line)
+    if into.mistakes:
+        return BatchState.FAILED
     if row.cancelling_at is not None:
         return BatchState.CANCELLED
     return BatchState.EXPIRED if into.counts[Unanswered.EXPIRED] else BatchState.COMPLETED
@@ -174,6 +181,8 @@ class _Files:
         self.counts: Counter[str] = Counter(completed=0, failed=0)
         #: Of what was answered.
         self.usage = Usage()
+        #: Why some of its lines cannot be told.
+        self.mistakes: list[dict[str, Any]] = []
 
     def put(self, word: str, line: bytes) -> None:
         """One line that is `completed`, `failed`, or an `Unanswered`."""
@@ -182,6 +191,15 @@ class _Files:
         if name not in self._sinks:
             self._sinks[name] = self._door.store.sink(NO_LIMIT)
         self._sinks[name].write(line + b"\n")
+
+    @contextmanager
+    def failing(self, number: int) -> Iterator[None]:
+        """When the bytes of a file with so many lines are gone they fail: nobody could wait for them to come back."""
+        try:
+            yield
+        except NotFound as error:
+            self.counts["failed"] += number
+            self.mistakes.append(mistake(None, error.code, error.problem.sentence()))
 
     def keep(self) -> None:
         self._stored = {name: sink.keep() for name, sink in self._sinks.items()}

@@ -19,7 +19,7 @@ from api.batches.collect import collect
 from api.batches.contract import BatchState
 from api.deps import FrontDoor
 from shared.db import clock_time
-from shared.errors import NoCapacity, NotFound
+from shared.errors import NoCapacity
 from shared.tables import Batch
 
 _log = structlog.get_logger(__name__)
@@ -67,7 +67,7 @@ class Keeper:
                 begin(self._door, row)
             elif not self._working(row):
                 collect(self._door, row)
-        except (NoCapacity, NotFound) as error:
+        except NoCapacity as error:
             _log.warning("a batch waits", batch=row.id, reason=str(error))
         except (DBAPIError, PoolTimeout):
             raise

@@ -113,12 +113,13 @@ def finish(
     state: BatchState,
     counts: Mapping[str, int],
     usage: Usage,
+    mistakes: Sequence[Mapping[str, Any]],
     output: str | None,
     errors: str | None,
 ) -> bool:
     """Its files are written; `False` when somebody was faster."""
     told = {"counts": dict(counts), "total": sum(counts.values()), "usage": asdict(usage)}
-    told |= {"output_file": output, "error_file": errors}
+    told |= {"errors": [dict(mistake) for mistake in mistakes], "output_file": output, "error_file": errors}
     ending = (BatchState.FINALIZING, BatchState.CANCELLING)
     return _move(session, row.id, ending, state, finished_at=clock_time(session), **told)
 

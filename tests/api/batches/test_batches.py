@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy.orm import Session
 
 from api.batches import rows
-from shared import files
-from shared.files import Stored
 from shared.tables import File
 from tests.api.served import Served
 from tests.e2e.batches import CHAT, chat
@@ -149,12 +148,54 @@ def test_a_message_batch_that_is_refused_as_a_whole_says_why_in_every_result(doo
 
 
 def test_a_message_batch_whose_requests_are_gone_ends_with_all_of_them_errored(door: Served) -> None:
+    file = without_bytes(door)
     with door.database.write() as session:
-        gone = files.add(session, Stored("file_gone", 9, ""), name="x", purpose="batch", content_type="x").id
-        batch = message_batch(session, gone, 2)
+        batch = message_batch(session, file, 2)
     ended = until_ended(door, batch)
     assert ended["request_counts"] == {"processing": 0, "succeeded": 0, "errored": 2, "canceled": 0, "expired": 0}
     assert door.get(ended["results_url"]).text == ""
+
+
+def test_lines_whose_bytes_are_gone_fail_their_batch_which_says_so(door: Served) -> None:
+    lines = [*(chat(f"{n}") for n in range(17)), chat("unknown", model="no-such-model")]
+    begun = until(door, create(door, lines), "in_progress")
+    [_, first] = door.get("/v1/files", params={"purpose": "batch_part"}).json()["data"][1:]
+    door.parts.store.forget(door.parts.store.path(first["id"]))
+    door.post(f"/v1/batches/{begun['id']}/cancel")
+    failed = until(door, begun, "failed")
+    [why] = failed["errors"]["data"]
+    assert why["code"] == "not_found"
+    assert f"The bytes of file {first['id']} are gone" in why["message"]
+    assert failed["request_counts"] == {"total": 18, "completed": 0, "failed": 18}
+    assert {line["custom_id"] for line in errors(door, failed)} == {"16", "unknown"}
+
+
+def test_a_batch_waits_for_a_file_store_that_is_away(door: Served) -> None:
+    begun = until(door, create(door, [chat("a")]), "in_progress")
+    store = Path(door.parts.store.path(begun["input_file_id"])).parents[1]
+    away = store.rename(store.with_name("away"))
+    door.post(f"/v1/batches/{begun['id']}/cancel")
+    for _ in range(3):
+        door.app.state.batches.turn()
+    assert door.get(f"/v1/batches/{begun['id']}").json()["status"] == "cancelling"
+    away.rename(store)
+    assert [line["custom_id"] for line in errors(door, until(door, begun, "cancelled"))] == ["a"]
+
+
+def test_a_batch_without_its_bytes_that_is_cancelled_before_it_is_begun_ends(door: Served) -> None:
+    file = without_bytes(door)
+    with door.database.write() as session:
+        batch = message_batch(session, file, 2)
+        rows.cancel(session, batch, "anthropic")
+    counts = until_ended(door, batch)["request_counts"]
+    assert counts == {"processing": 0, "succeeded": 0, "errored": 2, "canceled": 0, "expired": 0}
+
+
+def without_bytes(door: Served) -> str:
+    """A file whose bytes somebody has removed."""
+    file = door.client.post("/v1/files", files={"file": ("in.jsonl", b"{}")}).json()["id"]
+    door.parts.store.forget(door.parts.store.path(file))
+    return str(file)
 
 
 def of_a_revoked_key(door: Served, *custom_ids: str) -> str:
@@ -168,6 +209,7 @@ def of_a_revoked_key(door: Served, *custom_ids: str) -> str:
 def message_batch(session: Session, file: str, total: int, owner: str = "") -> str:
     row = rows.add(session, "anthropic", "/v1/messages", file, owner=owner, window="24h", seconds=86400.0, details={})
     row.total = total
+    session.flush()
     return row.id
 
 
