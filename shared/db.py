@@ -62,6 +62,15 @@ def clock_time(session: Session) -> float:
     return float(session.scalar(_DatabaseClock().select()) or 0.0)
 
 
+def let_go(session: Session) -> None:
+    """End a look at the database before something slow; the next question begins another.
+
+    What a session writes is one transaction, and stays so.
+    """
+    if not session.connection().get_execution_options().get("cidermill_write", False):
+        session.commit()
+
+
 class Database:
     """An engine with its two kinds of sessions."""
 

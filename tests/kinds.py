@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -157,3 +158,6 @@ class LocalCatalog:
 
     def on_disk(self, host: str, repo: str, commit: str) -> set[tuple[str, int]]:
         return set()
+
+    def asking(self) -> AbstractContextManager[None]:
+        return nullcontext()

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict
-from threading import BoundedSemaphore
 from typing import Annotated
 
 from fastapi import APIRouter, Query
@@ -15,9 +12,10 @@ from sqlalchemy.orm import Session
 from api.deps import Door, FrontDoor, Reader
 from api.schemas.store import DiskOut, EvictOut, FitOut, HostFitOut, HubPage, RecommendedOut, RecommendedPage, Size
 from shared import catalog
-from shared.errors import Busy, NotFound
+from shared.errors import NotFound
 from shared.fit import Fleet
 from shared.hub import DEFAULT_ENDPOINT, Hub
+from shared.hub_places import place
 from shared.keys import Caller, Rank
 from shared.references import ModelRef
 from shared.runtimes import InstalledModel, RunSpec
@@ -34,9 +32,6 @@ router = APIRouter(prefix="/v1/models", tags=["models"])
 
 #: Seconds that the hub is given to answer while somebody waits.
 _TIMEOUT = 10.0
-#: Who waits for another server keeps a thread that workers are answered in, and that server may be as slow as it likes.
-_AT_ONCE = 4
-_places = BoundedSemaphore(_AT_ONCE)
 #: No host can take it as things are.
 _NOWHERE = frozenset({None, Fits.NO_DISK, Fits.NEVER})
 
@@ -47,7 +42,7 @@ Many = Annotated[int, Query(ge=1, le=100, description="At most so many.")]
 @router.get("/search")
 def search(door: Door, caller: Reader, q: Words, limit: Many = 20, format: Format | None = None) -> HubPage:  # noqa: A002
     """Repositories of the hub, the most downloaded first."""
-    with _place():
+    with place():
         return HubPage(data=hub_search.search(_endpoint(), os.environ.get("HF_TOKEN"), q, limit=limit, kind=format))
 
 
@@ -104,26 +99,10 @@ def _weighed(door: FrontDoor, caller: Caller, name: str) -> tuple[InstalledModel
         if "/" not in name:
             raise
     hub = Hub(_endpoint(), os.environ.get("HF_TOKEN"), _TIMEOUT)
-    with _place():
+    with place():
         # Nobody else may use the front door to find out what answers on its machine.
         found = prospect(ModelRef.parse(name), hub, loopback=caller.rank is Rank.admin)
     return found.model, found.wanted
-
-
-@contextmanager
-def _place() -> Iterator[None]:
-    """Raises Busy when as many as may are asking other servers."""
-    if not _places.acquire(blocking=False):
-        raise Busy(
-            "The front door asks other servers enough already",
-            f"{_AT_ONCE} requests wait for what these say",
-            "ask again in a moment",
-            retry_after=2,
-        )
-    try:
-        yield
-    finally:
-        _places.release()
 
 
 def _endpoint() -> str:

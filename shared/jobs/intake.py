@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -13,10 +14,11 @@ from pydantic import TypeAdapter, ValidationError
 from sqlalchemy.orm import Session
 
 from shared import catalog, files
-from shared.db import clock_time
+from shared.db import clock_time, let_go
 from shared.errors import CidermillError, InvalidParameters
 from shared.fit import Fleet, check_capability
 from shared.grants import capped, check_model, check_source
+from shared.hub_places import place
 from shared.identifiers import new_id
 from shared.jobs import inputs
 from shared.jobs.where import Where, as_row, check_selector
@@ -100,6 +102,13 @@ class Shelf:
 
     def on_disk(self, host: str, repo: str, commit: str) -> set[tuple[str, int]]:
         return catalog.files_on(self._session, host, repo, commit)
+
+    @contextmanager
+    def asking(self) -> Iterator[None]:
+        """Nothing waits for the database's sake meanwhile."""
+        with place():
+            let_go(self._session)
+            yield
 
 
 class Intake:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import Any, BinaryIO, ClassVar, Protocol, Self
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -67,6 +68,9 @@ class Catalog(Protocol):
 
     def on_disk(self, host: str, repo: str, commit: str) -> Collection[tuple[str, int]]:
         """Files of a repository of the hub at a commit that a host has, by name and size."""
+
+    def asking(self) -> AbstractContextManager[None]:
+        """While another server is asked. Raises Busy when others ask enough already."""
 
 
 class Files(Protocol):

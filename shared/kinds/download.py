@@ -131,7 +131,8 @@ class Download(Kind):
             return None
         hub = Hub(os.environ.get("HF_ENDPOINT") or DEFAULT_ENDPOINT, os.environ.get("HF_TOKEN"), _SUBMIT_TIMEOUT)
         try:
-            snapshot = hub.snapshot(reference.repo, reference.revision)
+            with catalog.asking():
+                snapshot = hub.snapshot(reference.repo, reference.revision)
             files = choose(snapshot, reference.file, self.include, self.exclude)
         except CidermillError:
             return None

@@ -6,7 +6,7 @@ from contextlib import ExitStack
 
 import pytest
 
-from api.routes import models_hub
+from shared.hub_places import AT_ONCE, place
 from tests.api.served import Served
 from tests.hub import running_hub
 
@@ -16,8 +16,8 @@ def test_slow_servers_keep_few_of_the_threads_that_all_are_answered_in(
 ) -> None:
     with running_hub() as hub, ExitStack() as waiting:
         monkeypatch.setenv("HF_ENDPOINT", hub.url)
-        for _ in range(models_hub._AT_ONCE):
-            waiting.enter_context(models_hub._place())
+        for _ in range(AT_ONCE):
+            waiting.enter_context(place())
         for path in ("/v1/models/search?q=tiny", "/v1/models/fit?model=org/none"):
             refused = door.get(path)
             assert (refused.status_code, refused.headers["retry-after"]) == (429, "2"), refused.text
