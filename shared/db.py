@@ -19,6 +19,8 @@ from sqlalchemy.orm import Session, sessionmaker
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 
+from shared.json_text import storable
+
 Clock = Callable[[], float]
 
 _PRAGMAS = (
@@ -95,6 +97,7 @@ class Database:
         engine = create_engine(
             self.url,
             hide_parameters=True,
+            json_serializer=storable,
             connect_args={"check_same_thread": False, "timeout": 10, "isolation_level": None},
         )
         event.listen(engine, "connect", _prepare_sqlite)
@@ -106,6 +109,7 @@ class Database:
         return create_engine(
             self.url,
             hide_parameters=True,
+            json_serializer=storable,
             pool_size=pool_size,
             max_overflow=pool_size,
             pool_pre_ping=True,

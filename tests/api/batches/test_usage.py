@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from api import meter
+from tests.api.batches.test_batches import create, until
 from tests.api.conftest import Opener
 from tests.api.fleet import Fleet
 from tests.api.gateway.test_charge import answered
+from tests.e2e.batches import chat
 from tests.waiting import eventually
 
 
@@ -29,3 +33,30 @@ def test_a_batch_that_is_deleted_at_once_is_counted_once(open_door: Opener, monk
     door.parts.meter.write()
     [row] = door.get("/v1/usage").json()["data"]
     assert (row["requests"], row["prompt"], row["completion"]) == (1, 7, 2)
+
+
+def test_an_answer_with_a_null_in_it_is_counted_and_told(open_door: Opener) -> None:
+    door = open_door(host_name="studio")
+    fleet = Fleet(door, "studio")
+    fleet.register()
+    made = create(door, [chat("a"), chat("b"), chat("c")])
+    eventually(lambda: bool(door.get("/v1/jobs").json()["data"]))
+    job = door.get("/v1/jobs").json()["data"][0]["id"]
+    ref = fleet.assign(job, fleet.ready_run().run_id)
+    assert fleet.claim(ref)
+    fleet.keep(ref, _said(answered(0, prompt=7, cached=0, completion=2), "a\0b"))
+    fleet.keep(ref, _said(answered(1, prompt=7, cached=0, completion=2), "half"))
+    assert door.get(f"/v1/batches/{made['id']}").json()["request_counts"] == {"total": 3, "completed": 2, "failed": 0}
+    fleet.keep(ref, {"index": 2, "data": {"error": {"code": "x", "what": "no\0", "why": "", "fix": ""}}})
+    assert door.get(f"/v1/batches/{made['id']}").json()["request_counts"] == {"total": 3, "completed": 2, "failed": 1}
+    fleet.finish(ref, result={"items": 3, "prompt_tokens": 14, "completion_tokens": 4, "seconds": 0.5})
+    ended = until(door, made, "completed")
+    door.parts.meter.write()
+    [row] = door.get("/v1/usage").json()["data"]
+    assert (row["requests"], row["prompt"], row["completion"]) == (2, 14, 4)
+    assert len(door.get(f"/v1/files/{ended['output_file_id']}/content").text.splitlines()) == 2
+
+
+def _said(item: dict[str, Any], text: str) -> dict[str, Any]:
+    """The answer with this text."""
+    return item | {"data": item["data"] | {"response": {"text": text}}}

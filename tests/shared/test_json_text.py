@@ -1,0 +1,27 @@
+"""JSON as databases take it, whatever its texts hold."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shared.json_text import storable
+
+_ODD = st.text(st.characters(exclude_categories=[]) | st.sampled_from('\\\0u0"\ud800\udc00\ufffd'))
+
+
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [("a\0b", "a\ufffdb"), ("\\u0000", "\\u0000"), ("\\\0", "\\\ufffd"), ("\ud800", "?"), ("\U0001f600", "\U0001f600")],
+)
+def test_only_what_no_database_takes_is_replaced(text: str, kept: str) -> None:
+    assert json.loads(storable({text: [text]})) == {kept: [kept]}
+
+
+@given(_ODD)
+def test_every_text_comes_back_as_what_can_be_stored(text: str) -> None:
+    kept = json.loads(storable(text))
+    assert kept == text.replace("\0", "\ufffd").encode(errors="replace").decode()
