@@ -19,8 +19,9 @@ from cli.embedded.valkey import EmbeddedValkey
 from shared.db import Database
 from shared.hosts import join
 from shared.schema import upgrade
+from tests.ports import own_port
+from tests.processes import is_over
 from tests.waiting import eventually
-from workers.port import free_port
 
 
 @dataclass
@@ -35,7 +36,7 @@ class Stack:
     own_environment: dict[str, dict[str, str]] = field(default_factory=dict)
     processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
     tokens: dict[str, str] = field(default_factory=dict)
-    port: int = field(default_factory=free_port)
+    port: int = field(default_factory=own_port)
 
     def __post_init__(self) -> None:
         self.home.mkdir(parents=True, exist_ok=True)
@@ -118,7 +119,7 @@ class Stack:
         """SIGKILL, and wait until it does nothing any more; its agent starts another."""
         worker = psutil.Process(self.worker(runtime, host))
         worker.kill()
-        eventually(lambda: not worker.is_running() or worker.status() == psutil.STATUS_ZOMBIE)
+        eventually(lambda: is_over(worker))
 
     def await_hosts(self, hosts: tuple[str, ...]) -> None:
         def all_up() -> bool:

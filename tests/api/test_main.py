@@ -18,6 +18,7 @@ from shared.db import Database
 from shared.errors import ConfigError
 from shared.settings import Settings
 from tests.api.process import Process
+from tests.ports import own_port
 from tests.waiting import eventually, soon
 
 Prepare = Callable[..., Settings]
@@ -28,18 +29,12 @@ def prepared(sqlite_template: Path, tmp_path: Path) -> Prepare:
     """Makes settings of a home whose database is migrated."""
 
     def make(**settings: Any) -> Settings:
-        chosen = Settings(**{"home": tmp_path, "port": free_port(), **settings})
+        chosen = Settings(**{"home": tmp_path, "port": own_port(), **settings})
         chosen.state_dir.mkdir(parents=True)
         shutil.copyfile(sqlite_template, chosen.state_dir / "cidermill.db")
         return chosen
 
     return make
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port: int = taken.getsockname()[1]
-        return port
 
 
 def test_it_serves_until_it_is_told_to_stop(prepared: Prepare) -> None:

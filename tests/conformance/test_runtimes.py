@@ -24,6 +24,7 @@ from shared.sse import read_events
 from shared.units import GIB
 from shared.vocabulary import Format
 from tests.conformance.engines import CHATTING, ENGINES, Engine
+from tests.processes import is_over
 from tests.speech import AUDIO, word_error_rate
 from tests.waiting import eventually
 from workers.port import claim_check, free_port
@@ -231,7 +232,7 @@ def test_a_stopped_run_is_gone_and_its_port_free(own_run: RunProcess) -> None:
     own_run.stop()
     claim_check(own_run.plan.port)
     assert own_run.memory() is None
-    assert not any(process.is_running() and process.status() != psutil.STATUS_ZOMBIE for process in tree)
+    assert all(map(is_over, tree))
 
 
 @pytest.mark.parametrize("engine", ENGINES, indirect=True)
@@ -292,4 +293,4 @@ def test_a_broken_model_is_a_typed_problem(engine: Engine, model: InstalledModel
 
 
 def _alive(process: psutil.Process) -> bool:
-    return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    return not is_over(process)

@@ -13,6 +13,7 @@ import pytest
 from sqlalchemy import select
 
 from shared.tables import Result
+from tests.processes import is_over
 from tests.stack import Stack, running
 from tests.waiting import eventually, soon
 
@@ -40,7 +41,7 @@ def _family(stack: Stack) -> list[psutil.Process]:
 
 
 def _gone(processes: list[psutil.Process]) -> bool:
-    return not any(p.is_running() and p.status() != psutil.STATUS_ZOMBIE for p in processes)
+    return all(map(is_over, processes))
 
 
 def test_a_killed_worker_is_restarted_and_its_run_reaped_at_once(stack: Stack) -> None:

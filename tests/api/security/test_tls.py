@@ -18,9 +18,9 @@ from shared.store.wire import Shelf
 from tests.api.conftest import Opener
 from tests.api.process import Process
 from tests.api.served import Served
+from tests.ports import own_port
 from tests.waiting import eventually
 from workers.frontdoor import FrontDoor
-from workers.port import free_port
 
 _CURVE = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
 _OURS = "IP:127.0.0.1,DNS:localhost"
@@ -116,7 +116,7 @@ def test_a_file_that_holds_no_certificates_is_named(tmp_path: Path) -> None:
 def test_a_private_key_that_others_can_read_is_told(
     sqlite_template: Path, tmp_path: Path, authority: Authority, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    settings = Settings(home=tmp_path / "home", port=free_port(), **authority.vouch("door"))
+    settings = Settings(home=tmp_path / "home", port=own_port(), **authority.vouch("door"))
     assert settings.tls_key is not None
     settings.tls_key.chmod(0o640)
     settings.state_dir.mkdir(parents=True)

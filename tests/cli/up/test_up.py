@@ -18,6 +18,7 @@ import pytest
 from cli.exits import Exit
 from cli.up import record
 from tests.cli.running import COMMAND, cidermill, environment
+from tests.processes import is_over
 from tests.waiting import eventually
 
 pytestmark = pytest.mark.e2e
@@ -80,7 +81,7 @@ def up(tmp_path: Path) -> Iterator[Up]:
 
 
 def gone(family: list[psutil.Process]) -> bool:
-    return not any(p.is_running() and p.status() != psutil.STATUS_ZOMBIE for p in family)
+    return all(map(is_over, family))
 
 
 def test_commands_in_the_same_home_find_it_and_ctrl_c_leaves_nothing(up: Up) -> None:
