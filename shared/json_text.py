@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from typing import Any
 
@@ -11,12 +12,24 @@ _NULL = re.compile(r"(?<!\\)((?:\\\\)*)\\u0000")
 
 
 def storable(value: Any) -> str:
-    """JSON whose texts hold neither nulls (they become U+FFFD) nor halves of characters (`?`).
+    """JSON whose texts hold neither nulls (they become U+FFFD) nor halves of characters (`?`), nor numbers JSON lacks.
 
-    PostgreSQL stores both, and then refuses every question about any field of that JSON. Source: its manual, "JSON
-    Types".
+    PostgreSQL stores the former, and SQLite the latter, and then refuse every question about any field of that JSON.
+    Sources: PostgreSQL's manual, "JSON Types"; SQLite's, "JSON Functions And Operators".
     """
-    text = json.dumps(value, ensure_ascii=False)
+    try:
+        text = json.dumps(value, ensure_ascii=False, allow_nan=False)
+    except ValueError:
+        text = json.dumps(_finite(value), ensure_ascii=False)
     if "\\u0000" in text:
         text = _NULL.sub("\\1\ufffd", text)
     return text if text.isascii() else text.encode(errors="replace").decode()
+
+
+def _finite(value: Any) -> Any:
+    """With null in place of what is no number, or too large for one."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {key: _finite(one) for key, one in value.items()}
+    return [_finite(one) for one in value] if isinstance(value, list | tuple) else value

@@ -28,7 +28,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from shared.errors import Problem
 from shared.runtimes import Endpoint, InstalledModel, ModelShape, RunSpec, RuntimeInfo
-from shared.told import amount
+from shared.told import amount, extent, size, within
 from shared.vocabulary import Capability, Format, Guard, Priority, Provider
 
 VERSION = 1
@@ -36,6 +36,11 @@ HEADER = "Cidermill-Protocol"
 
 #: What a counter says; what cannot be true is unknown, so that a broken counter costs its figure and not the host.
 Measured = Annotated[float | None, AfterValidator(amount)]
+Counted = Annotated[int | None, AfterValidator(size)]
+#: Bytes that are always told.
+Size = Annotated[int, AfterValidator(within)]
+#: Of what a job does, in whatever it counts.
+Extent = Annotated[float | None, AfterValidator(extent)]
 
 
 class _Message(BaseModel):
@@ -66,12 +71,12 @@ class Register(_Message):
     boot_id: str
     version: str
     platform: str
-    memory_total: int
+    memory_total: Size
     #: Bytes that runs on this host may hold together.
-    budget: int
+    budget: Size
     #: The budget if nothing else used the machine; `None`: the same.
-    capacity: int | None = None
-    disk_free: int
+    capacity: Counted = None
+    disk_free: Size
     runtimes: list[RuntimeInfo]
     labels: dict[str, str] = {}
     #: Where other hosts fetch models from it; `None`: it serves none.
@@ -111,20 +116,20 @@ class AttemptStatus(AttemptRef):
 class Progress(_Message):
     """How far: `done` of `total` (`None`: unknown) in `unit`s."""
 
-    done: float
-    total: float | None = None
+    done: Annotated[float, AfterValidator(lambda said: extent(said) or 0.0)]
+    total: Extent = None
     unit: str = ""
     #: Units per second, measured.
-    rate: float | None = None
+    rate: Extent = None
 
 
 class RunStatus(RunRef):
     worker: str
     #: Bytes in use now and at most so far, measured; `None` when unknown.
-    memory: int | None = None
-    peak: int | None = None
+    memory: Counted = None
+    peak: Counted = None
     #: Requests of this worker's jobs in flight; what people ask is counted by the front door.
-    busy: int | None = None
+    busy: Counted = None
 
 
 class LogLine(_Message):
@@ -135,14 +140,14 @@ class LogLine(_Message):
 class Telemetry(_Message):
     """What the host measures; `None` is unknown, never zero."""
 
-    memory_used: int | None = None
-    memory_available: int | None = None
-    swap_used: int | None = None
+    memory_used: Counted = None
+    memory_available: Counted = None
+    swap_used: Counted = None
     cpu_percent: Measured = None
     load: Measured = None
     #: Bytes of the disk for models that are free, and of those how many stay so: no download takes them.
-    disk_free: int | None = None
-    disk_reserve: int | None = None
+    disk_free: Counted = None
+    disk_reserve: Counted = None
     thermal: str | None = None
     pressure: str | None = None
     gpu_percent: Measured = None
@@ -153,12 +158,12 @@ class Telemetry(_Message):
     #: Energy since the agent began.
     joules: Measured = None
     #: Slots in use: by jobs, and by requests as the front door last told.
-    job_slots: int | None = None
-    request_slots: int | None = None
+    job_slots: Counted = None
+    request_slots: Counted = None
     #: Bytes that runs may use together, what keeps that from being more, and what they use, measured.
-    ceiling: int | None = None
+    ceiling: Counted = None
     ceiling_bound: str | None = None
-    runs_memory: int | None = None
+    runs_memory: Counted = None
     #: Why the memory guard is not open, as a sentence.
     guard_reason: str | None = None
     source: str = ""
@@ -168,8 +173,8 @@ class Sync(_Message):
     """Every two seconds: what lives here. Names what the agent heard from its workers lately, no more."""
 
     agent: str
-    budget: int
-    capacity: int | None = None
+    budget: Size
+    capacity: Counted = None
     guard: Guard = Guard.OPEN
     telemetry: Telemetry = Telemetry()
     workers: list[WorkerStatus] = []
@@ -261,7 +266,7 @@ class InstallRecord(_Message):
     name: str
     format: Format
     path: str
-    size: int
+    size: Size
     context: int | None = None
     capabilities: list[Capability] = []
     shape: ModelShape = ModelShape()
@@ -276,9 +281,9 @@ class Transfer(_Message):
 
     #: `hub`, `peer` or `web`.
     source: str
-    bytes: int
+    bytes: Size
     #: In which some of it came.
-    seconds: float
+    seconds: Annotated[float, AfterValidator(lambda said: amount(said) or 0.0)]
 
 
 class FinishedAttempt(AttemptRef):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 
 import pytest
 from hypothesis import given
@@ -19,6 +20,11 @@ _ODD = st.text(st.characters(exclude_categories=[]) | st.sampled_from('\\\0u0"\u
 )
 def test_only_what_no_database_takes_is_replaced(text: str, kept: str) -> None:
     assert json.loads(storable({text: [text]})) == {kept: [kept]}
+
+
+def test_what_is_no_number_of_json_is_null() -> None:
+    odd = {"rate": math.nan, "cells": [math.inf, (-math.inf, 1.5)], "text": "NaN"}
+    assert json.loads(storable(odd)) == {"rate": None, "cells": [None, [None, 1.5]], "text": "NaN"}
 
 
 @given(_ODD)
