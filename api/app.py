@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 
 import anyio.to_thread
 from fastapi import FastAPI
@@ -52,7 +53,7 @@ from api.routes import (
 from api.schemas.base import ErrorOut
 from shared.broker import Wake
 from shared.db import Database
-from shared.files import FileStore
+from shared.files import FileStore, any_known
 from shared.settings import Settings
 
 #: Threads for handlers: not more than the database has connections.
@@ -66,7 +67,7 @@ def create_app(settings: Settings, database: Database) -> FastAPI:
     door = FrontDoor(
         settings=settings,
         database=database,
-        store=FileStore(settings.files),
+        store=FileStore(settings.files, partial(any_known, database)),
         alarm=alarm,
         auth=Auth(database, required=settings.keys_required),
         feed=Feed(database),

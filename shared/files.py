@@ -1,14 +1,15 @@
 """Big inputs and outputs: bytes in a store that `fsspec` reaches, facts in a row.
 
 Nothing here trusts a name: bytes lie under the file's id, in a folder of its last two letters, and are moved there only
-when they are whole.
+when they are whole. A mark lies beside them, without which the store counts as away: an empty folder may be where its
+disk was, and nobody may take the bytes for gone then.
 """
 
 from __future__ import annotations
 
 import errno
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +20,7 @@ from fsspec.implementations.local import LocalFileSystem
 from sqlalchemy import delete, or_, select
 from sqlalchemy.orm import Session
 
-from shared.db import clock_time, now
+from shared.db import Database, clock_time, now
 from shared.errors import NoCapacity, NotFound, PayloadTooLarge, Unavailable
 from shared.identifiers import new_id
 from shared.tables import File
@@ -31,6 +32,10 @@ NO_LIMIT = Bytes(1 << 62)
 #: The purpose of files that a batch makes for its jobs.
 PART = "batch_part"
 _NAME_LENGTH = 255
+#: Letters of an id that name its folder.
+_FOLDER_LENGTH = 2
+_MARK = ".cidermill"
+_MARK_SAYS = b"Cidermill keeps files here. Without this mark it takes the store for one that is away.\n"
 
 
 @dataclass(frozen=True)
@@ -86,12 +91,15 @@ class Sink:
 class FileStore:
     """Where bytes are: a local folder, or whatever `fsspec` can write to."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, used: Callable[[], bool] = lambda: False) -> None:
+        """`used` tells whether files should lie there, so that an empty place is no new store."""
         self._filesystem, self._root = fsspec.url_to_fs(url)
         self._local_root = Path(self._root) if isinstance(self._filesystem, LocalFileSystem) else None
+        self._used = used
+        self._seen = False
 
     def path(self, file_id: str) -> str:
-        return f"{self._root}/{file_id[-2:]}/{file_id}"
+        return f"{self._root}/{file_id[-_FOLDER_LENGTH:]}/{file_id}"
 
     def local_path(self, file_id: str) -> Path | None:
         """Where the bytes lie on this machine's disk; `None` when the store is elsewhere."""
@@ -101,10 +109,10 @@ class FileStore:
         return Sink(self, limit)
 
     def create(self, path: str) -> Any:
+        """Raises NoCapacity, and Unavailable when the store is away."""
         try:
-            if (root := self._local_root) is not None:
-                # What keys keep from each other, other people on this machine do not read either.
-                root.mkdir(parents=True, exist_ok=True, mode=0o700)
+            if not self._is_there():
+                raise self._away()
             self._filesystem.makedirs(path.rsplit("/", 1)[0], exist_ok=True)
             return self._filesystem.open(path, "wb")
         except OSError as error:
@@ -121,14 +129,15 @@ class FileStore:
         return sink.keep()
 
     def pieces(self, file_id: str, start: int, length: int) -> Iterator[bytes]:
-        """`length` bytes from `start`, a piece at a time. Raises NotFound when the bytes are gone, and Unavailable."""
+        """`length` bytes from `start`, a piece at a time.
+
+        Raises NotFound when the bytes are gone, Unavailable when the whole store is, NoCapacity when it takes no mark.
+        """
         try:
             file = self._filesystem.open(self.path(file_id), "rb")
         except FileNotFoundError as error:
-            if self._local_root is not None and not self._local_root.is_dir():
-                raise Unavailable(
-                    "The file store is not there", f"there is no folder {self._local_root}", "mount its disk again"
-                ) from error
+            if not self._is_there():
+                raise self._away() from error
             raise NotFound(
                 f"The bytes of file {file_id} are gone", "they were removed from the file store", "upload it again"
             ) from error
@@ -138,6 +147,47 @@ class FileStore:
         """Remove bytes; it is no matter when they are gone."""
         with suppress(OSError):
             self._filesystem.rm_file(path)
+
+    def _is_there(self) -> bool:
+        """A store without the mark is given it, when it is new, or an older version's with files in it.
+
+        Raises NoCapacity when it takes none.
+        """
+        self._filesystem.invalidate_cache()
+        mark = f"{self._root}/{_MARK}"
+        if not self._filesystem.exists(mark):
+            if self._seen or (self._used() and not self._has_files()):
+                return False
+            self._begin(mark)
+        self._seen = True
+        return True
+
+    def _has_files(self) -> bool:
+        try:
+            names = self._filesystem.ls(self._root, detail=False)
+        except FileNotFoundError:
+            return False
+        return any(len(name.rstrip("/").rsplit("/", 1)[-1]) == _FOLDER_LENGTH for name in names)
+
+    def _begin(self, mark: str) -> None:
+        try:
+            self._make_root()
+            self._filesystem.pipe_file(mark, _MARK_SAYS)
+        except OSError as error:
+            raise _no_room(error) from error
+
+    def _make_root(self) -> None:
+        if (root := self._local_root) is not None:
+            # What keys keep from each other, other people on this machine do not read either.
+            root.mkdir(parents=True, exist_ok=True, mode=0o700)
+        else:
+            self._filesystem.makedirs(self._root, exist_ok=True)
+
+    def _away(self) -> Unavailable:
+        return Unavailable(
+            "The file store is not there", f"{self._root} has no {_MARK}, the mark of a file store",
+            f"mount its disk again; to begin anew there, make the file {self._root}/{_MARK}",
+        )  # fmt: skip
 
 
 def _read(file: Any, start: int, length: int) -> Iterator[bytes]:
@@ -174,6 +224,12 @@ def find(session: Session, file_id: str, owner: str | None = None) -> File:
     if expired or owner not in (None, row.owner):
         raise _no_such_file(file_id)
     return row
+
+
+def any_known(database: Database) -> bool:
+    """Whether there is any file whose bytes should be in the store."""
+    with database.read() as session:
+        return session.scalar(select(File.id).limit(1)) is not None
 
 
 def held(session: Session, file_id: str) -> File:

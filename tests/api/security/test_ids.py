@@ -72,8 +72,9 @@ def test_a_trick_in_an_id_finds_nothing_in_any_route(
 
 
 def _files(folder: Path) -> set[Path]:
-    """All but the database's own, which come and go."""
-    return {path for path in folder.rglob("*") if path.is_file() and not path.name.startswith("cidermill.db")}
+    """All but the database's own, which come and go, and the mark of the file store."""
+    own = ("cidermill.db", ".cidermill")
+    return {path for path in folder.rglob("*") if path.is_file() and not path.name.startswith(own)}
 
 
 def _asked(connection: HTTPConnection, host: Fleet, route: Route, path: str) -> Iterator[str]:
