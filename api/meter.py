@@ -33,8 +33,8 @@ from shared.usage import Part, Spent, total
 _log = structlog.get_logger(__name__)
 
 _WRITE = 2.0
-#: What a database raises for what it can never take; SQLite's driver raises Python's own errors.
-_NEVER = (DataError, IntegrityError, OverflowError, ValueError)
+#: What is raised for what a database can never take, or JSON; SQLite's driver raises Python's own errors.
+_NEVER = (DataError, IntegrityError, OverflowError, RecursionError, ValueError)
 
 
 class Meter:
@@ -95,16 +95,19 @@ class Meter:
             batch = left.popleft()
             try:
                 self._enter(batch)
-            except _NEVER as error:
+            except (SQLAlchemyError, *_NEVER) as error:
+                if not _is_never(error):
+                    _log.warning("usage cannot be written down yet", reason=str(error).splitlines()[0])
+                    self._keep([batch, *left])
+                    return
                 parts = batch.apart()
                 if len(parts) > 1:
                     left.extend(parts)
                 else:
                     _log.warning("usage can never be written down and is left out", reason=type(error).__name__)
-            except SQLAlchemyError as error:
-                _log.warning("usage cannot be written down yet", reason=str(error).splitlines()[0])
+            except BaseException:
                 self._keep([batch, *left])
-                return
+                raise
         try:
             self.desk.write()
         except SQLAlchemyError as error:
@@ -136,6 +139,11 @@ class Meter:
         self.write()
         with suppress(SQLAlchemyError):
             self.desk.close()
+
+
+def _is_never(error: Exception) -> bool:
+    """What happens while parameters are made ready, SQLAlchemy raises as its own."""
+    return isinstance(error, _NEVER) or isinstance(getattr(error, "orig", None), _NEVER)
 
 
 def _named(session: Session, spent: dict[Part, Spent], default: str | None) -> dict[Part, Spent]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, fields
 from typing import Any
 
 from sqlalchemy import insert, select
@@ -50,9 +50,7 @@ def content_of(body: dict[str, Any]) -> dict[str, Any]:
 def record(session: Session, calls: Iterable[Called]) -> None:
     """Add what is over; it happened just now."""
     moment = clock_time(session)
-    rows = [
-        {**asdict(replace(call, model=_plain(call.model)[:200], path=call.path[:120])), "at": moment} for call in calls
-    ]
+    rows = [_row(call) | {"at": moment} for call in calls]
     if rows:
         session.execute(insert(Call), rows)
 
@@ -68,6 +66,12 @@ def listed(
     if before is not None:
         query = query.where(Call.seq < before)
     return session.scalars(query).all()
+
+
+def _row(call: Called) -> dict[str, Any]:
+    """Its content as it is: `asdict` would copy it level by level, and deep nesting ends that."""
+    row = {field.name: getattr(call, field.name) for field in fields(call)}
+    return row | {"model": _plain(call.model)[:200], "path": call.path[:120]}
 
 
 def _plain(name: str) -> str:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import text
+from sqlalchemy.orm import Session
 
 from api.meter import Meter
 from shared import calls, usage
@@ -56,6 +59,35 @@ def test_a_call_that_no_database_takes_is_left_out_of_the_log(database: Database
         meter.called(call)
     meter.write()
     assert written(database) == ({"good": 7}, ["first", "second"])
+
+
+def nested(levels: int) -> dict[str, Any]:
+    content: dict[str, Any] = {}
+    for _ in range(levels):
+        content = {"a": content}
+    return content
+
+
+def test_what_is_nested_deep_is_logged_or_left_out_alone(database: Database, meter: Meter) -> None:
+    meter.count(_GOOD, Spent(1, prompt=7))
+    for name, levels in (("deep", 600), ("deeper", 100_000), ("flat", 1)):
+        meter.called(replace(called(name), content=nested(levels)))
+    meter.write()
+    assert written(database) == ({"good": 7}, ["deep", "flat"])
+
+
+def test_a_mistake_of_ours_loses_nothing(database: Database, meter: Meter, monkeypatch: pytest.MonkeyPatch) -> None:
+    def mistaken(session: Session, called: object) -> None:
+        raise LookupError("never heard of")
+
+    meter.count(_GOOD, Spent(1, prompt=7))
+    meter.called(called("first"))
+    with monkeypatch.context() as patch:
+        patch.setattr(calls, "record", mistaken)
+        with pytest.raises(LookupError):
+            meter.write()
+    meter.write()
+    assert written(database) == ({"good": 7}, ["first"])
 
 
 def test_what_the_database_cannot_take_yet_is_written_once_it_can(database: Database, meter: Meter) -> None:
