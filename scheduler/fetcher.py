@@ -10,7 +10,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 import structlog
 from sqlalchemy import select
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DataError, DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session
 
@@ -66,7 +66,7 @@ class Fetcher:
             job_id = self._submit(fence, wanted, moment)
         except StaleTransition:
             raise
-        except CidermillError as error:
+        except (CidermillError, DataError, ValueError, OverflowError) as error:
             self._not_before[wanted.model_id, wanted.host] = moment + PAUSE
             _log.warning("could not fetch", model=wanted.model, host=wanted.host, reason=str(error))
             return False

@@ -78,6 +78,10 @@ class Scheduler:
                 self._fence = None
             except (DBAPIError, PoolTimeout) as error:
                 self._outage(error)
+            except Exception:
+                # A look that fails at one row must neither go unnoticed nor end the scheduling of all others.
+                _log.exception("a look failed, looking again")
+                self._pause()
             else:
                 self._recovered()
         self._timetable.close()
@@ -157,8 +161,12 @@ class Scheduler:
         """The database does not answer. Workers could not report either, so nothing is given up soon after."""
         if not self._failures:
             _log.warning("the database does not answer, going on when it does", reason=str(error))
-        self._failures += 1
         self._patience.restart()
+        self._pause()
+
+    def _pause(self) -> None:
+        """Then everything is looked at anew."""
+        self._failures += 1
         self._reader.waiting.clear()
         self._next_tick = 0.0
         pause = min(_FIRST_PAUSE * 2 ** min(self._failures, 10), _LONGEST_PAUSE)
@@ -166,7 +174,7 @@ class Scheduler:
 
     def _recovered(self) -> None:
         if self._failures:
-            _log.info("the database answers again", failures=self._failures)
+            _log.info("looks succeed again", failures=self._failures)
             self._failures = 0
 
     def _resign(self) -> None:

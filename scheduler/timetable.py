@@ -8,12 +8,12 @@ from __future__ import annotations
 from concurrent.futures import Future, ThreadPoolExecutor
 
 import structlog
-from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from shared import keys, leader, quota_book, schedules
 from shared.db import Database, clock_time
-from shared.errors import CidermillError, StaleTransition
+from shared.errors import CidermillError, InvalidParameters, StaleTransition
 from shared.jobs import service
 from shared.jobs.intake import Submission
 from shared.leader import Fence
@@ -62,6 +62,8 @@ class Timetable:
             raise
         except CidermillError as error:
             return self._failed(fence, row, at, error, moment)
+        except (DataError, ValueError, OverflowError) as error:
+            return self._failed(fence, row, at, _unstorable(error), moment)
         _log.info("schedule submitted its job", schedule=row.name, job=job_id)
         return True
 
@@ -95,3 +97,9 @@ class Timetable:
             leader.check(session, fence)
             schedules.note(session, row, at, None, error.problem)
         return False
+
+
+def _unstorable(error: Exception) -> InvalidParameters:
+    """No later time would help: only somebody who changes the schedule does."""
+    why = str(getattr(error, "orig", None) or error).splitlines()[0]
+    return InvalidParameters("The job holds what cannot be stored", why, "remove the schedule, and add it corrected")

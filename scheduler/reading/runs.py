@@ -6,6 +6,8 @@ from collections.abc import Collection, Iterable
 from functools import lru_cache
 from typing import Any
 
+import structlog
+from pydantic import ValidationError
 from sqlalchemy import Connection, Row, Text, bindparam, cast, select
 
 from scheduler.reading.hosts import Use
@@ -43,7 +45,7 @@ _ENDED = (
     .limit(_LOADS)
 )
 
-_run_spec = lru_cache(1024)(RunSpec.model_validate_json)
+_log = structlog.get_logger(__name__)
 
 
 def read_runs(
@@ -57,6 +59,16 @@ def read_runs(
     at_work = set(connection.scalars(_AT_WORK, {"owners": list(owners)})) if owners else set()
     on_run = {use.run_id: use for use in uses if use.run_id}
     return tuple(_view(row, on_run.get(row.id), at_work, moment) for row in rows)
+
+
+@lru_cache(1024)
+def _run_spec(text: str) -> RunSpec:
+    """Of one that cannot be read nothing is known; the memory that it holds counts all the same."""
+    try:
+        return RunSpec.model_validate_json(text)
+    except ValidationError as error:
+        _log.warning("a run's wishes cannot be read", reason=error.errors(include_input=False)[0]["msg"])
+        return RunSpec()
 
 
 def _view(row: Row[*tuple[Any, ...]], use: Use | None, at_work: Collection[str], moment: float) -> RunView:

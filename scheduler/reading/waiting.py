@@ -13,6 +13,8 @@ from functools import lru_cache
 from itertools import islice
 from typing import Any
 
+import structlog
+from pydantic import ValidationError
 from sqlalchemy import Connection, Row, Text, bindparam, cast, func, select, text
 
 from scheduler.views import JobView, Shape
@@ -33,6 +35,8 @@ _OF_EACH = 50
 _OVERLAP = 0.05
 #: Shapes remembered before they are forgotten all at once.
 _MOST_SHAPES = 5000
+
+_log = structlog.get_logger(__name__)
 
 _Row = Row[*tuple[Any, ...]]
 
@@ -89,7 +93,8 @@ class Waiting:
     def __init__(self) -> None:
         self._jobs: dict[str, JobView] = {}
         self._by_shape: dict[Shape, dict[str, JobView]] = {}
-        self._shapes: dict[tuple[Any, ...], Shape] = {}
+        #: `None`: of jobs that cannot be read.
+        self._shapes: dict[tuple[Any, ...], Shape | None] = {}
         self._rows: Collection[str] = ()
         self._read_at = 0.0
         self._known = False
@@ -153,21 +158,23 @@ class Waiting:
 
     def _add(self, rows: Iterable[_Row]) -> None:
         for row in rows:
-            if row.id not in self._jobs:
-                job = JobView(row.id, row.queued_at, row.slots, self._shape(row), row.deadline)
+            if row.id not in self._jobs and (shape := self._shape(row)) is not None:
+                job = JobView(row.id, row.queued_at, row.slots, shape, row.deadline)
                 self._jobs[job.id] = job
                 self._by_shape.setdefault(job.shape, {})[job.id] = job
 
-    def _shape(self, row: _Row) -> Shape:
-        """The same object for equal wishes; labels count only where a part of the queue has something to say."""
+    def _shape(self, row: _Row) -> Shape | None:
+        """The same object for equal wishes, `None` for those that cannot be read.
+
+        Labels count only where a part of the queue has something to say.
+        """
         parts = tuple(name for name in self._parts(row.owner, row.labels_text) if name in self._rows)
         key = (row[_WISH], row.placement_text, row.preemptible, parts)
-        known = self._shapes.get(key)
-        if known is None:
+        if key not in self._shapes:
             if len(self._shapes) >= _MOST_SHAPES:
                 self._shapes.clear()
-            known = self._shapes[key] = _parsed(row, parts)
-        return known
+            self._shapes[key] = _readable(row, parts)
+        return self._shapes[key]
 
     @staticmethod
     def _parts(owner: str, labels: str) -> tuple[str, ...]:
@@ -181,6 +188,17 @@ _WISH = slice(4, 16)
 @lru_cache(4096)
 def _label_parts(labels: str) -> tuple[str, ...]:
     return tuple(f"label:{name}={value}" for name, value in json.loads(labels).items())
+
+
+def _readable(row: _Row, parts: tuple[str, ...]) -> Shape | None:
+    """One job that waits in vain must not keep all others waiting."""
+    try:
+        return _parsed(row, parts)
+    except ValidationError as error:
+        _log.warning(
+            "a job's wishes cannot be read, it waits", job=row.id, reason=error.errors(include_input=False)[0]["msg"]
+        )
+        return None
 
 
 def _parsed(row: _Row, parts: tuple[str, ...]) -> Shape:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -141,3 +142,10 @@ def test_a_stale_leader_fetches_nothing(database: Database, fetcher: Fetcher, fe
     decided = plan(look(database)).fetches
     assert fetcher.fetch(Fence(fence.holder, fence.epoch - 1), decided) == 0
     assert not downloads(database)
+
+
+def test_what_no_database_takes_stops_no_other_fetch(database: Database, fetcher: Fetcher, fence: Fence) -> None:
+    [good] = plan(look(database)).fetches
+    odd = replace(good, host="m\ud83d")
+    assert fetcher.fetch(fence, [odd, good]) == 1
+    assert [job.host for job in downloads(database)] == ["mini"]

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import redis
-from sqlalchemy import select, text
+from sqlalchemy import select, text, update
 
 from cli.embedded.valkey import EmbeddedValkey
 from scheduler.loop import Scheduler
@@ -17,7 +17,7 @@ from shared.broker import Dispatcher, Wake
 from shared.db import Database
 from shared.schema import upgrade
 from shared.settings import Settings, load_settings
-from shared.tables import Job, Leader
+from shared.tables import Job, Leader, Model
 from shared.vocabulary import JobState
 from tests.postgres import start_postgres
 from tests.scheduler.rows import add_host, add_jobs, add_model, add_run, states
@@ -185,3 +185,25 @@ def test_a_burst_is_assigned_in_the_order_of_the_queue(settings: Settings, datab
         told = session.scalar(select(Job.blocked_by).where(Job.id == ids[-1]))
     assert assigned == set(ids[:8])
     assert (told or {}).get("code") in (None, "slots")
+
+
+def test_a_look_that_fails_is_told_and_looked_again(
+    settings: Settings, database: Database, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fleet(database)
+    with database.write() as session:
+        session.execute(update(Model).values(shape={"layers": "many"}))
+    with scheduling(settings):
+        eventually(lambda: leader(database) is not None)
+        submit(database)
+        told: list[str] = []
+
+        def said() -> bool:
+            told.append(capsys.readouterr().out)
+            return "Traceback" in "".join(told)
+
+        eventually(said)
+        assert all_are(database, JobState.QUEUED)
+        with database.write() as session:
+            session.execute(update(Model).values(shape={}))
+        eventually(lambda: all_are(database, JobState.ASSIGNED))

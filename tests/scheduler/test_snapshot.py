@@ -259,3 +259,23 @@ def test_rates_are_the_medians_of_what_was_measured(database: Database) -> None:
             session.execute(insert(Attempt), [{**attempt, **times}])
         session.execute(update(Job).values(state=JobState.SUCCEEDED, attempt=1, result_attempt=1))
     assert look(database).rates == {("qwen", "llama-cpp"): Rate(job=4.0, load=12.0)}
+
+
+def test_a_job_that_cannot_be_read_hides_no_other(database: Database) -> None:
+    with database.write() as session:
+        add_host(session)
+        add_model(session, "qwen", 4, "studio")
+        [odd, good] = add_jobs(session, 2)
+        session.execute(update(Job).where(Job.id == odd).values(spec={"context": 1}))
+    reader = Reader()
+    assert [ids(look(database, reader)) for _ in range(2)] == [[good], [good]]
+    assert ids(look(database, reader, whole=False)) == [good]
+
+
+def test_a_run_whose_wishes_cannot_be_read_holds_its_memory_all_the_same(database: Database) -> None:
+    with database.write() as session:
+        add_host(session)
+        add_model(session, "qwen", 4, "studio")
+        add_run(session, spec={"context": 1})
+    [run] = look(database).runs
+    assert (run.spec, run.held) == (RunSpec(), 5 * GIB)

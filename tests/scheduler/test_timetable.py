@@ -142,3 +142,16 @@ def test_a_schedules_jobs_count_among_the_requests_of_its_key(
     assert timetable.fire(fence) == 2
     assert len(jobs(database)) == 2
     assert timetable.fire(fence) == 0, "the third waits for what is left of another day"
+
+
+def test_what_no_database_takes_is_told_of_its_schedule_and_stops_no_other(
+    database: Database, timetable: Timetable, fence: Fence
+) -> None:
+    add(database, ago=0.9, name="odd", job=JOB | {"idempotency_key": "k", "labels": {"a": "x" * 300}, "queue_by": "a"})
+    add(database, ago=0.8, name="huge", job=JOB | {"max_failures": 2**70})
+    add(database)
+    assert timetable.fire(fence) == 1
+    with database.read() as session:
+        told = {row.name: (row.error or {}).get("code") for row in session.scalars(select(Schedule))}
+    assert told == {"odd": "invalid_parameters", "huge": "invalid_parameters", "nightly": None}
+    assert timetable.fire(fence) == 0, "each waits for its next time"
