@@ -18,6 +18,8 @@ from shared.vocabulary import Priority
 ALL = "all"
 #: `queue_by` of jobs that take turns by the API key that submitted them.
 BY_KEY = "key"
+#: Letters of a part's name, as far as the database keeps them.
+_LONGEST = 200
 _SORTS = (ALL, "kind:…", "class:…", "key:…", "label:…=…")
 
 
@@ -48,7 +50,15 @@ def share(owner: str, labels: Mapping[str, str], queue_by: str) -> str:
             "give it that label, or leave queue_by out",
             field="queue_by",
         )
-    return f"label:{queue_by}={labels[queue_by]}"
+    name = f"label:{queue_by}={labels[queue_by]}"
+    if len(name) > _LONGEST:
+        raise InvalidParameters(
+            f"The job cannot queue by the label {queue_by!r}",
+            f"its part of the queue would have a name of {len(name)} letters, and {_LONGEST} are kept",
+            "give the label a shorter value, or leave queue_by out",
+            field="queue_by",
+        )
+    return name
 
 
 def parts(kind: str, priority: Priority, owner: str, labels: Mapping[str, str]) -> list[str]:

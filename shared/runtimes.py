@@ -7,13 +7,19 @@ Values here cross process borders as JSON; nothing here imports an ML library.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Annotated, Protocol
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from shared.errors import Problem
+from shared.nesting import FlatObject
 from shared.units import Bytes
 from shared.vocabulary import Capability, Format
+
+#: Tokens of context that the database can count; no model has nearly as many.
+MOST_CONTEXT = 2**31 - 1
+#: Seconds of ten years: nobody means more, and clocks can still count it.
+LONGEST_STAY = 315_360_000.0
 
 
 class _Frozen(BaseModel):
@@ -62,18 +68,23 @@ class ModelShape(_Frozen):
     embeds: bool = False
 
 
+def _stay(seconds: float) -> float:
+    """What is negative is for ever, what is longer than ten years is ten years."""
+    return -1.0 if seconds < 0 else min(seconds, LONGEST_STAY)
+
+
 class RunSpec(_Frozen):
     """How to load a model: chosen by a user or by defaults, the same for every runtime."""
 
     #: Tokens of context for each slot; `None` takes the runtime's default for the model.
-    context: int | None = Field(default=None, ge=16)
+    context: int | None = Field(default=None, ge=16, le=MOST_CONTEXT)
     #: Requests that run side by side; `None` takes the runtime's default.
     slots: int | None = Field(default=None, ge=1, le=1024)
     #: Seconds an idle run stays loaded; `-1` for ever.
-    keep_alive: float = 300.0
+    keep_alive: Annotated[float, Field(allow_inf_nan=False), AfterValidator(_stay)] = 300.0
     pinned: bool = False
     #: Handed to the engine as it is, by name; a runtime refuses names it does not know.
-    params: dict[str, Any] = {}
+    params: FlatObject = {}
 
 
 class RuntimeInfo(_Frozen):

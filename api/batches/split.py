@@ -18,6 +18,7 @@ from api.gateway.exchange import TRANSCRIPTION, TRANSLATION, Exchange
 from api.gateway.model_names import Found
 from shared.errors import CidermillError, Forbidden, InvalidParameters, NotFound, Problem
 from shared.files import NO_LIMIT, FileStore, Sink, Stored
+from shared.nesting import TooDeep, flat
 from shared.runtimes import RunSpec
 from shared.tables import File
 from shared.vocabulary import Capability
@@ -134,10 +135,10 @@ class Splitter:
                 self._find_file(asked.exchange.body["file"])
             body = filled(asked.exchange.body, found.defaults)
             work = {"custom_id": asked.custom_id, "url": asked.exchange.path, "body": body, "asked": written}
-            ready = json.dumps(work, ensure_ascii=False).encode(errors="replace")
+            ready = json.dumps(flat(work), ensure_ascii=False).encode(errors="replace")
         except CidermillError as error:
             self._refuse(number, custom_id, error)
-        except (OverflowError, RecursionError):
+        except (OverflowError, RecursionError, TooDeep):
             why = "a number in it is too large, or its lists and objects are nested too deep"
             self._refuse(number, custom_id, InvalidParameters("The line cannot be passed on", why, "write it flatter"))
         else:

@@ -18,7 +18,7 @@ from shared.hub import DEFAULT_ENDPOINT, Hub
 from shared.hub_places import place
 from shared.keys import Caller, Rank
 from shared.references import ModelRef
-from shared.runtimes import InstalledModel, RunSpec
+from shared.runtimes import MOST_CONTEXT, InstalledModel, RunSpec
 from shared.store import hub_search
 from shared.store.disk_room import DiskRoom
 from shared.store.disks import Wanted, of_model
@@ -51,7 +51,7 @@ def fit(
     door: Door,
     caller: Reader,
     model: Annotated[str, Query(description="Name of an installed model, or what to install.", max_length=2048)],
-    context: Annotated[int | None, Query(ge=16, description="Tokens per slot.")] = None,
+    context: Annotated[int | None, Query(ge=16, le=MOST_CONTEXT, description="Tokens per slot.")] = None,
     slots: Annotated[int | None, Query(ge=1, le=1024)] = None,
     host: str | None = None,
 ) -> FitOut:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator
+from pydantic import AfterValidator, Field, field_validator
 
 from api.schemas.base import In, Out
+from shared.nesting import FlatObject, flat
+from shared.runtimes import MOST_CONTEXT
 
 #: What the request itself must say.
 _NOT_TO_DEFAULT = frozenset({"model", "messages", "prompt", "input", "stream", "stream_options"})
@@ -19,11 +21,13 @@ class AliasIn(In):
     system: str | None = Field(
         default=None, max_length=100_000, description="Begins chats that have no system message."
     )
-    messages: list[dict[str, Any]] = Field(
+    messages: Annotated[list[dict[str, Any]], AfterValidator(flat)] = Field(
         default=[], description="What was said before: chats under this name go on from there."
     )
-    context: int | None = Field(default=None, ge=16, description="Tokens of a slot, when the model must be loaded.")
-    parameters: dict[str, Any] = Field(
+    context: int | None = Field(
+        default=None, ge=16, le=MOST_CONTEXT, description="Tokens of a slot, when the model must be loaded."
+    )
+    parameters: FlatObject = Field(
         default={}, description="Fields of a request, such as temperature, for requests that leave them out."
     )
 

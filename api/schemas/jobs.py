@@ -10,6 +10,7 @@ from pydantic import Field, field_validator
 from api.schemas.base import In, Out
 from shared.jobs.where import LabelName, LabelValue, Where
 from shared.moments import Moment
+from shared.nesting import FlatObject
 from shared.vocabulary import AttemptState, Capability, JobState, Priority
 
 
@@ -17,7 +18,7 @@ class JobIn(In):
     """Work to queue. What `params` may hold depends on `kind`."""
 
     kind: str
-    params: dict[str, Any] = Field(default={})
+    params: FlatObject = Field(default={})
     priority: Priority = Priority.NORMAL
     labels: dict[LabelName, LabelValue] = Field(default={}, max_length=32)
     #: What its host must be like.

@@ -15,7 +15,7 @@ from shared.errors import InvalidParameters
 from shared.kinds.contract import Catalog, Context, Demand, Kind, Result
 from shared.measure import sum_up
 from shared.prompts import PROMPTS, BenchmarkPrompt
-from shared.runtimes import RunSpec
+from shared.runtimes import MOST_CONTEXT, RunSpec
 from shared.vocabulary import Capability
 
 #: Changes whenever figures stop being comparable with older ones.
@@ -66,7 +66,7 @@ class Benchmark(Kind):
     max_tokens: int = Field(128, ge=2, le=32_768, description="Tokens to write in each sample.")
     temperature: float = Field(0.0, ge=0, le=2)
     ignore_eos: bool = Field(default=True, description="Write max_tokens to the end, where an engine can.")
-    context: int | None = Field(None, ge=16, description="Tokens of context to load with.")
+    context: int | None = Field(None, ge=16, le=MOST_CONTEXT, description="Tokens of context to load with.")
     slots: int | None = Field(None, ge=1, le=1024, description="Slots to load with.")
     host: str | None = Field(None, description="Only this host; default: any that fits.")
     timeout: float = Field(600.0, gt=0, le=86_400, description="Seconds that one request may take.")

@@ -14,6 +14,8 @@ from typing import Any
 from shared.tables import Model, Run
 from shared.vocabulary import Capability, Format
 
+#: The last second that a date can name.
+_LATEST = 253_402_300_799.0
 #: What Ollama says of a model that stays for ever.
 _FOR_EVER = "2318-01-01T00:00:00Z"
 _PARAMETERS = re.compile(r"(?<![a-z0-9.])(\d+(?:\.\d+)?)([mb])(?![a-z0-9])")
@@ -94,8 +96,8 @@ def digest(model: Model) -> str:
 
 
 def moment(seconds: float) -> str:
-    """By RFC 3339."""
-    return datetime.fromtimestamp(seconds, UTC).isoformat().replace("+00:00", "Z")
+    """By RFC 3339; what no date names is the first or the last one."""
+    return datetime.fromtimestamp(min(max(0.0, seconds), _LATEST), UTC).isoformat().replace("+00:00", "Z")
 
 
 def _parameters(model: Model) -> int:

@@ -12,6 +12,7 @@ from typing import Any
 
 from api.gateway.reading import want
 from shared.errors import InvalidParameters
+from shared.runtimes import MOST_CONTEXT
 
 #: Ollama's options and what OpenAI, or llama.cpp where OpenAI has none, calls them.
 OPTIONS = {
@@ -49,7 +50,7 @@ def engine_options(options: Mapping[str, Any]) -> dict[str, Any]:
 def context_of(options: Mapping[str, Any]) -> int | None:
     """The context to load the model with; `None`: what it is loaded with otherwise. Raises InvalidParameters."""
     context: int | None = _read("num_ctx", options)
-    return context if context is not None and context >= LEAST_CONTEXT else None
+    return min(context, MOST_CONTEXT) if context is not None and context >= LEAST_CONTEXT else None
 
 
 def _read(name: str, options: Mapping[str, Any]) -> Any:

@@ -17,7 +17,7 @@ from api.gateway.reading import want
 from api.gateway.thinking import told_to_think
 from api.gateway.thoughts_apart import FIELD
 from shared.errors import InvalidParameters
-from shared.runtimes import RunSpec
+from shared.runtimes import LONGEST_STAY, RunSpec
 
 #: How hard to think; `think` is otherwise true or false.
 _EFFORTS = ("low", "medium", "high", "max")
@@ -31,8 +31,6 @@ _IMPOSSIBLE = {
 _IMAGES = {"/9j/": "jpeg", "iVBOR": "png", "R0lG": "gif", "UklGR": "webp", "Qk": "bmp"}
 _UNITS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
 _DURATION = re.compile(r"([0-9]+(?:\.[0-9]*)?|\.[0-9]+)(ns|us|µs|ms|s|m|h)", re.ASCII)
-#: Seconds of ten years: nobody means more, and clocks can still count it.
-_LONGEST_STAY = 315_360_000.0
 
 
 def chat_of(asked: Mapping[str, Any]) -> dict[str, Any]:
@@ -77,7 +75,7 @@ def seconds_of(keep_alive: object) -> float | None:
     if keep_alive is None:
         return None
     if isinstance(keep_alive, int | float) and not isinstance(keep_alive, bool) and keep_alive == keep_alive:
-        return -1.0 if keep_alive < 0 else float(min(keep_alive, _LONGEST_STAY))
+        return -1.0 if keep_alive < 0 else float(min(keep_alive, LONGEST_STAY))
     text = str(keep_alive).strip()
     parts = _DURATION.findall(text.lstrip("-"))
     if text.lstrip("-").isdecimal() and text.isascii():
@@ -87,7 +85,7 @@ def seconds_of(keep_alive: object) -> float | None:
             "keep_alive is wrong", f"{text!r} is no duration", 'give seconds or a text such as "5m"', field="keep_alive"
         )
     seconds = sum(float(number) * _UNITS[unit] for number, unit in parts)
-    return -1.0 if text.startswith("-") else min(seconds, _LONGEST_STAY)
+    return -1.0 if text.startswith("-") else min(seconds, LONGEST_STAY)
 
 
 def _refuse(asked: Mapping[str, Any], impossible: Mapping[str, tuple[str, str]]) -> None:

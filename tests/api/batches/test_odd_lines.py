@@ -98,3 +98,13 @@ def test_however_many_names_lines_use_few_files_are_open_at_once(door: Served, m
     names = ["echo", "echo:latest", "library/echo", "echo"]
     begun = until(door, create(door, [chat(f"{n}", model=name) for n, name in enumerate(names)]), "in_progress")
     assert (len(begun["job_ids"]), begun["request_counts"]["total"]) == (4, 4)
+
+
+def test_a_line_that_passes_is_no_deeper_than_everybody_reads(door: Served) -> None:
+    deep: Any = {}
+    for _ in range(150):
+        deep = [deep]
+    begun = until(door, create(door, [chat("a"), chat("b", metadata=deep)]), "in_progress")
+    door.post(f"/v1/batches/{begun['id']}/cancel")
+    by_id = {line["custom_id"]: line for line in errors(door, until(door, begun, "cancelled"))}
+    assert "too deep" in by_id["b"]["response"]["body"]["error"]["message"]

@@ -13,6 +13,7 @@ from api.gateway.fresh_writer import FreshWriter
 from api.gateway.ollama.answer import Lines
 from api.gateway.ollama.request import chat_of, generate_of, raw_of, seconds_of, spec_of
 from shared.errors import InvalidParameters
+from shared.runtimes import MOST_CONTEXT
 
 
 def lines(written: bytes) -> list[dict[str, Any]]:
@@ -56,6 +57,10 @@ def test_options_of_another_type_are_explained(name: str, value: object) -> None
     asked = {"messages": [], "options": {name: value}}
     with pytest.raises(InvalidParameters, match=name):
         spec_of(asked) if name == "num_ctx" else chat_of(asked)
+
+
+def test_a_context_is_no_longer_than_anybody_counts() -> None:
+    assert spec_of({"options": {"num_ctx": 1e30}}).context == MOST_CONTEXT
 
 
 @pytest.mark.parametrize("wrong", ["xml", 5, ["json"]])

@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 
 import pytest
+from sqlalchemy import update
 
 from shared import catalog
 from shared.protocol import InstallRecord
 from shared.runtimes import ModelShape
+from shared.tables import Run
 from shared.vocabulary import Capability, Format, Provider
 from tests.api.fleet import Fleet
 from tests.api.served import Served
@@ -91,3 +93,11 @@ def test_what_stays_for_ever_says_so(door: Served, fleet: Fleet) -> None:
     fleet.ready_run(model="echo", spec={"keep_alive": -1})
     [loaded] = door.get("/api/ps").json()["models"]
     assert loaded["expires_at"].startswith("23")
+
+
+def test_what_stays_longer_than_dates_go_is_no_failure(door: Served, fleet: Fleet) -> None:
+    run = fleet.ready_run(model="echo", spec={"keep_alive": 60})
+    with door.database.write() as session:
+        session.execute(update(Run).where(Run.id == run.run_id).values(keep_alive=1e12))
+    [loaded] = door.get("/api/ps").json()["models"]
+    assert loaded["expires_at"].startswith("9999-12-31")
