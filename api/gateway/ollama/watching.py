@@ -12,7 +12,7 @@ from shared.jobs import queries
 #: Seconds between two looks at a job.
 GLANCE = 0.25
 #: Seconds that the database may be away while a client waits.
-_PATIENCE = 30.0
+PATIENCE = 30.0
 
 
 class Watch:
@@ -21,7 +21,7 @@ class Watch:
     def __init__(self, door: FrontDoor, job_id: str, patience: float | None = None) -> None:
         self._door = door
         self._job_id = job_id
-        self._patience = _PATIENCE if patience is None else patience
+        self._patience = PATIENCE if patience is None else patience
         self._last = Glimpse({"status": "pulling manifest"})
         self._when = time.monotonic()
 
