@@ -6,7 +6,6 @@ A copy, and a model made `from` another one, is an alias here: it takes no room,
 from __future__ import annotations
 
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from fastapi import APIRouter, Request
@@ -18,6 +17,7 @@ from starlette.responses import Response
 from api.deps import Admin, Door, FrontDoor
 from api.gateway import model_names
 from api.gateway.ollama import blobs
+from api.gateway.ollama.blobs import Placed
 from api.gateway.ollama.creation import Creation, read, weights_of
 from api.gateway.ollama.follow_up import FollowUps
 from api.gateway.ollama.following import follow, told
@@ -48,9 +48,9 @@ async def create(request: Request, door: Door, caller: Admin) -> Response:
     if wanted.blob is None:
         await run_in_threadpool(_copy, door, wanted.source, wanted.name, wanted.defaults)
         return told("reading model metadata", "writing manifest", "success", streamed=wanted.streamed)
-    job_id, blob_id, path = await run_in_threadpool(_install, door, wanted, wanted.blob, caller.id)
+    job_id, blob_id, placed = await run_in_threadpool(_install, door, wanted, wanted.blob, caller.id)
     follow_ups: FollowUps = request.app.state.follow_ups
-    done = follow_ups.add(job_id, partial(_settle, door, wanted, blob_id, path))
+    done = follow_ups.add(job_id, partial(_settle, door, wanted, blob_id, placed))
     return await follow(request, door, job_id, streamed=wanted.streamed, done=done)
 
 
@@ -70,16 +70,16 @@ def _copy(door: FrontDoor, source: str, name: str, defaults: dict[str, Any]) -> 
         aliases.put(session, model_names.plain(name), found.model, host=found.host, defaults=both)
 
 
-def _install(door: FrontDoor, wanted: Creation, digest: str, owner: str) -> tuple[str, str, Path]:
-    """The job that enters the file in the catalog, the blob it was, and where it lies now."""
+def _install(door: FrontDoor, wanted: Creation, digest: str, owner: str) -> tuple[str, str, Placed]:
+    """The job that enters the file in the catalog, the blob it was, and what lies in its place now."""
     with door.read() as session:
         _check_here(session, door.settings.host_name)
-        blob, path = blobs.place(door, session, digest, wanted.weights)
-        params = {"model": f"local:{path}", "name": wanted.weights, "host": door.settings.host_name}
+        blob, placed = blobs.place(door, session, digest, wanted.weights)
+        params = {"model": f"local:{placed.path}", "name": wanted.weights, "host": door.settings.host_name}
         # The path is ours, which a caller's own could only be with an admin's rights.
         prepared = service.prepare(session, [Submission("download", params)], owner, internal=True)
     with door.write(wake=True) as session:
-        return service.queue(session, prepared)[0].id, blob.id, path
+        return service.queue(session, prepared)[0].id, blob.id, placed
 
 
 def _check_here(session: Session, host: str) -> None:
@@ -91,9 +91,9 @@ def _check_here(session: Session, host: str) -> None:
         )  # fmt: skip
 
 
-def _settle(door: FrontDoor, wanted: Creation, blob_id: str, path: Path, succeeded: bool) -> None:
+def _settle(door: FrontDoor, wanted: Creation, blob_id: str, placed: Placed, succeeded: bool) -> None:
     if not succeeded:
-        blobs.take_back(door, path)
+        blobs.take_back(door, placed)
         return
     if wanted.defaults:
         _copy(door, wanted.weights, wanted.name, wanted.defaults)

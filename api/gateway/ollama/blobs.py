@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
@@ -25,14 +26,23 @@ from shared.vocabulary import Provider
 PURPOSE = "blob"
 
 
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """What lies where a model can stay; another that is placed there later is another file."""
+
+    path: Path
+    #: Its device and its number there.
+    file: tuple[int, int]
+
+
 def find(session: Session, sha256: str) -> File | None:
     """The blob with that checksum."""
     wanted = (File.sha256 == sha256, File.purpose == PURPOSE)
     return session.scalar(select(File).where(*wanted).order_by(File.id).limit(1))
 
 
-def place(door: FrontDoor, session: Session, digest: str, name: str) -> tuple[File, Path]:
-    """Put a blob where a model can stay, called `name`; the blob and the path. Raises NotFound, NoCapacity."""
+def place(door: FrontDoor, session: Session, digest: str, name: str) -> tuple[File, Placed]:
+    """Put a blob where a model can stay, called `name`; the blob and what lies there. Raises NotFound, NoCapacity."""
     blob = find(session, digest.removeprefix("sha256:"))
     if blob is None:
         raise NotFound(f"There is no blob {digest}", "it was not sent", f"send it: POST /api/blobs/{digest}")
@@ -44,11 +54,11 @@ def place(door: FrontDoor, session: Session, digest: str, name: str) -> tuple[Fi
         )  # fmt: skip
     target = _target(door.settings, session, name)
     try:
-        _give_name(source, target)
+        file = _give_name(source, target)
     except OSError as error:
         why = error.strerror or str(error)
         raise NoCapacity("The model cannot be put in its place", why, f"free some space for {target.parent}") from error
-    return blob, target
+    return blob, Placed(target, file)
 
 
 def spend(door: FrontDoor, blob_id: str) -> None:
@@ -58,14 +68,17 @@ def spend(door: FrontDoor, blob_id: str) -> None:
     door.store.forget(door.store.path(blob_id))
 
 
-def take_back(door: FrontDoor, path: Path) -> None:
+def take_back(door: FrontDoor, placed: Placed) -> None:
     """No model was made of what was put there, unless one was before; the blob stays and may be tried again."""
+    path = placed.path
     with door.read() as session:
         made = session.scalar(
             select(Model.id).where(Model.provider == Provider.LOCAL, Model.repo == str(path)).limit(1)
         )
     if made is None:
-        path.unlink(missing_ok=True)
+        with suppress(FileNotFoundError):
+            if _identity(path) == placed.file:
+                path.unlink()
 
 
 def made_here(settings: Settings, model: Model) -> Path | None:
@@ -85,8 +98,8 @@ def _folder(settings: Settings) -> Path:
     return settings.data_dir.absolute() / "created"
 
 
-def _give_name(source: Path, target: Path) -> None:
-    """At once, so that a run which has the old file open keeps that."""
+def _give_name(source: Path, target: Path) -> tuple[int, int]:
+    """At once, so that a run which has the old file open keeps that; which file it is now."""
     target.parent.mkdir(parents=True, exist_ok=True)
     part = target.with_suffix(".part")
     part.unlink(missing_ok=True)
@@ -94,4 +107,11 @@ def _give_name(source: Path, target: Path) -> None:
         os.link(source, part)
     except OSError:
         shutil.copyfile(source, part)
+    identity = _identity(part)
     part.replace(target)
+    return identity
+
+
+def _identity(path: Path) -> tuple[int, int]:
+    found = path.stat()
+    return found.st_dev, found.st_ino

@@ -197,9 +197,9 @@ def test_names_that_look_alike_have_files_of_their_own(door: Served, fleet: Flee
     folder, paths = tmp_path / "data" / "created", []
     for name in ("a-b", "a/b", "a:b"):
         with door.database.read() as session:
-            _, path = blobs.place(door.parts, session, _DIGEST, name)
-        assert path.parent == folder
-        paths.append(str(path))
+            _, placed = blobs.place(door.parts, session, _DIGEST, name)
+        assert placed.path.parent == folder
+        paths.append(str(placed.path))
     assert len(set(paths)) == 3
 
 
@@ -208,7 +208,21 @@ def test_a_model_that_is_made_anew_keeps_its_file(door: Served, fleet: Fleet, tm
     path = tmp_path / "data" / "created" / "a-b.gguf"
     with door.database.write() as session:
         catalog.register(session, fleet.host, [record("A/b", str(path))])
-        assert blobs.place(door.parts, session, _DIGEST, "a/b")[1] == path
+        assert blobs.place(door.parts, session, _DIGEST, "a/b")[1].path == path
+
+
+def test_a_model_that_cannot_be_made_takes_no_other_of_its_name_with_it(door: Served, fleet: Fleet) -> None:
+    other = b"GGUF of another"
+    digest = f"sha256:{hashlib.sha256(other).hexdigest()}"
+    door.client.post(f"/api/blobs/{_DIGEST}", content=_BYTES)
+    door.client.post(f"/api/blobs/{digest}", content=other)
+    with door.database.read() as session:
+        _, first = blobs.place(door.parts, session, _DIGEST, "mine")
+        _, second = blobs.place(door.parts, session, digest, "mine")
+    blobs.take_back(door.parts, first)
+    assert second.path.read_bytes() == other
+    blobs.take_back(door.parts, second)
+    assert not second.path.exists()
 
 
 def test_a_pull_is_a_download_told_in_lines(door: Served, fleet: Fleet) -> None:
