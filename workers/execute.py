@@ -92,16 +92,18 @@ class Executor:
             self._claim(batch)
 
     def _claim(self, batch: list[tuple[AttemptRef, Future[bool]]]) -> None:
+        """Whatever happens to it is decided: a lane has one thread that claims, and all its others wait for that."""
         try:
             refs = [ref for ref, _ in batch]
-            won = self._front_door.claim(Claim(worker=self._worker, attempts=refs)).assignments
+            for assignment in self._front_door.claim(Claim(worker=self._worker, attempts=refs)).assignments:
+                self._begin(assignment)
         except CidermillError as error:
             log.warning("claim failed, the messages will come again", error=str(error), attempts=len(batch))
-            won = []
-        for assignment in won:
-            self._begin(assignment)
-        for _, answer in batch:
-            answer.set_result(True)
+        except Exception:
+            log.exception("claim met an error it does not know", attempts=len(batch))
+        finally:
+            for _, answer in batch:
+                answer.set_result(True)
 
     def _begin(self, assignment: Assignment) -> None:
         context = AttemptContext(assignment, self._front_door, self._outbox, self._store, self._worker, self._scratch)
@@ -178,7 +180,7 @@ def measured(assignment: Assignment, context: AttemptContext, share: Share) -> F
 def perform(assignment: Assignment, context: AttemptContext) -> FinishedAttempt | None:
     """Run the kind and say how it ended; `None` when it is nobody's business any more.
 
-    The one place that catches everything: a kind's mistake must end a job, never a worker.
+    Here everything is caught: a kind's mistake must end a job, never a worker.
     """
     try:
         result = _kind_result(assignment, context)

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import IO, Any, TypeVar
 
 import httpx2
-from pydantic import BaseModel, SecretStr
+from pydantic import BaseModel, SecretStr, ValidationError
+from pydantic_core import PydanticSerializationError
 
 from shared import protocol
 from shared.errors import (
@@ -18,6 +19,7 @@ from shared.errors import (
     CidermillError,
     NotFound,
     Problem,
+    ProtocolMismatch,
     StaleTransition,
     Unauthorized,
     Unavailable,
@@ -44,7 +46,8 @@ class FrontDoor:
     """Calls under `/worker/v1`, safe to share between threads.
 
     Every call raises `Unavailable` when the front door cannot be reached or says 5xx, so that callers tell "later"
-    from "never": `Unauthorized` for a wrong token, `StaleTransition` when another agent speaks for this host.
+    from "never": `Unauthorized` for a wrong token, `StaleTransition` when another agent speaks for this host,
+    `ProtocolMismatch` when its answer cannot be read, `BadRequest` when what is said cannot be written.
     """
 
     def __init__(self, url: str, token: SecretStr, trusted: Path | None = None, timeout: float = 10.0) -> None:
@@ -96,9 +99,7 @@ class FrontDoor:
         """The models that the front door knows to lie on this host."""
         with self._reachable():
             response = self._http.get("/models/shelf")
-        if response.status_code >= 300:
-            raise _error(response)
-        return Shelf.model_validate_json(response.content)
+        return _read(Shelf, response)
 
     def sources(self, message: Sources) -> Sourced:
         """Hosts that have the files this one lacks."""
@@ -133,21 +134,16 @@ class FrontDoor:
                 content=_chunks(content),
                 timeout=60.0,
             )
-        if response.status_code >= 300:
-            raise _error(response)
-        return protocol.FileCreated.model_validate_json(response.content).id
+        return _read(protocol.FileCreated, response).id
 
     def close(self) -> None:
         self._http.close()
 
     def _post(self, path: str, message: BaseModel, answer: type[Answer]) -> Answer:
+        written = _written(message)
         with self._reachable():
-            response = self._http.post(
-                path, content=message.model_dump_json(exclude_none=True), headers={"Content-Type": "application/json"}
-            )
-        if response.status_code >= 300:
-            raise _error(response)
-        return answer.model_validate_json(response.content)
+            response = self._http.post(path, content=written, headers={"Content-Type": "application/json"})
+        return _read(answer, response)
 
     @contextmanager
     def _reachable(self) -> Iterator[None]:
@@ -161,6 +157,8 @@ class FrontDoor:
                 type(error).__name__,
                 "start it with `cidermill up` or `cidermill api`, or check the address",
             ) from error
+        except httpx2.DecodingError as error:
+            raise _unreadable(str(error)) from error
 
 
 def patiently(call: Callable[[], T], give_up: Callable[[], Any], first: float = 0.1, limit: float = 5.0) -> T:
@@ -181,6 +179,37 @@ def patiently(call: Callable[[], T], give_up: Callable[[], Any], first: float = 
 def _chunks(content: IO[bytes]) -> Iterator[bytes]:
     while chunk := content.read(_CHUNK):
         yield chunk
+
+
+def _written(message: BaseModel) -> str:
+    try:
+        return message.model_dump_json(exclude_none=True)
+    except PydanticSerializationError as error:
+        raise BadRequest(
+            "This cannot be told to the front door",
+            "a text in it holds half a character, or its lists and objects are nested too deep",
+            "write characters whole, and JSON flatter",
+        ) from error
+
+
+def _read(answer: type[Answer], response: httpx2.Response) -> Answer:
+    if response.status_code >= 300:
+        raise _error(response)
+    try:
+        return answer.model_validate_json(response.content)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False, include_context=False)[0]
+        place = ".".join(map(str, first["loc"]))
+        # Pydantic's own words would put what was answered into the log.
+        raise _unreadable(f"{place}: {first['msg']}" if place else first["msg"]) from None
+
+
+def _unreadable(why: str) -> ProtocolMismatch:
+    return ProtocolMismatch(
+        "The answer of the front door cannot be read",
+        why,
+        "update Cidermill so that this host and the front door agree, or look for what stands between them",
+    )
 
 
 def _error(response: httpx2.Response) -> CidermillError:
