@@ -11,6 +11,7 @@ from typing import Any
 
 from shared.assembly import Assembly
 from shared.errors import EngineFailed, InvalidInput, RunDied
+from shared.foreign_json import read_foreign
 from shared.loopback import Check, Reply, post
 from shared.requests import ASK_PROGRESS, EMBEDDING, EngineRequest
 from shared.runtimes import Endpoint
@@ -73,7 +74,7 @@ def complete(endpoint: Endpoint, request: EngineRequest, *, timeout: float, chec
     body.pop("stream", None)
     body.pop("stream_options", None)
     with post(endpoint.url + request.path, _dump(body), _HEADERS, timeout, check) as reply:
-        response = _parse(_accepted(reply).read())
+        response = read_answer(_accepted(reply).read())
     return Completion(response, time.perf_counter() - started)
 
 
@@ -146,7 +147,7 @@ def refusal(status: int, body: bytes) -> EngineFailed | InvalidInput:
 def _message(body: bytes) -> str:
     """The sentence in an OpenAI-shaped error, or the start of whatever came."""
     try:
-        error = json.loads(body)["error"]
+        error = read_foreign(body)["error"]
         return str(error["message"] if isinstance(error, dict) else error)
     except (ValueError, KeyError, TypeError):
         return body[:300].decode(errors="replace")
@@ -154,7 +155,7 @@ def _message(body: bytes) -> str:
 
 def _answer(data: bytes | str) -> dict[str, Any]:
     """An answer, or a chunk of one; an error sent in its place is raised."""
-    said = _parse(data)
+    said = read_answer(data)
     if error := said.get("error"):
         code = error.get("code") if isinstance(error, dict) else None
         status = code if isinstance(code, int) else HTTPStatus.INTERNAL_SERVER_ERROR
@@ -162,9 +163,10 @@ def _answer(data: bytes | str) -> dict[str, Any]:
     return said
 
 
-def _parse(data: bytes | str) -> dict[str, Any]:
+def read_answer(data: bytes | str) -> dict[str, Any]:
+    """What an engine says, whole or in a piece. Raises EngineFailed."""
     try:
-        parsed = json.loads(data)
+        parsed = read_foreign(data)
     except ValueError as error:
         raise EngineFailed(
             "The engine's answer is not JSON", str(error), "see the run's log; the engine may be too old"

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Generator, Iterator, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from itertools import chain
-from typing import Any
 
-from shared.completions import refusal
+from shared.completions import read_answer, refusal
 from shared.errors import RunDied
 from shared.loopback import Check, post
 from shared.multipart import envelope
@@ -68,7 +66,7 @@ def hear(
 def _read(event: ServerEvent) -> Heard | None:
     if event.data == "[DONE]":
         return None
-    said: dict[str, Any] = json.loads(event.data)
+    said = read_answer(event.data)
     if "error" in said:
         raise refusal(HTTPStatus.INTERNAL_SERVER_ERROR, event.data.encode())
     kind = said.get("type", event.name)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from shared.foreign_json import read_foreign
 from shared.opening import Opening
 from shared.remote_parts import remote_parts
 from shared.vocabulary import Capability
@@ -65,8 +65,8 @@ def read_request(written: Any, defaults: Mapping[str, Any] = _NONE, opening: Ope
 def read_line(line: bytes, defaults: Mapping[str, Any] = _NONE, opening: Opening | None = None) -> EngineRequest:
     """Read one line of a JSONL file. Raises ValueError as `read_request` does."""
     try:
-        written = json.loads(line)
-    except (ValueError, RecursionError) as error:
+        written = read_foreign(line)
+    except ValueError as error:
         raise ValueError(f"the line is not JSON: {error}") from error
     return read_request(written, defaults, opening)
 

@@ -85,3 +85,26 @@ def test_an_error_in_place_of_an_answer_is_told(
     engine.media_type = "text/event-stream" if stream else "application/json"
     with pytest.raises(error, match="too long"):
         ask(engine)
+
+
+@pytest.mark.parametrize("stream", [True, False])
+def test_half_a_character_in_an_answer_is_a_question_mark(engine: Engine, stream: bool) -> None:
+    choice = {"index": 0, "finish_reason": "stop"}
+    content = {"role": "assistant", "content": "yes\ud83d"}
+    said = json.dumps({"choices": [choice | {"delta" if stream else "message": content}]})
+    engine.says = f"data: {said}\n\n".encode() if stream else said.encode()
+    engine.media_type = "text/event-stream" if stream else "application/json"
+    assert ask(engine).text == "yes?"
+
+
+def test_half_a_character_in_an_engine_s_error_is_a_question_mark(engine: Engine) -> None:
+    engine.says = json.dumps({"error": {"message": "no \ud83d here", "code": 400}}).encode()
+    with pytest.raises(InvalidInput, match=r"no \? here"):
+        ask(engine)
+
+
+@pytest.mark.parametrize("levels", [150, 100_000])
+def test_an_answer_that_is_nested_too_deep_is_a_failure(engine: Engine, levels: int) -> None:
+    engine.says = b'{"choices": [' + b"[" * levels + b"]" * levels + b"]}"
+    with pytest.raises(EngineFailed, match="deep"):
+        ask(engine)
