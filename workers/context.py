@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any, BinaryIO, cast
 
-from shared.errors import Cancelled, CidermillError, HandedBack, LeaseLost, RunDied, Unavailable, revive
+from shared.errors import BadRequest, Cancelled, CidermillError, HandedBack, LeaseLost, RunDied, Unavailable, revive
 from shared.identifiers import new_id
 from shared.kinds.contract import ModelStore
 from shared.protocol import (
@@ -85,8 +85,8 @@ class AttemptItems:
 
     def put(self, index: int, data: Any) -> None:
         self._context.raise_if_fenced()
-        self._done[index] = data
         self._ticket = self._outbox.put_items(self._context.ref, [Item(index=index, data=data)])
+        self._done[index] = data
 
     def flush(self) -> None:
         while not self._outbox.wait(self._ticket, timeout=1.0):
@@ -196,11 +196,11 @@ class AttemptContext:
             time.sleep(_POLL_RUN)
 
     def _tell(self, output: Output) -> None:
-        """Words for people are not worth waiting for: a front door that is away misses them."""
+        """Words for people are worth neither waiting nor ending: a front door that cannot take them misses them."""
         try:
             if not self.front_door.output(output).accepted:
                 self.fenced.set()
-        except Unavailable:
+        except (Unavailable, BadRequest):
             return
         except CidermillError:
             self.fenced.set()

@@ -8,13 +8,15 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from itertools import groupby, islice
 from pathlib import Path
+from typing import TypeVar
 
 import structlog
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
+from pydantic_core import PydanticSerializationError
 
 from shared import protocol
-from shared.errors import CidermillError, Unavailable
-from shared.protocol import AttemptRef, FinishedAttempt, Item, RunReport, Verdict
+from shared.errors import BadRequest, CidermillError, ExecutionError, Problem, Unauthorized, Unavailable
+from shared.protocol import AttemptRef, FinishedAttempt, Item, Outcome, RunReport, Verdict
 from workers.frontdoor import FrontDoor
 from workers.spool import Entry, Spool
 
@@ -30,6 +32,7 @@ class _Items(BaseModel):
     items: list[Item]
 
 
+Message = TypeVar("Message", bound=BaseModel)
 Report = _Items | FinishedAttempt | RunReport
 
 
@@ -53,13 +56,26 @@ class Outbox:
         self._thread.start()
 
     def put_items(self, ref: AttemptRef, items: list[Item]) -> int:
-        """Hand in finished pieces; the number to `wait` for."""
+        """Hand in finished pieces; the number to `wait` for. Raises ExecutionError when they can never be reported."""
+        message = protocol.Items(job_id=ref.job_id, attempt=ref.attempt, worker=self._worker, items=items)
+        if not _can_be_told(message):
+            log.error("pieces of a job cannot be reported", job=ref.job_id, attempt=ref.attempt)
+            raise _untold()
         return self._put(_Items(ref=ref, items=items))
 
     def put_finish(self, finished: FinishedAttempt) -> int:
+        """Hand in how an attempt ended; as failed when that can never be reported."""
+        if not _can_be_told(protocol.Finish(worker=self._worker, attempts=[finished])):
+            log.error("the end of an attempt cannot be reported", job=finished.job_id, attempt=finished.attempt)
+            failed = FinishedAttempt(job_id=finished.job_id, attempt=finished.attempt, outcome=Outcome.FAILED)
+            finished = failed.model_copy(update={"error": _plain(finished.error)})
         return self._put(finished)
 
     def put_run(self, report: RunReport) -> int:
+        """Hand in what became of a run; without its error's words when these can never be reported."""
+        if not _can_be_told(report):
+            log.error("the error of a run cannot be reported", run=report.run_id)
+            report = report.model_copy(update={"error": _plain(report.error)})
         return self._put(report)
 
     def wait(self, ticket: int, timeout: float | None = None) -> bool:
@@ -147,16 +163,68 @@ class Outbox:
 
 
 def deliver(front_door: FrontDoor, entry: Entry) -> list[AttemptRef]:
-    """Send one report; the attempts in it that are no longer this worker's."""
+    """Send one report; the attempts in it that are no longer this worker's. Raises BadRequest when it is none."""
     if entry.path == "/finish":
-        finish = protocol.Finish.model_validate_json(entry.body)
+        finish = _kept(protocol.Finish, entry)
         verdicts = front_door.finish(finish).verdicts
         return [ref for ref, verdict in zip(finish.attempts, verdicts, strict=True) if verdict == Verdict.STALE]
     if entry.path == "/items":
-        items = protocol.Items.model_validate_json(entry.body)
+        items = _kept(protocol.Items, entry)
         return [] if front_door.items(items).accepted else [items]
-    front_door.report(RunReport.model_validate_json(entry.body))
+    front_door.report(_kept(RunReport, entry))
     return []
+
+
+def deliver_left(front_door: FrontDoor, spool: Spool) -> int:
+    """Send what a gone worker had kept; how many there were.
+
+    One that can never be taken is left out, so that it keeps neither the others nor the host. Raises Unavailable and
+    Unauthorized, and then all is kept.
+    """
+
+    def send(entry: Entry) -> None:
+        try:
+            deliver(front_door, entry)
+        except (Unavailable, Unauthorized):
+            raise
+        except CidermillError as error:
+            log.error("report of a gone worker refused", worker=spool.path.stem, path=entry.path, error=str(error))
+
+    return spool.replay(send)
+
+
+def _kept(sort: type[Message], entry: Entry) -> Message:
+    try:
+        return sort.model_validate_json(entry.body)
+    except ValidationError as error:
+        why = error.errors(include_url=False, include_input=False, include_context=False)[0]["msg"]
+        # Pydantic's own words would put what is in it into the log.
+        raise BadRequest("A report cannot be read", why, "nothing: it is left out") from None
+
+
+def _can_be_told(message: BaseModel) -> bool:
+    """Can it be written, and what is written be read? Half a character cannot, nor what is nested too deep."""
+    try:
+        type(message).model_validate_json(message.model_dump_json())
+    except (PydanticSerializationError, ValidationError):
+        return False
+    return True
+
+
+def _untold() -> ExecutionError:
+    return ExecutionError(
+        "What came of the job cannot be reported",
+        "a text in it holds half a character, or its lists and objects are nested too deep",
+        "correct what the job asks for; else see the run's log",
+    )
+
+
+def _plain(error: Problem | None) -> Problem:
+    """What can be told of an error in place of its own words."""
+    plain = _untold().problem
+    if error is None:
+        return plain
+    return plain.model_copy(update={"code": error.code, "retryable": error.retryable, "crash": error.crash})
 
 
 def _entries(batch: Iterable[Report], worker: str) -> list[tuple[Entry, list[AttemptRef]]]:

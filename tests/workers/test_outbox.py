@@ -8,12 +8,13 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from shared.protocol import AttemptRef, FinishedAttempt, Item, Outcome
+from shared.errors import ExecutionError, Problem, Unauthorized
+from shared.protocol import AttemptRef, FinishedAttempt, Item, Outcome, RunEvent, RunReport
 from tests.frontdoor import WireFrontDoor, wire_front_door
 from tests.waiting import eventually
 from workers.frontdoor import FrontDoor
-from workers.outbox import Outbox, deliver
-from workers.spool import Spool, left_behind
+from workers.outbox import Outbox, deliver_left
+from workers.spool import Entry, Spool, left_behind
 
 
 @pytest.fixture
@@ -97,7 +98,7 @@ def test_another_process_delivers_what_a_killed_worker_left(
     dead.close()
     door.away = False
     [spool] = left_behind(tmp_path)
-    assert spool.replay(lambda entry: deliver(client, entry) and None) == 1
+    assert deliver_left(client, spool) == 1
     assert door.bodies("/finish")[0]["worker"] == "wk_dead"
     assert left_behind(tmp_path) == []
 
@@ -106,3 +107,75 @@ def test_a_line_cut_short_by_a_crash_is_left_out(tmp_path: Path) -> None:
     spool = Spool(tmp_path, "wk_1")
     spool.path.write_text('["/finish", "{}"]\n["/fin', encoding="utf-8")
     assert [entry.path for entry in spool.read()] == ["/finish"]
+
+
+def nested(levels: int) -> object:
+    value: object = "deep inside"
+    for _ in range(levels):
+        value = [value]
+    return value
+
+
+_UNSAID = [{"text": "half\ud83d"}, nested(230), nested(300)]
+
+
+@pytest.mark.parametrize("data", _UNSAID)
+def test_a_result_that_can_never_be_reported_fails_its_attempt_alone(
+    outbox: Outbox, door: WireFrontDoor, data: object
+) -> None:
+    outbox.put_finish(_finished(1).model_copy(update={"result": {"data": data}}))
+    assert outbox.wait(outbox.put_finish(_finished(2)), timeout=30)
+    first, second = [attempt for body in door.bodies("/finish") for attempt in body["attempts"]]
+    assert (first["outcome"], first["error"]["what"]) == ("failed", "What came of the job cannot be reported")
+    assert second["result"] == {"n": 2}
+
+
+@pytest.mark.parametrize("data", _UNSAID)
+def test_a_piece_that_can_never_be_reported_is_told_to_its_attempt(
+    outbox: Outbox, door: WireFrontDoor, data: object
+) -> None:
+    ref = AttemptRef(job_id="job_1", attempt=1)
+    with pytest.raises(ExecutionError, match="cannot be reported"):
+        outbox.put_items(ref, [Item(index=0, data=data)])
+    assert outbox.wait(outbox.put_items(ref, [Item(index=1, data="plain")]), timeout=30)
+    assert [item["index"] for body in door.bodies("/items") for item in body["items"]] == [1]
+
+
+def test_a_run_s_error_that_can_never_be_reported_is_left_out(outbox: Outbox, door: WireFrontDoor) -> None:
+    error = Problem(code="run_died", what="It said \ud83d", crash=True)
+    report = RunReport(run_id="run_1", generation=1, worker="wk_1", event=RunEvent.FAILED, error=error)
+    assert outbox.wait(outbox.put_run(report), timeout=30)
+    [told] = door.bodies("/runs/report")
+    assert (told["event"], told["error"]["code"], told["error"]["crash"]) == ("failed", "run_died", True)
+
+
+def test_a_kept_report_that_nobody_can_read_stops_no_other(
+    client: FrontDoor, door: WireFrontDoor, tmp_path: Path
+) -> None:
+    spool = Spool(tmp_path, "wk_dead")
+    spool.append([Entry("/items", "[" * 300), Entry("/finish", '{"worker": "wk_dead", "attempts": []}')])
+    assert deliver_left(client, spool) == 2
+    assert [path for path, _ in door.heard] == ["/finish"]
+    assert spool.empty
+
+
+def test_a_refused_report_of_a_gone_worker_stops_no_other(
+    client: FrontDoor, door: WireFrontDoor, tmp_path: Path
+) -> None:
+    door.answers["/items"] = lambda _: (422, {"error": {"code": "invalid_parameters", "what": "No"}})
+    spool = Spool(tmp_path, "wk_dead")
+    items = '{"job_id": "job_1", "attempt": 1, "worker": "wk_dead", "items": [{"index": 0, "data": 1}]}'
+    spool.append([Entry("/items", items), Entry("/finish", '{"worker": "wk_dead", "attempts": []}')])
+    assert deliver_left(client, spool) == 2
+    assert [path for path, _ in door.heard] == ["/items", "/finish"]
+
+
+def test_what_a_gone_worker_kept_waits_for_a_right_token(
+    client: FrontDoor, door: WireFrontDoor, tmp_path: Path
+) -> None:
+    door.answers["/finish"] = lambda _: (401, {"error": {"code": "unauthorized", "what": "No"}})
+    spool = Spool(tmp_path, "wk_dead")
+    spool.append([Entry("/finish", '{"worker": "wk_dead", "attempts": []}')])
+    with pytest.raises(Unauthorized):
+        deliver_left(client, spool)
+    assert not spool.empty

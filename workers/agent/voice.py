@@ -27,7 +27,7 @@ from workers.agent.share import Shared
 from workers.agent.supervisor import Supervised
 from workers.agent.telemetry import collect
 from workers.frontdoor import FrontDoor
-from workers.outbox import deliver
+from workers.outbox import deliver_left
 from workers.pipe import Status
 from workers.power import find_counter
 from workers.spool import left_behind
@@ -141,11 +141,11 @@ class Voice:
         return told | {"job_slots": slots, "request_slots": self._requests} if told else {}
 
     def _deliver_spooled(self) -> None:
-        """Reports of workers that are gone. Raises Unavailable when the front door is away."""
+        """Reports of workers that are gone. Raises Unavailable when the front door is away, and Unauthorized."""
         living = self._crew.living()
         for spool in left_behind(self._spool):
             if spool.path.stem not in living:
-                sent = spool.replay(lambda entry: _ignore(deliver(self._front_door, entry)))
+                sent = deliver_left(self._front_door, spool)
                 log.info("delivered what a gone worker had kept", worker=spool.path.stem, reports=sent)
 
     def _when_reachable(self, call: Callable[[], T]) -> T | None:
@@ -161,7 +161,3 @@ class Voice:
                 self._stopping.wait(pause)
                 pause = min(_PAUSE_LIMIT, pause * 2)
         return None
-
-
-def _ignore(_: object) -> None:
-    """What a gone worker reported too late concerns nobody."""
