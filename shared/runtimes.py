@@ -13,6 +13,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from shared.errors import Problem
 from shared.nesting import FlatObject
+from shared.told import MOST_BYTES
 from shared.units import Bytes
 from shared.vocabulary import Capability, Format
 
@@ -60,7 +61,7 @@ class ModelShape(_Frozen):
     #: Elements of one layer's state that is written anew for every token where no GPU kernel steps through a prompt.
     stepped_state: int = 0
     #: Bytes of an element the model computes with; MLX caches in the same.
-    element: int = 2
+    element: int = Field(default=2, ge=1, le=16)
     #: Layers of an encoder, and the positions of its output that every decoder layer keeps keys and values of.
     encoder_layers: int = 0
     encoder_context: int = 0
@@ -96,16 +97,16 @@ class RuntimeInfo(_Frozen):
     capabilities: tuple[Capability, ...]
     #: `True`: we start and stop its processes. `False`: we attach to a daemon.
     spawned: bool = True
-    default_slots: int = 1
-    max_slots: int = 64
+    default_slots: int = Field(default=1, ge=1, le=1024)
+    max_slots: int = Field(default=64, ge=1, le=1024)
     #: Tokens per slot when nobody asks; a model's own context caps it.
-    default_context: int = 4096
+    default_context: int = Field(default=4096, ge=1, le=MOST_CONTEXT)
     #: Memory the engine takes before any weights, in bytes.
-    base_memory: Bytes = Bytes(0)
+    base_memory: Bytes = Field(default=Bytes(0), ge=0, le=MOST_BYTES)
     #: It computes on a GPU that shares the host's memory (Metal).
     gpu: bool = False
     #: Jobs of this runtime that need no run (downloads) and may run side by side.
-    lane_slots: int = 1
+    lane_slots: int = Field(default=1, ge=1, le=1024)
 
 
 class InstalledModel(_Frozen):

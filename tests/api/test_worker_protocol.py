@@ -6,7 +6,7 @@ import pytest
 
 from shared import protocol
 from shared.protocol import AttemptRef, RunRef
-from tests.api.fleet import Fleet
+from tests.api.fleet import ECHO, Fleet
 from tests.api.served import Served
 
 _INSTALL = {
@@ -110,6 +110,17 @@ def test_a_new_agent_loses_what_the_old_one_ran(door: Served, fleet: Fleet) -> N
     assert door.get("/v1/hosts/studio").json()["memory_held"] == 0
     late = fleet.call("/sync", {"agent": "agent-1", "budget": 1})
     assert (late.status_code, late.json()["error"]["code"]) == (409, "stale_transition")
+
+
+@pytest.mark.parametrize(
+    "odd", [{"default_context": 2**40}, {"max_slots": 0}, {"base_memory": -1}, {"lane_slots": 2**63}]
+)
+def test_a_host_that_offers_what_cannot_be_is_told_so(door: Served, fleet: Fleet, odd: dict[str, int]) -> None:
+    """Else the plan would fail at it for everybody, again and again."""
+    offer = ECHO.model_dump(mode="json") | odd
+    refused = fleet.call("/register", fleet.registration().model_dump(mode="json") | {"runtimes": [offer]})
+    assert refused.status_code == 422
+    assert next(iter(odd)) in refused.text
 
 
 def test_a_host_that_never_registered_cannot_sync(door: Served) -> None:
