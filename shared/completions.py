@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from shared.sse import read_events
 _HEADERS = {"Content-Type": "application/json"}
 #: Refusals that may not be repeated when asked again, beside all of 500 and above.
 _TRANSIENT = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.CONFLICT, HTTPStatus.TOO_MANY_REQUESTS})
+_STATUS = re.compile("[45][0-9]{2}")
 
 #: Told each piece of the answer's text as it arrives.
 OnText = Callable[[str], None]
@@ -158,9 +160,13 @@ def _answer(data: bytes | str) -> dict[str, Any]:
     said = read_answer(data)
     if error := said.get("error"):
         code = error.get("code") if isinstance(error, dict) else None
-        status = code if isinstance(code, int) else HTTPStatus.INTERNAL_SERVER_ERROR
-        raise refusal(status, data.encode() if isinstance(data, str) else data)
+        raise refusal(_status(code), data.encode() if isinstance(data, str) else data)
     return said
+
+
+def _status(code: object) -> int:
+    """An error's code where it is a status, also in digits; what else an engine may say is its failure."""
+    return int(str(code)) if _STATUS.fullmatch(str(code)) else HTTPStatus.INTERNAL_SERVER_ERROR
 
 
 def read_answer(data: bytes | str) -> dict[str, Any]:

@@ -75,8 +75,13 @@ def test_an_answer_without_an_answer_is_a_failure(engine: Engine, said: object) 
 
 @pytest.mark.parametrize("stream", [True, False])
 @pytest.mark.parametrize(
-    ("code", "error"), [("context_length_exceeded", EngineFailed), (None, EngineFailed), (400, InvalidInput)]
-)
+    ("code", "error"),
+    [
+        ("context_length_exceeded", EngineFailed), (None, EngineFailed), (400, InvalidInput), ("400", InvalidInput),
+        (0, EngineFailed), (True, EngineFailed), (200, EngineFailed), (600, EngineFailed), ("\u00b2", EngineFailed),
+        ("9" * 5000, EngineFailed), ("503", EngineFailed),
+    ],
+)  # fmt: skip
 def test_an_error_in_place_of_an_answer_is_told(
     engine: Engine, stream: bool, code: object, error: type[Exception]
 ) -> None:
