@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from api.gateway import local_tokens, room
-from api.gateway.exchange import Exchange
+from api.gateway.exchange import CHAT, Exchange
 from api.gateway.pieces import Usage
 
 #: What a text may be called in a message, or in a choice that has none.
@@ -21,12 +21,15 @@ def taken(exchange: Exchange, pieces: int, said: Mapping[str, Any] | None = None
     """
     if not pieces and said is None:
         return Usage()
-    prompt = 0 if exchange.upload is not None else _prompt(exchange.body)
+    prompt = 0 if exchange.upload is not None else _prompt(exchange)
     return Usage(prompt=prompt, completion=pieces or sum(map(local_tokens.of_text, _texts(said or {}))))
 
 
-def _prompt(body: Mapping[str, Any]) -> int:
-    """All of several prompts, each a text or its tokens."""
+def _prompt(exchange: Exchange) -> int:
+    """All of several prompts, each a text or its tokens; of a chat what an engine reads of it."""
+    body = exchange.body
+    if exchange.path == CHAT:
+        return local_tokens.estimate(body)
     asked = body.get("prompt", body.get("input"))
     if isinstance(asked, list) and not any(isinstance(part, int) for part in asked):
         return sum(room.guess({"prompt": part}) for part in asked)

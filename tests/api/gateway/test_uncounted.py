@@ -133,5 +133,11 @@ def test_all_that_was_said_costs_something() -> None:
     assert taken(exchange(COMPLETION, {"prompt": [1, 2]}), 2) == Usage(prompt=2, completion=2)
 
 
+@pytest.mark.parametrize("stray", [{"prompt": _SAID * 9}, {"prompt": ""}, {"input": [_SAID] * 9}])
+def test_a_chat_costs_what_its_messages_have(stray: dict[str, Any]) -> None:
+    asked = chat(_ASKED, tools=[{"type": "function", "function": {"name": "look"}}])
+    assert taken(exchange(CHAT, asked | stray), 2) == taken(exchange(CHAT, asked), 2)
+
+
 def test_what_no_engine_has_answered_costs_nothing() -> None:
     assert taken(exchange(CHAT, chat(_ASKED)), 0) == Usage()
