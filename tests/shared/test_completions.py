@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -13,6 +12,7 @@ from shared.completions import Completion, complete, stream
 from shared.errors import EngineFailed, InvalidInput
 from shared.requests import CHAT, EngineRequest
 from shared.runtimes import Endpoint
+from tests.serving import serving
 
 _WHOLE = {
     "id": "x",
@@ -48,10 +48,8 @@ class Asked(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def engine() -> Iterator[Engine]:
-    with Engine() as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+    with serving(Engine()) as server:
         yield server
-        server.shutdown()
 
 
 def ask(engine: Engine) -> Completion:

@@ -13,6 +13,7 @@ import pytest
 
 from shared.errors import Cancelled, RunDied
 from shared.loopback import in_flight, post
+from tests.serving import serving
 from tests.waiting import eventually
 
 
@@ -43,11 +44,9 @@ class Asked(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def engine() -> Iterator[Engine]:
-    with Engine() as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+    with serving(Engine()) as server:
         yield server
         server.may_answer.set()
-        server.shutdown()
 
 
 def ask(engine: Engine, check: threading.Event | None = None) -> bytes:

@@ -7,26 +7,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from pydantic import SecretStr
 
-from tests.frontdoor import WireFrontDoor, wire_front_door
+from tests.frontdoor import WireFrontDoor
 from workers.execute import Executor
 from workers.frontdoor import FrontDoor
 from workers.outbox import Outbox
 from workers.power.share import Share
-
-
-@pytest.fixture
-def door() -> Iterator[WireFrontDoor]:
-    with wire_front_door() as door:
-        yield door
-
-
-@pytest.fixture
-def client(door: WireFrontDoor) -> Iterator[FrontDoor]:
-    client = FrontDoor(door.url, SecretStr("secret"))
-    yield client
-    client.close()
 
 
 @pytest.fixture

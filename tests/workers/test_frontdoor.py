@@ -2,28 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
-from pydantic import SecretStr
 
 from shared.errors import BadRequest, CidermillError, Unavailable
 from shared.protocol import AttemptRef, Claim, Item, Items, Output
-from tests.frontdoor import WireFrontDoor, wire_front_door
+from tests.frontdoor import WireFrontDoor
 from workers.frontdoor import FrontDoor
-
-
-@pytest.fixture
-def door() -> Iterator[WireFrontDoor]:
-    with wire_front_door() as door:
-        yield door
-
-
-@pytest.fixture
-def client(door: WireFrontDoor) -> Iterator[FrontDoor]:
-    client = FrontDoor(door.url, SecretStr("secret"))
-    yield client
-    client.close()
 
 
 def nested(levels: int) -> object:

@@ -6,28 +6,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from pydantic import SecretStr
 
 from shared.errors import ExecutionError, Problem, Unauthorized
 from shared.protocol import AttemptRef, FinishedAttempt, Item, Outcome, RunEvent, RunReport
-from tests.frontdoor import WireFrontDoor, wire_front_door
+from tests.frontdoor import WireFrontDoor
 from tests.waiting import eventually
 from workers.frontdoor import FrontDoor
 from workers.outbox import Outbox, deliver_left
 from workers.spool import Entry, Spool, left_behind
-
-
-@pytest.fixture
-def door() -> Iterator[WireFrontDoor]:
-    with wire_front_door() as door:
-        yield door
-
-
-@pytest.fixture
-def client(door: WireFrontDoor) -> Iterator[FrontDoor]:
-    client = FrontDoor(door.url, SecretStr("secret"))
-    yield client
-    client.close()
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ from shared import keys
 from shared.runtimes import Endpoint
 from tests.api.fleet import Fleet
 from tests.api.served import Served
+from tests.serving import serving
 from tests.waiting import eventually
 
 _LONG = "word " * 200
@@ -54,10 +55,8 @@ class Asked(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def embedder() -> Iterator[Embedder]:
-    with Embedder() as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+    with serving(Embedder()) as server:
         yield server
-        server.shutdown()
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -12,6 +11,7 @@ import pytest
 from api.gateway.refusal import refusal
 from tests.api.fleet import Fleet
 from tests.api.served import Served
+from tests.serving import serving
 
 
 @pytest.mark.parametrize(
@@ -73,10 +73,8 @@ class Busy(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def busy() -> Iterator[str]:
-    with ThreadingHTTPServer(("127.0.0.1", 0), Busy) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+    with serving(ThreadingHTTPServer(("127.0.0.1", 0), Busy)) as server:
         yield f"http://127.0.0.1:{server.server_address[1]}"
-        server.shutdown()
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
