@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import shlex
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+
+from tests.serving import serving
 
 #: What agents call the tool that reads a file, or the shell that can.
 _READERS = ("Read", "read_file", "exec_command")
@@ -47,13 +48,8 @@ class Script:
 @contextmanager
 def scripted_engine(script: Script) -> Iterator[str]:
     """Its URL, while it answers."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), lambda *of: _Handler(script, *of))
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with serving(ThreadingHTTPServer(("127.0.0.1", 0), lambda *of: _Handler(script, *of))) as server:
+        yield f"http://127.0.0.1:{server.server_port}"
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import threading
 import wave
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -24,6 +23,7 @@ from shared.vocabulary import Capability, Format
 from tests.api.conftest import Opener
 from tests.api.fleet import Fleet
 from tests.api.served import Served
+from tests.serving import serving
 from tests.waiting import eventually
 from workers.port import free_port
 from workers.process import RunProcess
@@ -73,13 +73,8 @@ class Dying(BaseHTTPRequestHandler):
 @pytest.fixture
 def dying() -> Iterator[str]:
     Dying.asked = 0
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Dying)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with serving(ThreadingHTTPServer(("127.0.0.1", 0), Dying)) as server:
+        yield f"http://127.0.0.1:{server.server_port}"
 
 
 def listen(fleet: Fleet, url: str) -> None:
