@@ -145,7 +145,7 @@ def _explained(request: Request, error: RequestValidationError) -> CidermillErro
         return InvalidParameters(f"{place} is not known here", why, "remove or rename it", field=place)
     if first["type"] == "missing":
         return InvalidParameters(f"{place or 'The body'} is missing", "it is required", "give it", field=place)
-    message = str(first["msg"])
+    message = str(first["msg"]).removeprefix("Value error, ")
     why = message[:1].lower() + message[1:]
     return InvalidParameters(f"{place or 'The body'} is wrong", why, "correct it; see /docs for the shape", field=place)
 
