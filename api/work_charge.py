@@ -28,7 +28,9 @@ def of_jobs(session: Session, pieces: Mapping[str, Spent], ended: Collection[str
     """What is to be charged: `pieces` of jobs by their ids, and jobs that `ended` well."""
     columns = (Job.id, Job.owner, Job.model, Job.result)
     rows = session.execute(select(*columns).where(Job.id.in_({*pieces, *ended}))).all()
-    apart = set(session.scalars(select(Result.job_id).where(Result.job_id.in_(ended), _HAS_USAGE).distinct()))
+    # As soon as one piece has it the others are not read.
+    counted = select(Result.index).where(Result.job_id == Job.id, _HAS_USAGE).exists()
+    apart = set(session.scalars(select(Job.id).where(Job.id.in_(ended), counted)))
     charges: list[dict[Part, Spent]] = []
     for job_id, owner, model, result in rows:
         if not model:

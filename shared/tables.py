@@ -19,6 +19,7 @@ from sqlalchemy import (
     MetaData,
     String,
     Text,
+    false,
     text,
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
@@ -30,6 +31,7 @@ LIVE_ATTEMPTS = text("state IN ('assigned', 'running')")
 WAITING_JOBS = text("state = 'queued'")
 LIVE_BATCHES = text("state IN ('validating', 'in_progress', 'finalizing', 'cancelling')")
 EXPIRING_FILES = text("expires_at IS NOT NULL")
+FAILED_RESULTS = text("failed")
 LIVE_RUNS = text("state IN ('pending', 'starting', 'ready', 'stopping')")
 
 # The same for queries: SQLite uses a partial index only for a query that repeats its condition word for word, which
@@ -38,6 +40,7 @@ is_live_attempt = text(f"attempts.{LIVE_ATTEMPTS}")
 is_waiting_job = text(f"jobs.{WAITING_JOBS}")
 is_live_run = text(f"runs.{LIVE_RUNS}")
 is_live_batch = text(f"batches.{LIVE_BATCHES}")
+is_failed_result = text(f"results.{FAILED_RESULTS}")
 
 _NAMES = {
     "ix": "ix_%(table_name)s_%(column_0_name)s",
@@ -591,12 +594,17 @@ class Result(Base):
     """A finished piece of a job: the checkpoint that outlives an attempt."""
 
     __tablename__ = "results"
+    __table_args__ = (
+        Index("ix_results_failed", "job_id", sqlite_where=FAILED_RESULTS, postgresql_where=FAILED_RESULTS),
+    )
 
     job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True)
     index: Mapped[int] = mapped_column(Integer, primary_key=True)
     attempt: Mapped[int] = mapped_column(Integer)
     data: Mapped[Any] = mapped_column(JSON)
     created_at: Mapped[float]
+    #: Its data tells an error in place of an answer.
+    failed: Mapped[bool] = mapped_column(Boolean, default=False, server_default=false())
 
 
 class Batch(Base):

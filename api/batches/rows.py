@@ -15,7 +15,7 @@ from shared.db import clock_time
 from shared.errors import Conflict, NotFound
 from shared.identifiers import new_id
 from shared.jobs import state as jobs
-from shared.tables import Batch, File, Job, Result, is_live_batch
+from shared.tables import Batch, File, Job, Result, is_failed_result, is_live_batch
 from shared.vocabulary import FINAL_JOB_STATES
 
 _WAITING = (BatchState.VALIDATING, BatchState.IN_PROGRESS)
@@ -179,9 +179,6 @@ def progress(session: Session, row: Batch) -> dict[str, int]:
     """How many lines were answered, and refused, so far."""
     if row.counts:
         return dict(row.counts)
-    failed = Result.data["error"].as_string().is_not(None)
-    counted = select(func.count(), func.count().filter(failed)).where(
-        Result.job_id.in_([part.job for part in parts_of(row)])
-    )
-    done, wrong = session.execute(counted).one()
+    counted = select(func.count()).select_from(Result).where(Result.job_id.in_([part.job for part in parts_of(row)]))
+    done, wrong = session.scalar(counted) or 0, session.scalar(counted.where(is_failed_result)) or 0
     return {"completed": done - wrong, "failed": wrong}

@@ -409,11 +409,22 @@ def checkpoint(session: Session, host: str, worker: str, ref: AttemptRef, items:
         session.execute(
             insert(Result),
             [
-                {"job_id": ref.job_id, "index": i, "attempt": ref.attempt, "data": item.data, "created_at": moment}
+                {
+                    "job_id": ref.job_id,
+                    "index": i,
+                    "attempt": ref.attempt,
+                    "data": item.data,
+                    "failed": _is_error(item.data),
+                    "created_at": moment,
+                }
                 for i, item in fresh.items()
             ],
         )
     return list(fresh.values())
+
+
+def _is_error(data: Any) -> bool:
+    return isinstance(data, Mapping) and data.get("error") is not None
 
 
 def finish(

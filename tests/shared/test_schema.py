@@ -9,12 +9,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from sqlalchemy import column, insert, inspect, select, table
+from sqlalchemy import column, insert, inspect, select, table, text
 
 from shared import schema
 from shared.db import Database
-from shared.tables import Base, Learned, Model
+from shared.tables import Base, Learned, Model, Result, is_failed_result
 from tests.postgres import Postgres
+from tests.scheduler.rows import add_jobs
 
 ROOT = Path(__file__).resolve().parents[2]
 _MODEL = {"id": "m", "name": "m", "provider": "local", "repo": "m", "format": "gguf", "size": 1, "created_at": 1.0}
@@ -73,6 +74,26 @@ def test_what_was_learned_before_slots_were_counted_is_kept_as_learned_from_one(
     assert {"busy", "busy_most"}.isdisjoint(columns(empty, "learned") | columns(empty, "runs"))
     schema.upgrade(empty)
     schema.check(empty)
+
+
+#: Pieces of a job as they were kept before; the third is an error.
+_PIECES = [{"text": "yes"}, {"error": None}, {"error": {"what": "no"}}, ["error"], "error", {"text": "null"}]
+#: Once the last of them was stored so, which PostgreSQL cannot read.
+_POISON = text("""UPDATE results SET data = '{"text": "\\u0000", "error": null}' WHERE "index" = 5""")
+
+
+def test_pieces_that_were_kept_as_errors_are_counted_as_such(empty: Database) -> None:
+    schema.upgrade(empty)
+    with empty.write() as session:
+        [job_id] = add_jobs(session)
+        kept = {"job_id": job_id, "attempt": 1, "created_at": 1.0}
+        session.execute(insert(Result), [{**kept, "index": i, "data": data} for i, data in enumerate(_PIECES)])
+        session.execute(_POISON)
+    schema.downgrade(empty, "0006")
+    assert "failed" not in columns(empty, "results")
+    schema.upgrade(empty)
+    with empty.read() as session:
+        assert session.scalars(select(Result.index).where(is_failed_result)).all() == [2]
 
 
 def columns(database: Database, name: str) -> set[str]:
