@@ -33,7 +33,7 @@ def resolved(session: Session, submissions: Iterable[Submission], default: str |
                 known[name] = None
         return known[name]
 
-    return [_resolved(each, find(name)) if (name := _name(each, default)) else each for each in submissions]
+    return [_resolved(each, name, find(name)) if (name := _name(each, default)) else each for each in submissions]
 
 
 def _name(submission: Submission, default: str | None) -> str | None:
@@ -45,7 +45,7 @@ def _name(submission: Submission, default: str | None) -> str | None:
     return name if isinstance(name, str) else None
 
 
-def _resolved(submission: Submission, found: Found | None) -> Submission:
+def _resolved(submission: Submission, name: str, found: Found | None) -> Submission:
     if found is None:
         return submission
     params: dict[str, Any] = {**submission.params, "model": found.model.name}
@@ -59,7 +59,7 @@ def _resolved(submission: Submission, found: Found | None) -> Submission:
     _load(params, known, found)
     if submission.kind == Inference.name:
         _instruct(params, found)
-    return replace(submission, params=params)
+    return replace(submission, params=params, called=name)
 
 
 def _load(params: dict[str, Any], known: Collection[str], found: Found) -> None:

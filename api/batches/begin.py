@@ -136,4 +136,5 @@ def _submission(row: Batch, draft: Draft, file_id: str, deadline: float) -> Subm
         priority=Priority.BATCH,
         labels={"batch": row.id},
         deadline=datetime.fromtimestamp(deadline, UTC),
+        called=draft.model,
     )

@@ -53,6 +53,8 @@ class Submission:
     idempotency_key: str | None = None
     #: The schedule that submits it.
     schedule: str | None = None
+    #: What the caller calls the model, where `params` have the catalog's name for it.
+    called: str | None = None
 
     @property
     def requests(self) -> int:
@@ -134,9 +136,10 @@ class Intake:
             files.find(self._session, file_id, self._caller.sees)
         demand = kind.demand(self._shelf)
         model = self._shelf.model(demand.model) if demand.model is not None else None
-        for name in (model.name if model is not None else None, *(name for name, _ in demand.acquires)):
-            if name is not None:
-                check_model(self._caller, name)
+        if model is not None:
+            check_model(self._caller, model.name, submission.called or demand.model)
+        for name, _ in demand.acquires:
+            check_model(self._caller, self._shelf.model(name).name, name)
         priority = capped(self._caller, submission.priority)
         self._check(demand, model)
         check_selector(self._session, submission.placement.selector)

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 
+from shared.tables import Batch
 from tests.api.conftest import Opener
 from tests.api.fleet import Fleet
-from tests.api.security.test_scopes import key
+from tests.api.security.test_scopes import key, upload
 from tests.api.served import Served
+from tests.e2e.batches import CHAT, chat
+from tests.waiting import eventually
 
 _SAY = [{"role": "user", "content": "x"}]
 _USES: list[tuple[str, dict[str, Any]]] = [
@@ -84,3 +88,46 @@ def test_a_model_that_a_key_may_use_is_used(ready: Served) -> None:
     mine = key(ready, models=["echo"])
     answers = {f"{path} {body}": ready.post(path, {**body, "model": "nickname"}, headers=mine) for path, body in _USES}
     assert {asked: answer.text for asked, answer in answers.items() if answer.status_code not in (200, 201)} == {}
+
+
+_NAMES = [("nickname", "nickname"), ("echo", "nickname"), ("echo:latest", "echo:latest"), ("default", "default")]
+
+
+@pytest.mark.parametrize(("allowed", "called"), _NAMES)
+def test_what_a_key_may_ask_at_once_it_may_submit(ready: Served, allowed: str, called: str) -> None:
+    mine = key(ready, models=[allowed])
+    job = {"kind": "inference", "params": {"model": called, "prompt": "x"}}
+    asked: list[tuple[str, Any]] = [("/v1/jobs", job), ("/v1/jobs/bulk", {"jobs": [job]})]
+    if called == "nickname":
+        # Of all names only aliases are known to schedules and benchmarks.
+        asked.append(("/v1/jobs", {"kind": "benchmark", "params": {"models": [called]}}))
+        asked.append(("/v1/schedules", {"name": "nightly", "cron": "0 3 * * *", "job": job}))
+        asked.append(("/v1/schedules/nightly/run", None))
+    for path, body in asked:
+        answer = ready.post(path, body, headers=mine)
+        assert answer.status_code == 201, answer.text
+
+
+@pytest.mark.parametrize(("allowed", "called"), _NAMES)
+def test_what_a_key_may_ask_at_once_its_batches_may_ask(ready: Served, allowed: str, called: str) -> None:
+    mine = key(ready, models=[allowed])
+    file = upload(ready, mine, json.dumps(chat("a", model=called)).encode())
+    made = ready.post("/v1/batches", {"input_file_id": file, "endpoint": CHAT}, headers=mine).json()["id"]
+    params = {"model": called, "max_tokens": 5, "messages": _SAY}
+    asked = {"requests": [{"custom_id": "a", "params": params}]}
+    messages = ready.post("/v1/messages/batches", asked, headers=mine).json()["id"]
+    eventually(lambda: _begun(ready, made) and _begun(ready, messages))
+
+
+def test_who_may_use_an_alias_only_submits_nothing_by_the_name_of_its_model(ready: Served) -> None:
+    mine = key(ready, models=["nickname"])
+    for kind, params in (("inference", {"model": "echo", "prompt": "x"}), ("benchmark", {"models": ["echo"]})):
+        assert ready.post("/v1/jobs", {"kind": kind, "params": params}, headers=mine).status_code == 403, kind
+
+
+def _begun(door: Served, batch: str) -> bool:
+    """Has its line become a job? Fails when it never will."""
+    with door.database.read() as session:
+        row = session.get_one(Batch, batch)
+    assert not row.errors, row.errors
+    return row.state == "in_progress"
