@@ -43,11 +43,12 @@ def message(model: str, content: list[dict[str, Any]], reason: str | None, used:
 
 
 def usage(used: Usage) -> dict[str, Any]:
-    """Tokens of the prompt that were in the cache are counted apart."""
+    """Tokens of the prompt that were in the cache are counted apart; no more of them than the prompt has."""
+    cached = min(used.cached, used.prompt)
     return {
-        "input_tokens": used.prompt - used.cached,
+        "input_tokens": used.prompt - cached,
         "cache_creation_input_tokens": 0,
-        "cache_read_input_tokens": used.cached,
+        "cache_read_input_tokens": cached,
         "output_tokens": used.completion,
         "cache_creation": None,
         "inference_geo": None,

@@ -230,6 +230,15 @@ def test_what_was_counted_before_begins_the_stream_and_the_engine_has_the_last_w
     assert read[-2]["usage"]["input_tokens"] == 9
 
 
+def test_an_engine_that_counts_more_from_the_cache_than_there_was_owes_no_tokens() -> None:
+    used = {"prompt_tokens": 3, "completion_tokens": 1, "prompt_tokens_details": {"cached_tokens": 5}}
+    said = whole({"choices": [{"message": {"content": "a"}, "finish_reason": "stop"}], "usage": used}, "m")["usage"]
+    writer = MessageWriter("m")
+    read = events(writer.feed([chunk({"content": "a"}, usage=used)]) + writer.end())
+    for told in (said, read[-2]["usage"]):
+        assert (told["input_tokens"], told["cache_read_input_tokens"]) == (0, 3)
+
+
 def test_images_of_a_tool_are_shown_after_its_text() -> None:
     image = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "AAAA"}}
     result = {"type": "tool_result", "tool_use_id": "t", "content": [{"type": "text", "text": "seen"}, image]}
