@@ -32,7 +32,7 @@ class Response:
         if answer.thought:
             items.append(thought(new_id("rs"), answer.thought, summarised=self.summarised))
         self.likely.hear(said)
-        if answer.text or not answer.calls:
+        if answer.text or (not items and not answer.calls):
             items.append(message(new_id("msg"), answer.text, likely=self.likely.take_of(answer.text)))
         items += [call(new_id("fc"), one.id, one.name, one.arguments) for one in answer.calls]
         return self.ended(answer.reason, items, answer.usage)

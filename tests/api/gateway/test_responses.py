@@ -158,6 +158,15 @@ def test_thoughts_are_a_summary_for_who_wants_one() -> None:
     assert chat_of(asked(input=[_HELLO, item, call]))["messages"][1]["reasoning_content"] == "hm"
 
 
+def test_a_thought_that_a_limit_cuts_off_is_all_there_is() -> None:
+    whole = read(asked()).whole({"choices": [{"message": {"reasoning_content": "hm"}, "finish_reason": "length"}]})
+    assert isinstance(whole, dict)
+    *_, final = streamed(chunk({"reasoning_content": "hm"}), chunk(reason="length"))
+    for response in (whole, final["response"]):
+        assert [item["type"] for item in response["output"]] == ["reasoning"]
+        assert response["incomplete_details"] == {"reason": "max_output_tokens"}
+
+
 def test_a_limit_makes_a_response_incomplete() -> None:
     *_, item, final = streamed(chunk({"content": "a"}), chunk(reason="length"))
     assert item["item"] == final["response"]["output"][0]
