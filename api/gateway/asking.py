@@ -32,6 +32,7 @@ class Asking:
     def __init__(self, seats: Seats) -> None:
         self._seats = seats
         self._engines = EngineClient()
+        seats.on_over(self._engines.give_up)
         self._starts = ThoughtStarts(self._engines)
 
     def close(self) -> None:
@@ -89,11 +90,11 @@ class Asking:
         """The engine's reply; leaving stops the engine. Raises what it refuses, and Lost when it is not there."""
         asked = _request(seat, exchange)
         media_type = asked.media_type if isinstance(asked, Form) else "application/json"
-        headers = {"Content-Type": media_type, **seat.headers()}
+        headers, url = {"Content-Type": media_type, **seat.headers()}, seat.reach.url + exchange.path
         with self._seats.taken(seat) as stay:
             exchange.stayed(stay)
             try:
-                async with self._engines.post(seat.reach.url + exchange.path, asked, headers) as reply:
+                async with self._engines.post(url, asked, headers, seat.run_id) as reply:
                     if REFUSED.lower() in reply.headers:
                         raise Lost(refused_by_agent(seat.run_id, reply.headers[REFUSED.lower()]))
                     if reply.status != HTTPStatus.OK:

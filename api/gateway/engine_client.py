@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Collection, Mapping
 from contextlib import aclosing, asynccontextmanager
 from urllib.parse import urlsplit
 
@@ -14,6 +14,8 @@ from api.gateway.upload import Form
 _CONNECT_SECONDS = 5.0
 #: Seconds of silence after which an engine counts as stuck: a long prompt may be read for minutes.
 _SILENCE = 600.0
+#: The same for one whose run is over by all that is known: its host may have gone without a word.
+_SILENCE_OF_THE_LOST = 2.0
 
 
 class EngineReply:
@@ -39,9 +41,13 @@ class EngineClient:
 
     def __init__(self) -> None:
         self._idle = IdleWires()
+        #: In use, and by which run.
+        self._busy: dict[EngineWire, str] = {}
 
     @asynccontextmanager
-    async def post(self, url: str, content: bytes | Form, headers: Mapping[str, str]) -> AsyncIterator[EngineReply]:
+    async def post(
+        self, url: str, content: bytes | Form, headers: Mapping[str, str], run_id: str = ""
+    ) -> AsyncIterator[EngineReply]:
         """Ask; leaving before the answer is read drops the connection, and the engine stops.
 
         Raises OSError when nobody answers there, or the connection breaks.
@@ -50,19 +56,29 @@ class EngineClient:
         address = parts.hostname or "127.0.0.1", parts.port or 80
         size = len(content) if isinstance(content, bytes) else content.size
         head = _head(parts.path, parts.netloc, size, headers)
-        wire, reply = await self._ask(address, head, content)
+        wire, reply = await self._ask(address, head, content, run_id)
         try:
             yield reply
         finally:
+            self._busy.pop(wire, None)
             self._idle.give(address, wire)
+
+    def give_up(self, run_ids: Collection[str]) -> None:
+        """These runs are over: who waits for one that says nothing any more gets a TimeoutError."""
+        for wire, run_id in list(self._busy.items()):
+            if run_id in run_ids:
+                wire.give_up(_SILENCE_OF_THE_LOST, "its run is over, and it says nothing")
 
     def close(self) -> None:
         self._idle.close()
 
-    async def _ask(self, address: Address, head: bytes, content: bytes | Form) -> tuple[EngineWire, EngineReply]:
+    async def _ask(
+        self, address: Address, head: bytes, content: bytes | Form, run_id: str
+    ) -> tuple[EngineWire, EngineReply]:
         while True:
             kept = self._idle.take(address)
             wire = kept or await _connected(address)
+            self._busy[wire] = run_id
             try:
                 if isinstance(content, bytes):
                     wire.send(head + content)
@@ -72,6 +88,7 @@ class EngineClient:
                 async with asyncio.timeout(_SILENCE):
                     return wire, EngineReply(wire, *await wire.head())
             except BaseException as error:
+                del self._busy[wire]
                 wire.close()
                 # An engine may close an idle connection just as it is used: nothing was done, so ask again.
                 if kept is None or not isinstance(error, ConnectionResetError):

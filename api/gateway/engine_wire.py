@@ -7,6 +7,7 @@ a hundred times that, and the front door carries thousands of pieces a second.
 from __future__ import annotations
 
 import asyncio
+import time
 
 import httptools
 
@@ -58,6 +59,8 @@ class EngineWire(asyncio.Protocol):
         self._paused = False
         #: Whether it holds more of a request than the engine takes.
         self._full = False
+        #: When something was last said here, by either side.
+        self._spoken = time.monotonic()
         #: It answered before it had heard all, so that what follows would be taken for the rest.
         self._cut = False
         self._answer = _Answer()
@@ -75,7 +78,7 @@ class EngineWire(asyncio.Protocol):
 
     def send(self, request: bytes) -> None:
         """Begin an exchange."""
-        self._answer = _Answer()
+        self._answer, self._spoken = _Answer(), time.monotonic()
         if self._transport is not None:
             self._transport.write(request)
 
@@ -109,6 +112,12 @@ class EngineWire(asyncio.Protocol):
             self._transport.resume_reading()
         return said
 
+    def give_up(self, seconds: float, why: str) -> None:
+        """End the exchange with a TimeoutError when nothing was said for so long."""
+        if time.monotonic() - self._spoken > seconds:
+            self._fail(TimeoutError(why))
+            self.close()
+
     def close(self) -> None:
         """Drop the connection now, which is what makes an engine stop."""
         if self._transport is not None:
@@ -121,6 +130,7 @@ class EngineWire(asyncio.Protocol):
         self._transport = transport
 
     def data_received(self, data: bytes) -> None:
+        self._spoken = time.monotonic()
         try:
             self._answer.parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Collection, Iterator, Mapping
+from collections.abc import AsyncGenerator, Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
@@ -26,8 +26,8 @@ from shared.errors import Unavailable
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.02, 0.25
 #: Seconds to wait for a run at most; what clients wait for an answer by default.
 _PATIENCE = 600.0
-#: Seconds in which the end of a run that went away must be known; after that it is there and cannot be reached.
-_MOURNING = 1.0
+#: Seconds after the lease of a host that is gone in which its runs are ended and another is begun.
+_MOURNING = 2.0
 
 
 @dataclass(frozen=True)
@@ -107,6 +107,10 @@ class Seats:
         """A run has changed: who waits looks at once; from any thread."""
         self._news.ring()
 
+    def on_over(self, hear: Callable[[Collection[str]], None]) -> None:
+        """`hear` is told of the runs that are over while requests are in flight there, each second again."""
+        self._tenancy.on_over = hear
+
     async def view(self, wanted: Wanted) -> View:
         """What could answer now; starts and holds nothing. Raises NotFound, InvalidParameters."""
         return self._outlook.glance(wanted) or await self._outlook.look(wanted)
@@ -157,7 +161,8 @@ class Seats:
         if coming:
             return _patient(exchange, coming[0], waited)
         if mourned := next((run for run in view.runs if run.id in avoid), None):
-            if waited > _MOURNING:
+            # Until the lease of its host is over, nobody knows that it is gone.
+            if waited > self._door.settings.lease_seconds + _MOURNING:
                 raise Unavailable(
                     f"The run of {exchange.model} cannot be reached", f"it is on {mourned.host}", "ask again"
                 )

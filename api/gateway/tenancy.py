@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
@@ -44,6 +44,8 @@ class Tenancy:
         self._database = database
         #: Of the runs that were used lately.
         self.loads: dict[str, Load] = {}
+        #: Told of runs that are over while requests are in flight there.
+        self.on_over: Callable[[Collection[str]], None] = lambda _: None
         self._held: set[str] = set()
         self._left: dict[str, float] = {}
         #: Slots by run as they are in the database.
@@ -87,11 +89,12 @@ class Tenancy:
             # Requests that come in the meantime to a run that is let go hold it again.
             self._held -= done
             try:
-                ready = await run_in_threadpool(self._renew, used, done, slots)
+                ready, over = await run_in_threadpool(self._renew, used, done, slots)
             except SQLAlchemyError as error:
                 _log.warning("runs in use cannot be held", reason=str(error).splitlines()[0])
                 continue
             self._held -= used - ready
+            self.on_over({run_id for run_id in over if self._busy(run_id)})
             self._attended = {run_id: count for run_id, count in (self._attended | slots).items() if count}
             self._forget(moment)
 
@@ -106,12 +109,14 @@ class Tenancy:
         with self._database.write() as session:
             return bool(service.hold(session, [run_id], keep_alive))
 
-    def _renew(self, used: set[str], done: set[str], slots: dict[str, int]) -> set[str]:
+    def _renew(self, used: set[str], done: set[str], slots: dict[str, int]) -> tuple[set[str], set[str]]:
+        """The runs that are held, and those that are over."""
         with self._database.write() as session:
             service.let_go(session, done)
             service.attend(session, slots)
             # A request may have come just before to a run that is let go.
-            return set(service.hold(session, used | {run_id for run_id in done if self._busy(run_id)}))
+            ready = set(service.hold(session, used | {run_id for run_id in done if self._busy(run_id)}))
+            return ready, service.over(session, used - ready)
 
     def _forget(self, moment: float) -> None:
         """What was used long ago and is not used now."""

@@ -17,7 +17,7 @@ from shared.jobs import work
 from shared.protocol import Acquire, Acquired, Release
 from shared.runs import state
 from shared.runtimes import Endpoint, RunSpec
-from shared.tables import Job, Run
+from shared.tables import Job, Run, is_live_run
 from shared.vocabulary import Capability, Priority, RunState
 
 #: Seconds that a run in use by the gateway is promised to it, renewed every second.
@@ -107,6 +107,13 @@ def hold(session: Session, run_ids: Collection[str], keep_alive: float | None = 
         values["keep_alive"] = keep_alive
     ready = (Run.id.in_(run_ids), Run.state == RunState.READY)
     return list(session.scalars(update(Run).where(*ready).values(values).returning(Run.id)))
+
+
+def over(session: Session, run_ids: Collection[str]) -> set[str]:
+    """Those of the runs that have ended, or are not known any more."""
+    if not run_ids:
+        return set()
+    return set(run_ids) - set(session.scalars(select(Run.id).where(Run.id.in_(run_ids), is_live_run)))
 
 
 def attend(session: Session, slots: Mapping[str, int]) -> None:
