@@ -33,16 +33,16 @@ def parts(content: Sequence[Mapping[str, Any]], place: str) -> Iterator[Part]:
     for block in content:
         match block["type"]:
             case "text":
-                yield _text(block.get("text"))
+                yield _text(_read(block, "text", place))
             case "image":
                 yield {"type": "image_url", "image_url": {"url": _image(block, place)}}
             case "document":
                 yield from _document(block, place)
             case "search_result":
-                yield _text("\n".join(_said(block, "title", "source")))
+                yield _text("\n".join(_said(block, place, "title", "source")))
                 yield from parts(blocks(block.get("content") or "", place), place)
             case "tool_reference":
-                yield _text(block.get("tool_name"))
+                yield _text(_read(block, "tool_name", place))
             case other:
                 raise _unread(place, f"nothing here reads a block of type {other}", "send its text")
 
@@ -56,11 +56,11 @@ def _document(block: Mapping[str, Any], place: str) -> Iterator[Part]:
     """What it is called and about, then what it says."""
     source = block.get("source") if isinstance(block.get("source"), dict) else {}
     assert isinstance(source, dict)
-    if about := _said(block, "title", "context"):
+    if about := _said(block, place, "title", "context"):
         yield _text("\n".join(about))
     match source.get("type"):
         case "text":
-            yield _text(source.get("data"))
+            yield _text(_read(source, "data", place))
         case "content":
             yield from parts(blocks(source.get("content") or "", place), place)
         case other:
@@ -71,7 +71,8 @@ def _image(block: Mapping[str, Any], place: str) -> str:
     """As a data URL; addresses are refused, for the engine would fetch whatever they name."""
     source = want(block, "source", dict) or {}
     if source.get("type") == "base64" and source.get("data"):
-        return f"data:{source.get('media_type') or 'image/png'};base64,{source['data']}"
+        [kind] = _said(source, place, "media_type") or ["image/png"]
+        return f"data:{kind};base64,{_read(source, 'data', place)}"
     raise InvalidParameters(
         f"{place} has an image that cannot be used",
         f"its source is {source.get('type') or 'missing'}",
@@ -80,12 +81,20 @@ def _image(block: Mapping[str, Any], place: str) -> str:
     )
 
 
-def _said(block: Mapping[str, Any], *names: str) -> list[str]:
-    return [block[name] for name in names if isinstance(block.get(name), str) and block[name]]
+def _said(block: Mapping[str, Any], place: str, *names: str) -> list[str]:
+    """What it says under these names, any of which may be missing."""
+    return [said for name in names if block.get(name) is not None and (said := _read(block, name, place))]
 
 
-def _text(text: object) -> Part:
-    return {"type": "text", "text": text if isinstance(text, str) else ""}
+def _read(block: Mapping[str, Any], name: str, place: str) -> str:
+    """What is no text is not passed over: it would change the answer."""
+    if isinstance(text := block.get(name), str):
+        return text
+    raise _unread(place, f"its {name} is {'missing' if text is None else 'no text'}", f"give {name} as a text")
+
+
+def _text(text: str) -> Part:
+    return {"type": "text", "text": text}
 
 
 def _unread(place: str, why: str, fix: str) -> InvalidParameters:

@@ -129,6 +129,26 @@ def test_what_makes_no_sense_is_explained(wrong: dict[str, Any]) -> None:
     assert problem.fix
 
 
+@pytest.mark.parametrize(
+    "block",
+    [
+        {"type": "text", "text": 42},
+        {"type": "text"},
+        {"type": "document", "source": {"type": "text", "data": 42}},
+        {"type": "document", "title": 42, "source": {"type": "text", "data": "It is green."}},
+        {"type": "search_result", "source": "x", "title": "y", "content": [{"type": "text", "text": 42}]},
+        {"type": "tool_result", "tool_use_id": "t", "content": [{"type": "text", "text": 42}]},
+        {"type": "tool_reference", "tool_name": 42},
+        {"type": "image", "source": {"type": "base64", "data": 5}},
+        {"type": "image", "source": {"type": "base64", "data": "QQ==", "media_type": 5}},
+    ],
+)
+def test_a_block_whose_text_is_none_is_refused_with_its_place(block: dict[str, Any]) -> None:
+    with pytest.raises(InvalidParameters) as refused:
+        chat_of(asked(messages=[_HELLO, {"role": "user", "content": [block]}]))
+    assert refused.value.problem.details["field"] == "messages.1"
+
+
 def test_a_stream_opens_and_closes_a_block_for_each_kind_of_thing_said() -> None:
     writer = MessageWriter("m")
     written = writer.waiting() + writer.feed(
