@@ -10,7 +10,8 @@ import pytest
 
 from shared.units import GIB
 
-_FOLDER = Path(__file__).parents[2] / "ops" / "launchd"
+_ROOT = Path(__file__).parents[2]
+_FOLDER = _ROOT / "ops" / "launchd"
 
 
 def _limit(memory: int, *options: str) -> subprocess.CompletedProcess[str]:
@@ -55,3 +56,14 @@ def test_what_would_harm_is_refused_with_a_way_out(gib: int, options: tuple[str,
     assert said.returncode == 2
     assert says in said.stderr
     assert "To fix: " in said.stderr
+
+
+def test_the_guide_makes_the_folders_that_a_mac_lacks_before_it_fills_them() -> None:
+    lines = (_ROOT / "docs" / "guides" / "mac-service.md").read_text().splitlines()
+    made = {"/Library/LaunchDaemons"}
+    for command in (line.partition("#")[0].split() for line in lines if line.startswith("sudo install ")):
+        target = Path(command[-1])
+        if "-d" in command:
+            made.add(str(target))
+        else:
+            assert {str(target), str(target.parent)} & made, f"{target.parent} is not there"
