@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from shared.call_numbers import CallNumbers
 from shared.token_totals import TokenTotals
 
 _HEAD = ("id", "created", "model", "system_fingerprint")
@@ -21,6 +22,7 @@ class Assembly:
         self._totals = TokenTotals(choices)
         self._choices: dict[int, dict[str, Any]] = {}
         self._calls: dict[int, dict[int, dict[str, Any]]] = {}
+        self._numbers: dict[int, CallNumbers] = {}
 
     def add(self, chunk: dict[str, Any]) -> tuple[str, str]:
         """Take a chunk; return the answer's and the reasoning's new text of the first choice, `""` when none."""
@@ -64,10 +66,11 @@ class Assembly:
         if isinstance(logprobs := choice.get("logprobs"), dict):
             whole["logprobs"] = _longer(whole.get("logprobs") or {}, logprobs)
         for call in piece.get("tool_calls") or ():
-            self._merge_call(self._calls.setdefault(index, {}), call)
+            self._merge_call(index, call)
 
-    def _merge_call(self, calls: dict[int, dict[str, Any]], piece: dict[str, Any]) -> None:
-        call = calls.setdefault(piece.get("index", len(calls)), {"type": "function", "function": {}})
+    def _merge_call(self, index: int, piece: dict[str, Any]) -> None:
+        number = self._numbers.setdefault(index, CallNumbers()).of(piece)
+        call = self._calls.setdefault(index, {}).setdefault(number, {"type": "function", "function": {}})
         call |= {name: piece[name] for name in ("id", "type") if piece.get(name)}
         for name, text in (piece.get("function") or {}).items():
             call["function"][name] = call["function"].get(name, "") + (text or "")

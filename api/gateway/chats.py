@@ -14,6 +14,7 @@ from api.gateway.lone_tokens import LoneTokens
 from api.gateway.mending import Mend, MendedWriter
 from api.gateway.reading import want
 from api.gateway.thoughts_apart import ThoughtsApart
+from api.gateway.told_calls import ToldCalls
 from api.gateway.tool_choice import decided
 from api.gateway.well_formed import well_formed
 
@@ -35,7 +36,7 @@ def chat(exchange: Exchange, *, thoughts: bool = True) -> Exchange:
 
     def mends() -> list[Mend]:
         apart = ThoughtsApart(keep=thoughts, choices=choices, beginning=exchange.beginning)
-        return [apart, *([ForcedCall()] if forced else ()), *([LoneTokens()] if alone else ())]
+        return [apart, *([ForcedCall()] if forced else ()), ToldCalls(), *([LoneTokens()] if alone else ())]
 
     return replace(exchange, body=body, whole=_whole(exchange, mends), writer=_writer(exchange.writer, mends))
 

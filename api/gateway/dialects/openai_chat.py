@@ -166,8 +166,6 @@ class ChunkWriter:
             if choice["index"] not in self._began:
                 choice["delta"] = {"role": "assistant"} | delta
                 self._began.add(choice["index"])
-            for position, call in enumerate(delta.get("tool_calls") or ()):
-                call.setdefault("index", position)
             self._follow(choice)
         self._head = {name: value for name, value in chunk.items() if name != "usage"}
         return chunk
