@@ -186,7 +186,7 @@ def _same_content(session: Session, host: str, record: InstallRecord) -> str | N
 def _enter(session: Session, record: InstallRecord) -> str:
     model_id = new_id("model")
     values = {
-        "id": model_id, "name": free_name(session, record.name), "provider": record.provider, "repo": record.repo,
+        "id": model_id, "name": free_name(session, record), "provider": record.provider, "repo": record.repo,
         "file": record.file, "created_at": now(session), **_facts(record),
     }  # fmt: skip
     session.execute(insert_for(session, Model).values(values))

@@ -79,6 +79,6 @@ def _part(session: Session, model: Model, host: str) -> None:
     if session.scalar(select(Install.host).where(outdated).limit(1)) is None:
         return
     facts = {column.key: getattr(model, column.key) for column in Model.__table__.columns}
-    old = {**facts, "id": new_id("model"), "name": free_name(session, model.name)}
+    old = {**facts, "id": new_id("model"), "name": free_name(session, model)}
     session.execute(insert_for(session, Model).values(old))
     session.execute(update(Install).where(outdated).values(model_id=old["id"]))

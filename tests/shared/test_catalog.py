@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import pytest
+from sqlalchemy import update
 
-from shared import catalog, hosts
+from shared import aliases, catalog, hosts
 from shared.db import Database
 from shared.errors import Conflict, NotFound
 from shared.protocol import InstallRecord
 from shared.store import leaving
+from shared.tables import Model
 from shared.vocabulary import Capability, Format, Provider
 
 TINY = InstallRecord(
@@ -61,6 +63,8 @@ def test_what_is_not_there_is_said_with_the_nearest_names(database: Database, na
 def test_an_exact_name_wins_over_one_in_other_letters(database: Database) -> None:
     enter(database, TINY.model_copy(update={"repo": "org/Other", "name": "Tiny"}))
     enter(database, TINY)
+    with database.write() as session:
+        session.execute(update(Model).where(Model.repo == "org/tiny").values(name="tiny"))
     with database.read() as session:
         assert catalog.find(session, "tiny").repo == "org/tiny"
         assert catalog.find(session, "Tiny").repo == "org/Other"
@@ -87,8 +91,48 @@ def test_a_model_downloaded_again_is_brought_up_to_date(database: Database) -> N
 
 def test_another_model_of_the_same_name_gets_a_number(database: Database) -> None:
     for repo in ("org/tiny", "other/tiny", "third/tiny"):
-        enter(database, TINY.model_copy(update={"repo": repo}))
-    assert names(database) == ["echo", "tiny", "tiny-2", "tiny-3"]
+        for name in ("tiny", "big:latest"):
+            enter(database, TINY.model_copy(update={"repo": f"{repo}-{name[:3]}", "name": name}))
+    assert names(database) == ["big:latest", "big:latest-2", "big:latest-3", "echo", "tiny", "tiny-2", "tiny-3"]
+
+
+@pytest.mark.parametrize(
+    ("name", "given"),
+    [
+        ("Echo", "Echo-2"),
+        ("GPT-4o", "GPT-4o-2"),
+        ("default", "default-2"),
+        ("DEFAULT", "DEFAULT-2"),
+        ("echo@studio", "echo-studio"),
+        ("echo:latest", "echo:latest-2"),
+        ("org/tiny", "org/tiny-2"),
+        ("hf:ORG/tiny:tiny.q4.gguf", "hf:ORG/tiny:tiny.q4.gguf-2"),
+        ("org/tiny@abc", "org/tiny-abc"),
+        ("tin", "tin"),
+    ],
+)
+def test_a_new_model_takes_no_name_that_already_means_another(database: Database, name: str, given: str) -> None:
+    enter(database, TINY)
+    with database.write() as session:
+        aliases.put(session, "gpt-4o", catalog.find(session, "echo"))
+    enter(database, TINY.model_copy(update={"repo": "other/model", "name": name}))
+    with database.read() as session:
+        assert catalog.find(session, "hf:other/model").name == given
+
+
+def test_a_new_model_is_not_called_by_the_id_of_another(database: Database) -> None:
+    enter(database, TINY)
+    with database.read() as session:
+        model_id = catalog.find(session, "tiny").id
+    enter(database, TINY.model_copy(update={"repo": "other/model", "name": model_id}))
+    with database.read() as session:
+        assert catalog.find(session, model_id).repo == "org/tiny"
+
+
+def test_a_model_keeps_the_name_of_its_own_repository(database: Database) -> None:
+    enter(database, TINY)
+    enter(database, TINY.model_copy(update={"file": "tiny.Q8.gguf", "revision": "def", "name": "org/tiny"}))
+    assert names(database) == ["echo", "org/tiny", "tiny"]
 
 
 def test_a_removed_model_is_gone_from_all_hosts(database: Database) -> None:
