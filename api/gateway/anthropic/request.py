@@ -7,13 +7,13 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from api.gateway.anthropic.blocks import blocks, parts, plain
+from api.gateway.anthropic.tools import tools_of
 from api.gateway.reading import need, want
 from api.gateway.thinking import told_to_think
 from api.gateway.thoughts_apart import FIELD
 from shared.errors import InvalidParameters
 
 _SAME = ("temperature", "top_p", "top_k")
-_CHOICES = {"auto": "auto", "any": "required", "none": "none"}
 
 
 def chat_of(asked: Mapping[str, Any]) -> dict[str, Any]:
@@ -31,7 +31,7 @@ def chat_of(asked: Mapping[str, Any]) -> dict[str, Any]:
     if stops := want(asked, "stop_sequences", list):
         # llama.cpp tells at which of them it stopped only when it is to tell everything; others ignore the word.
         body |= {"stop": stops, "verbose": True}
-    return body | _tools(asked) | _thinking(asked) | _format(asked)
+    return body | tools_of(asked) | _thinking(asked) | _format(asked)
 
 
 def _messages(asked: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
@@ -77,39 +77,6 @@ def _assistant(said: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
     thought = "\n".join(want(block, "thinking", str) or "" for block in said if block["type"] == "thinking")
     turn = {"role": "assistant", "content": text} | ({FIELD: thought} if thought else {})
     yield turn | ({"tool_calls": calls} if calls else {})
-
-
-def _tools(asked: Mapping[str, Any]) -> dict[str, Any]:
-    """Tools the client runs; those that Anthropic would run itself have no schema and nobody to run them here."""
-    tools = [
-        {
-            "type": "function",
-            "function": {
-                "name": tool.get("name") or "",
-                "description": tool.get("description") or "",
-                "parameters": tool["input_schema"],
-            },
-        }
-        for tool in want(asked, "tools", list) or ()
-        if isinstance(tool, dict) and isinstance(tool.get("input_schema"), dict)
-    ]
-    if not tools:
-        return {}
-    choice = want(asked, "tool_choice", dict) or {"type": "auto"}
-    parallel = {"parallel_tool_calls": False} if choice.get("disable_parallel_tool_use") else {}
-    return {"tools": tools, "tool_choice": _choice(choice), **parallel}
-
-
-def _choice(choice: Mapping[str, Any]) -> Any:
-    kind = choice.get("type")
-    if kind == "tool":
-        return {"type": "function", "function": {"name": choice.get("name") or ""}}
-    if not isinstance(kind, str) or kind not in _CHOICES:
-        raise InvalidParameters(
-            "tool_choice is wrong", f"its type is {kind or 'missing'}", "give auto, any, tool or none as type",
-            field="tool_choice",
-        )  # fmt: skip
-    return _CHOICES[kind]
 
 
 def _thinking(asked: Mapping[str, Any]) -> dict[str, Any]:
