@@ -1,12 +1,15 @@
 """Whisper through mlx-audio, on the GPU of a Mac.
 
 mlx-audio returns only when all is transcribed: between two stretches segments are told, and a client that left is
-noticed.
+noticed. MLX's streams belong to the thread that made them: what one thread has begun no other can finish ("There is no
+Stream(gpu, 0) in current thread"), and each thread more keeps one. So a single thread loads and hears, as in the server
+of mlx-audio itself.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from math import isnan
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -27,7 +30,8 @@ class MlxWhisper:
 
     def __init__(self, options: dict[str, Any]) -> None:
         mx.set_cache_limit(_CACHE_BYTES)
-        self._model = load_model(Path(options["model"]))
+        self._thread = ThreadPoolExecutor(1)
+        self._model = self._thread.submit(load_model, Path(options["model"])).result()
 
     def hear(self, audio: BinaryIO, ask: Ask) -> StretchedHearing:
         """Raises BadAudio when it cannot be decoded."""
@@ -35,6 +39,9 @@ class MlxWhisper:
 
     def listen(self, samples: Samples, told: Told) -> tuple[str, Iterator[Segment]]:
         """Segments come together, once all of the stretch was heard."""
+        return self._thread.submit(self._listen, samples, told).result()
+
+    def _listen(self, samples: Samples, told: Told) -> tuple[str, Iterator[Segment]]:
         settings = {} if told.temperature is None else {"temperature": told.temperature}
         result = self._model.generate(
             samples,
@@ -45,7 +52,7 @@ class MlxWhisper:
             word_timestamps=told.words,
             **settings,
         )
-        return result.language, (_segment(raw) for raw in result.segments if raw["text"].strip())
+        return result.language, iter([_segment(raw) for raw in result.segments if raw["text"].strip()])
 
 
 def _segment(raw: dict[str, Any]) -> Segment:
