@@ -18,6 +18,10 @@ _BYTES = 4
 _AROUND, _BEFORE_ANSWER = 5, 3
 #: Tokens of an image; engines differ from 64 to 1,500.
 _IMAGE = 576
+#: Characters that are read at once: what the library keeps of a text is hundreds of times as large.
+_PIECE = 8192
+#: Characters of a chat whose length says enough; a text counts as at least so many.
+_MOST, _LEAST = 1 << 20, 32
 
 
 def estimate(body: Mapping[str, Any]) -> int:
@@ -31,14 +35,28 @@ def of_text(text: str) -> int:
 
 
 def count(body: Mapping[str, Any], tokenizer: Path) -> int | None:
-    """The same by a `tokenizer.json` or a GGUF file; `None` when it cannot be read, or nothing here can read it."""
-    reader = _reader(tokenizer)
-    if reader is None:
+    """The same by a `tokenizer.json` or a GGUF file, but for a token or so in each few thousand.
+
+    `None` when it cannot be read, nothing here can read it, or the chat is so long that it would take too long.
+    """
+    reader, texts = _reader(tokenizer), list(_texts(body))
+    if reader is None or sum(max(len(text), _LEAST) for text in texts) > _MOST:
         return None
-    # Half a character, as clients leave it that cut texts, is no text to the library.
-    whole = [text.encode(errors="replace").decode() for text in _texts(body)]
-    read = reader.encode_batch(whole, add_special_tokens=False)
-    return _frame(body) + sum(len(text.ids) for text in read)
+    pieces = (piece for text in texts for piece in _pieces(text))
+    return _frame(body) + sum(len(reader.encode(piece, add_special_tokens=False)) for piece in pieces)
+
+
+def _pieces(text: str) -> Iterator[str]:
+    """The text, cut before spaces where it has some: there tokens end, too."""
+    start = 0
+    while start < len(text):
+        end = start + _PIECE
+        if end < len(text):
+            space = text.rfind(" ", start + 1, end)
+            end = space if space > 0 else end
+        # Half a character, as clients leave it that cut texts, is no text to the library.
+        yield text[start:end].encode(errors="replace").decode()
+        start = end
 
 
 @lru_cache(maxsize=4)

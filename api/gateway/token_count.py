@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Literal
@@ -19,6 +20,7 @@ from api.gateway.engine_client import EngineClient
 from api.gateway.outlook import View, Wanted
 from api.gateway.routing import Candidate
 from api.gateway.seats import Seats, pass_of
+from api.gateway.turns import Turns
 from shared.grants import check_model
 from shared.keys import Caller
 from shared.tables import Install, Model
@@ -28,6 +30,8 @@ from shared.vocabulary import Capability, Format
 PATH = "/v1/chat/completions/input_tokens"
 #: Seconds for an engine to say it: counting waits for no slot.
 _PATIENCE = 2.0
+#: How many are counted here at a time, and seconds to wait for that.
+_TURNS, _TURN_PATIENCE = 2, 1.0
 _TOKENIZER = "tokenizer.json"
 _CARRY_ONE = (Format.SAFETENSORS, Format.GGUF)
 
@@ -48,6 +52,7 @@ class TokenCounter:
     def __init__(self, door: FrontDoor, seats: Seats) -> None:
         self._door, self._seats = door, seats
         self._engines = EngineClient()
+        self._turns = Turns(_TURNS, _TURN_PATIENCE)
         #: Where on this machine the tokenizers of models are, by the model's id.
         self._tokenizers: dict[str, Path] = {}
         #: Runs whose engine does not count.
@@ -98,7 +103,7 @@ class TokenCounter:
             path = self._tokenizers.get(model.id) or await run_in_threadpool(self._find, model)
             if path is not None:
                 self._tokenizers[model.id] = path
-                tokens = await run_in_threadpool(local_tokens.count, body, path)
+                tokens = await self._turns.run(partial(local_tokens.count, body, path))
                 if tokens is not None:
                     return Count(tokens, "tokenizer")
         return Count(local_tokens.estimate(body), "estimate")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +20,24 @@ from tests.models import write_tokenizer
 _PATH = "/v1/messages/count_tokens"
 _HELLO = {"role": "user", "content": "hello there"}
 
+#: Prints by how many KiB a long text makes a process grow; a Mac tells its bytes.
+_MEASURED = """
+import resource, sys
+from pathlib import Path
+from api.gateway import local_tokens
+def most(text):
+    local_tokens.count({"messages": [{"role": "user", "content": text}]}, Path(sys.argv[1]))
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // (1024 if sys.platform == "darwin" else 1)
+print(-most("x") + most("a b c d " * 131_000))
+"""
+
 
 def asked(**fields: Any) -> dict[str, Any]:
     return {"model": "echo", "messages": [_HELLO]} | fields
+
+
+def saying(text: str) -> dict[str, Any]:
+    return {"messages": [{"role": "user", "content": text}]}
 
 
 @pytest.mark.parametrize("path", [_PATH, f"{_PATH}?beta=true", f"/anthropic{_PATH}"])
@@ -71,8 +88,7 @@ def test_an_engine_that_cannot_count_or_is_gone_is_no_error(door: Served, fleet:
 def test_a_tokenizer_that_is_here_counts(tmp_path: Path) -> None:
     write_tokenizer(tmp_path)
     body = {"messages": [_HELLO]}
-    shorter = {"messages": [{"role": "user", "content": "hello"}]}
-    counted, less = (local_tokens.count(one, tmp_path / "tokenizer.json") for one in (body, shorter))
+    counted, less = (local_tokens.count(one, tmp_path / "tokenizer.json") for one in (body, saying("hello")))
     assert counted is not None
     assert less is not None
     assert counted - less == len(" there"), "the tokenizer has a token for each byte"
@@ -81,9 +97,32 @@ def test_a_tokenizer_that_is_here_counts(tmp_path: Path) -> None:
 def test_half_a_character_is_counted_as_one(tmp_path: Path) -> None:
     """Clients that cut texts leave it, and the library takes it for no text at all."""
     write_tokenizer(tmp_path)
-    cut, whole = ({"messages": [{"role": "user", "content": text}]} for text in ("a\ud83d", "a?"))
+    cut, whole = map(saying, ("a\ud83d", "a?"))
     known = local_tokens.count(whole, tmp_path / "tokenizer.json")
     assert local_tokens.count(cut, tmp_path / "tokenizer.json") == known
+
+
+@pytest.mark.parametrize("text", ["hello there, " * 2000, "x" * 20_000, "\n" * 20_000, " " * 20_000, "a\ud83d" * 9000])
+def test_a_long_text_is_counted_in_pieces_and_whole(tmp_path: Path, text: str) -> None:
+    write_tokenizer(tmp_path)
+    read = [local_tokens.count(saying(one), tmp_path / "tokenizer.json") for one in (text, "")]
+    assert read[0] is not None
+    assert read[1] is not None
+    assert read[0] - read[1] == len(text), "the tokenizer has a token for each byte"
+
+
+def test_counting_a_long_text_takes_little_memory(tmp_path: Path) -> None:
+    write_tokenizer(tmp_path)
+    counted = subprocess.run([sys.executable, "-c", _MEASURED, tmp_path / "tokenizer.json"], capture_output=True)
+    grown = int(counted.stdout)
+    assert grown < 64_000, f"{grown} KiB for 1 MiB of text"
+
+
+@pytest.mark.parametrize("texts", [["x" * 1_100_000], [""] * 40_000])
+def test_of_a_chat_that_would_take_long_the_length_counts(tmp_path: Path, texts: list[str]) -> None:
+    write_tokenizer(tmp_path)
+    body = {"messages": [{"role": "user", "content": text} for text in texts]}
+    assert local_tokens.count(body, tmp_path / "tokenizer.json") is None
 
 
 def test_a_tokenizer_counts_from_when_its_model_is_here(door: Served, fleet: Fleet, tmp_path: Path) -> None:
