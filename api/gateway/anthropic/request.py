@@ -91,8 +91,21 @@ def _thinking(asked: Mapping[str, Any]) -> dict[str, Any]:
 
 def _format(asked: Mapping[str, Any]) -> dict[str, Any]:
     """An answer in a JSON schema."""
-    wanted = asked.get("output_format") or (want(asked, "output_config", dict) or {}).get("format") or {}
-    if not isinstance(wanted, dict) or wanted.get("type") != "json_schema":
-        return {}
-    schema = {"name": "answer", "schema": wanted.get("schema") or {}, "strict": True}
-    return {"response_format": {"type": "json_schema", "json_schema": schema}}
+    config = want(asked, "output_config", dict) or {}
+    given = {"output_format": asked.get("output_format"), "output_config.format": config.get("format")}
+    for place in given:
+        if (wanted := want(given, place, dict)) is not None:
+            return {"response_format": {"type": "json_schema", "json_schema": _schema(wanted, place)}}
+    return {}
+
+
+def _schema(wanted: Mapping[str, Any], place: str) -> dict[str, Any]:
+    if (kind := wanted.get("type")) != "json_schema":
+        raise InvalidParameters(
+            f"{place}.type is wrong", f"it is {kind or 'missing'}", "give json_schema", field=f"{place}.type"
+        )
+    name = f"{place}.schema"
+    schema = want({name: wanted.get("schema")}, name, dict)
+    if schema is None:
+        raise InvalidParameters(f"{name} is missing", "the answer is to fit it", "give a JSON schema", field=name)
+    return {"name": "answer", "schema": schema, "strict": True}

@@ -118,6 +118,11 @@ def test_tools_become_functions(choice: object, sent: object) -> None:
         {"messages": [{"role": "user", "content": [{"type": "image", "source": "x"}]}]},
         {"messages": [{"role": "assistant", "content": [{"type": "text", "text": 5}]}]},
         {"messages": [{"role": "assistant", "content": [{"type": "thinking", "thinking": 5}]}]},
+        {"output_config": {"format": {"type": "bogus"}}},
+        {"output_config": {"format": {"type": "json_schema"}}},
+        {"output_config": {"format": {"type": "json_schema", "schema": 5}}},
+        {"output_config": {"format": "json"}},
+        {"output_format": {"schema": {}}},
     ],
 )
 def test_what_makes_no_sense_is_explained(wrong: dict[str, Any]) -> None:
@@ -279,6 +284,14 @@ def test_documents_and_search_results_are_read_as_text() -> None:
     result = {"type": "tool_result", "tool_use_id": "t", "content": content[:1]}
     [tool] = chat_of(asked(messages=[{"role": "user", "content": [result]}]))["messages"]
     assert tool["content"] == "Sky\nA note.\nIt is green."
+
+
+def test_an_answer_fits_the_schema_that_was_asked_for() -> None:
+    schema = {"type": "object"}
+    wanted = {"type": "json_schema", "schema": schema}
+    for fields in ({"output_config": {"format": wanted}}, {"output_format": wanted}):
+        body = chat_of(asked(**fields))
+        assert body["response_format"]["json_schema"] == {"name": "answer", "schema": schema, "strict": True}
 
 
 def test_a_thought_is_no_longer_than_its_budget() -> None:
