@@ -75,11 +75,11 @@ async def job_logs(job_id: str, request: Request, door: Door, caller: Reader, fo
 
 @router.get("/v1/runs/{run_id}/logs", response_class=Response)
 async def run_logs(run_id: str, request: Request, door: Door, caller: Reader, follow: Follow = False) -> Response:
-    """What its process wrote."""
+    """What its process wrote; for keys that are no admin's, until it was ready: after that it may quote requests."""
     topic = Topic(run_id=run_id)
     over = await run_in_threadpool(_is_over, door, run_id)
     pages = _until_final(request, topic) if follow and not over else _kept(door, topic, 0)
-    return LiveResponse(_lines(pages, "run.log"), _PLAIN)
+    return LiveResponse(_lines(_open(door, caller, pages), "run.log"), _PLAIN)
 
 
 def _is_final(door: FrontDoor, job_id: str) -> bool:

@@ -177,7 +177,8 @@ def _shown(door: FrontDoor, job_id: str) -> JobOut:
 def explain(job_id: str, door: Door, caller: Reader) -> Explanation:
     """What it does or waits for: as a sentence, and as data with numbers for each host."""
     with door.read() as session:
-        return explain_job(session, queries.find(session, job_id))
+        job = queries.find(session, job_id)
+        return explain_job(session, job, private=not privacy.is_open(caller, job))
 
 
 @router.get("/{job_id}/result", response_model=None)

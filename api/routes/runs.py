@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, status
 from starlette.responses import Response
 
-from api import views
+from api import privacy, views
 from api.answers import as_json, page
 from api.deps import After, Changer, Door, FrontDoor, Limit, Reader, Submitter
 from api.grants import check_model
@@ -54,20 +54,21 @@ def list_runs(
     """The newest first, those that are over too."""
     with door.read() as session:
         found = queries.runs(session, states=state or (), model=model, host=host, after=after, limit=limit + 1)
-        return page(views.run_list(session, found), limit)
+        return page([privacy.run_out(caller, run) for run in views.run_list(session, found)], limit)
 
 
 @router.get("/{run_id}")
 def show(run_id: str, door: Door, caller: Reader) -> RunOut:
     """One run."""
-    return _shown(door, run_id)
+    return privacy.run_out(caller, _shown(door, run_id))
 
 
 @router.get("/{run_id}/explain")
 def explain(run_id: str, door: Door, caller: Reader) -> Explanation:
     """What it does or waits for: as a sentence, and as data with numbers for each host."""
     with door.read() as session:
-        return explain_run(session, queries.find(session, run_id))
+        run = queries.find(session, run_id)
+        return explain_run(session, run, private=not privacy.is_quiet(caller, run))
 
 
 @router.post("/{run_id}/stop")

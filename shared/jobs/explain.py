@@ -19,16 +19,27 @@ from shared.vocabulary import JobState
 _LATER = "not_before"
 
 
-def explain(session: Session, job: Job) -> Explanation:
-    """With its place in the queue, what keeps it off each host, and when it may begin."""
+def explain(session: Session, job: Job, *, private: bool = False) -> Explanation:
+    """With its place in the queue, what keeps it off each host, and when it may begin.
+
+    `private`: of what went wrong it tells what it was, and not why.
+    """
+    error = _failure(job, private=private)
     if job.state == JobState.QUEUED:
-        return _waits(session, job)
-    return Explanation(id=job.id, state=job.state, sentence=_sentence(session, job))
+        return _waits(session, job, error)
+    return Explanation(id=job.id, state=job.state, sentence=_sentence(session, job, error))
 
 
-def _waits(session: Session, job: Job) -> Explanation:
-    ahead, reason = position(session, job), _reason(session, job)
-    said = str(reason.get("sentence") or _unlooked(job))
+def _failure(job: Job, *, private: bool) -> str | None:
+    if job.error is None:
+        return None
+    problem = Problem.model_validate(job.error)
+    return problem.what if private else problem.sentence()
+
+
+def _waits(session: Session, job: Job, error: str | None) -> Explanation:
+    ahead, reason = position(session, job), _reason(session, job, error)
+    said = str(reason.get("sentence") or _unlooked(error))
     return waiting(
         job.id,
         job.state,
@@ -39,13 +50,13 @@ def _waits(session: Session, job: Job) -> Explanation:
     )
 
 
-def _reason(session: Session, job: Job) -> dict[str, Any]:
+def _reason(session: Session, job: Job, error: str | None) -> dict[str, Any]:
     """What the scheduler wrote; of a job that is not to start yet, with the moment and how far it is off."""
     reason, left = job.blocked_by or {}, (job.not_before or 0.0) - clock_time(session)
     if left <= 0:
         return reason
     moment = datetime.fromtimestamp(job.not_before or 0.0, UTC).isoformat(sep=" ", timespec="seconds")
-    said = f"{_unlooked(job)}, not before {moment}" if job.error else f"it is not to start before {moment}"
+    said = f"{_unlooked(error)}, not before {moment}" if error else f"it is not to start before {moment}"
     return {**reason, "code": _LATER, "sentence": said, "seconds": round(left, 3)}
 
 
@@ -57,16 +68,13 @@ def _ahead(session: Session, job: Job) -> int:
     return session.scalar(before) or 0
 
 
-def _unlooked(job: Job) -> str:
-    if job.error:
-        return "it is tried again after " + Problem.model_validate(job.error).sentence()
-    return "the scheduler has not looked at it yet"
+def _unlooked(error: str | None) -> str:
+    return f"it is tried again after {error}" if error else "the scheduler has not looked at it yet"
 
 
-def _sentence(session: Session, job: Job) -> str:
+def _sentence(session: Session, job: Job, error: str | None) -> str:
     if job.state.final:
-        problem = Problem.model_validate(job.error) if job.error else None
-        return f"{job.state}: {problem.sentence()}" if problem else f"{job.state} on attempt {job.attempt}"
+        return f"{job.state}: {error}" if error else f"{job.state} on attempt {job.attempt}"
     attempt = session.get(Attempt, (job.id, job.attempt))
     where = f"on {attempt.host} with {attempt.runtime}" if attempt is not None else ""
     if job.state == JobState.ASSIGNED:

@@ -12,18 +12,19 @@ from shared.units import format_bytes
 from shared.vocabulary import RunState
 
 
-def explain(session: Session, run: Run) -> Explanation:
-    """What keeps it off each host while it waits for one."""
+def explain(session: Session, run: Run, *, private: bool = False) -> Explanation:
+    """What keeps it off each host while it waits for one; `private`: of an error not why it came to it."""
     if run.state == RunState.PENDING and run.host is None:
         said = {"sentence": "the scheduler has not looked at it yet", **(run.blocked_by or {})}
         return waiting(run.id, run.state, said)
-    return Explanation(id=run.id, state=run.state, sentence=_sentence(session, run))
+    return Explanation(id=run.id, state=run.state, sentence=_sentence(session, run, private=private))
 
 
-def _sentence(session: Session, run: Run) -> str:
+def _sentence(session: Session, run: Run, *, private: bool) -> str:
     where = f"on {run.host} with {run.runtime}"
     if run.state.final:
-        why = Problem.model_validate(run.error).sentence() if run.error else run.stop_reason
+        problem = Problem.model_validate(run.error) if run.error else None
+        why = (problem.what if private else problem.sentence()) if problem else run.stop_reason
         return f"{run.state}: {why}" if why else str(run.state)
     if run.state == RunState.READY:
         used = slots_used(session, [run.id]).get(run.id, 0)
