@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
@@ -16,7 +17,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from api.batches import rows
-from api.batches.anthropic import ENDPOINT, Anthropic
+from api.batches.anthropic import ENDPOINT
 from api.batches.contract import BatchState, Unanswered
 from api.batches.keeper import Keeper
 from api.deps import Changer, Door, FrontDoor, Reader, Submitter
@@ -32,6 +33,8 @@ router = APIRouter(tags=["anthropic"])
 
 _DIALECT = "anthropic"
 _DAY = 86400.0
+#: What a request may be called.
+_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _PATHS = ("/v1/messages/batches", "/anthropic/v1/messages/batches")
 _LIVE = (BatchState.VALIDATING, BatchState.IN_PROGRESS, BatchState.FINALIZING)
 
@@ -132,16 +135,19 @@ def _create(door: FrontDoor, caller: Caller, asked: dict[str, Any], address: str
 def _check(wanted: list[Any]) -> None:
     """What Anthropic refuses at once. Raises InvalidParameters."""
     seen: dict[str, int] = {}
-    dialect = Anthropic()
-    for place, each in enumerate(wanted):
-        if not isinstance(each, dict) or not isinstance(each.get("custom_id"), str):
-            dialect.read(each, ENDPOINT)
-        first = seen.setdefault(each["custom_id"], place)
-        if first != place:
-            raise InvalidParameters(
-                f"requests.{place}.custom_id is wrong", f"requests.{first} has it, too", "give each one of its own",
-                field=f"requests.{place}.custom_id",
-            )  # fmt: skip
+    for position, each in enumerate(wanted):
+        place = f"requests.{position}"
+        if not isinstance(each, dict) or not isinstance(each.get("params"), dict):
+            raise _wrong(place, "it has no params", "give {custom_id, params}")
+        custom_id = each.get("custom_id")
+        if not isinstance(custom_id, str) or not _ID.fullmatch(custom_id):
+            raise _wrong(f"{place}.custom_id", "results are told apart by it", "give 1 to 64 of A-Z, a-z, 0-9, _ and -")
+        if (first := seen.setdefault(custom_id, position)) != position:
+            raise _wrong(f"{place}.custom_id", f"requests.{first} has it, too", "give each one of its own")
+
+
+def _wrong(place: str, why: str, fix: str) -> InvalidParameters:
+    return InvalidParameters(f"{place} is wrong", why, fix, field=place)
 
 
 def batch(session: Session, row: Batch, door: str) -> dict[str, Any]:

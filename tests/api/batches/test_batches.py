@@ -10,7 +10,9 @@ import pytest
 from sqlalchemy.orm import Session
 
 from api.batches import rows
-from shared.tables import File
+from api.batches.collect import collect
+from shared.errors import Unavailable
+from shared.tables import Batch, File
 from tests.api.served import Served
 from tests.e2e.batches import CHAT, chat
 from tests.waiting import eventually
@@ -175,8 +177,10 @@ def test_a_batch_waits_for_a_file_store_that_is_away(door: Served) -> None:
     store = Path(door.parts.store.path(begun["input_file_id"])).parents[1]
     away = store.rename(store.with_name("away"))
     door.post(f"/v1/batches/{begun['id']}/cancel")
-    for _ in range(3):
-        door.app.state.batches.turn()
+    with door.database.read() as session:
+        row = session.get_one(Batch, begun["id"])
+    with pytest.raises(Unavailable):
+        collect(door.parts, row)
     assert door.get(f"/v1/batches/{begun['id']}").json()["status"] == "cancelling"
     away.rename(store)
     assert [line["custom_id"] for line in errors(door, until(door, begun, "cancelled"))] == ["a"]
@@ -219,9 +223,25 @@ def until_ended(door: Served, batch: str) -> dict[str, Any]:
     return dict(door.get(path).json())
 
 
-def test_requests_that_share_an_id_are_refused_at_once(door: Served) -> None:
-    answer = door.post("/v1/messages/batches", {"requests": [{"custom_id": "a", "params": {}}] * 2})
+@pytest.mark.parametrize(
+    ("second", "place"),
+    [
+        ({"custom_id": "a", "params": {}}, "requests.1.custom_id"),
+        ({"custom_id": "", "params": {}}, "requests.1.custom_id"),
+        ({"custom_id": "a b!", "params": {}}, "requests.1.custom_id"),
+        ({"custom_id": "b\n", "params": {}}, "requests.1.custom_id"),
+        ({"custom_id": "b" * 65, "params": {}}, "requests.1.custom_id"),
+        ({"custom_id": 5, "params": {}}, "requests.1.custom_id"),
+        ({"params": {}}, "requests.1.custom_id"),
+        ({"custom_id": "b"}, "requests.1"),
+        ({"custom_id": "b", "params": "x"}, "requests.1"),
+        (5, "requests.1"),
+    ],
+)
+def test_requests_whose_results_could_not_be_told_are_refused_at_once(door: Served, second: object, place: str) -> None:
+    answer = door.post("/v1/messages/batches", {"requests": [{"custom_id": "a", "params": {}}, second]})
     assert (answer.status_code, answer.json()["error"]["type"]) == (400, "invalid_request_error")
+    assert answer.json()["error"]["message"].startswith(f"{place} is wrong: ")
 
 
 def test_the_files_that_a_batch_writes_expire_when_they_shall(door: Served) -> None:
