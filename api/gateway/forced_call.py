@@ -87,7 +87,6 @@ class ForcedCall:
     def __init__(self) -> None:
         #: By the choice's index.
         self._readers: dict[int, CallReader] = {}
-        self._called: set[int] = set()
 
     def whole(self, said: dict[str, Any]) -> dict[str, Any]:
         for choice in said.get("choices") or ():
@@ -100,7 +99,6 @@ class ForcedCall:
             message["content"] = answer.text or None
             if answer.calls:
                 message["tool_calls"] = [_written(call) for call in answer.calls]
-                choice["finish_reason"] = _reason(choice.get("finish_reason"))
         return said
 
     def chunk(self, event: bytes) -> Sequence[bytes]:
@@ -129,10 +127,6 @@ class ForcedCall:
         if choice.get("finish_reason"):
             said += reader.end()
         delta.update(_delta(said))
-        if delta.get("tool_calls"):
-            self._called.add(index)
-        if choice.get("finish_reason") and index in self._called:
-            choice["finish_reason"] = _reason(choice["finish_reason"])
         if "role" in delta:
             delta.setdefault("content", None)
         return bool(delta or choice.get("finish_reason"))
@@ -155,8 +149,3 @@ def _told(call: Call) -> dict[str, Any]:
 
 def _written(call: Call) -> dict[str, Any]:
     return {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.arguments}}
-
-
-def _reason(word: str | None) -> str | None:
-    """An answer that was cut off stays so."""
-    return "tool_calls" if word == "stop" else word

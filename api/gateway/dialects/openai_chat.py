@@ -19,7 +19,6 @@ from api.gateway.exchange import CHAT, Exchange
 from api.gateway.model_names import asked_for
 from api.gateway.old_functions import as_tools, is_old, tell_old
 from api.gateway.openai_carrying import carried
-from api.gateway.pieces import reason_of
 from api.gateway.reading import need, read_object, want
 from api.gateway.thinking import told_to_think
 from api.sse import KEEP_ALIVE, MEDIA_TYPE, frame
@@ -63,7 +62,6 @@ def _whole(said: dict[str, Any]) -> dict[str, Any]:
         choice.setdefault("index", index)
         choice.setdefault("logprobs", None)
         message = choice["message"]
-        choice["finish_reason"] = reason_of(choice.get("finish_reason") or _natural(message))
         message.update({"content": None, "refusal": None, "annotations": []} | message)
     return said
 
@@ -73,11 +71,6 @@ def _old_whole(said: dict[str, Any]) -> dict[str, Any]:
     for choice in whole.get("choices") or ():
         tell_old(choice)
     return whole
-
-
-def _natural(spoken: dict[str, Any]) -> str:
-    """Why an answer ended of which the engine does not say it."""
-    return "tool_calls" if spoken.get("tool_calls") else "stop"
 
 
 class ChunkWriter:
@@ -90,8 +83,8 @@ class ChunkWriter:
         self._choices = choices
         #: Choices whose role was said.
         self._began: set[int] = set()
-        #: How each choice that has not ended would end, and what its chunks have in common.
-        self._reasons: dict[int, str] = {}
+        #: Choices that have not ended, and what their chunks have in common.
+        self._going: set[int] = set()
         self._head: dict[str, Any] = {}
         #: What comes after the choices: llama.cpp counts each of several as it ends, before the others do.
         self._totals = TokenTotals(choices)
@@ -116,7 +109,7 @@ class ChunkWriter:
         chunk = json.loads(event)
         if "error" in chunk:
             # That is the end of it, for all choices.
-            self._reasons.clear()
+            self._going.clear()
             return frame(chunk)
         mended = self._mend(chunk)
         return self._told(mended) if mended is not None else b""
@@ -124,10 +117,9 @@ class ChunkWriter:
     def _ended(self) -> bytes:
         """The ends that the engine has not told: clients take an answer without one for broken off."""
         choices: list[dict[str, Any]] = [
-            {"index": index, "delta": {}, "finish_reason": reason, "logprobs": None}
-            for index, reason in self._reasons.items()
+            {"index": index, "delta": {}, "finish_reason": "stop", "logprobs": None} for index in sorted(self._going)
         ]
-        self._reasons.clear()
+        self._going.clear()
         return self._told(self._head | {"choices": choices}) if choices else b""
 
     def _told(self, chunk: dict[str, Any]) -> bytes:
@@ -150,6 +142,9 @@ class ChunkWriter:
         )
 
     def _mend(self, chunk: dict[str, Any]) -> dict[str, Any] | None:
+        if "id" not in chunk:
+            # An end that a mend has told.
+            chunk = self._head | chunk
         chunk.setdefault("object", "chat.completion.chunk")
         if chunk.get("system_fingerprint", "") is None:
             del chunk["system_fingerprint"]
@@ -171,15 +166,12 @@ class ChunkWriter:
         return chunk
 
     def _follow(self, choice: dict[str, Any]) -> None:
-        """Whether it has ended, and why."""
-        index = choice["index"]
+        """Whether it has ended."""
         if choice.get("finish_reason"):
-            choice["finish_reason"] = reason_of(choice["finish_reason"])
-            self._reasons.pop(index, None)
+            self._going.discard(choice["index"])
             return
         choice["finish_reason"] = None
-        if self._reasons.get(index) != "tool_calls":
-            self._reasons[index] = _natural(choice["delta"])
+        self._going.add(choice["index"])
 
 
 class OldChunkWriter(ChunkWriter):

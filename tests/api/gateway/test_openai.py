@@ -82,19 +82,24 @@ def test_choices_that_are_counted_as_each_ends_have_one_end_each_and_one_count()
 
 
 def test_an_answer_that_the_engine_just_stops_ends_before_its_usage() -> None:
-    call = {"index": 0, "id": "t", "function": {"name": "look", "arguments": "{}"}}
     last = json.dumps({"choices": [], "usage": {"prompt_tokens": 1}}).encode()
-    for delta, reason in (({"content": "a"}, "stop"), ({"tool_calls": [call]}, "tool_calls")):
-        for events in ((chunk(delta, model="m"), chunk({})), (chunk(delta, model="m"), chunk({}), last)):
-            ended = streamed(*events, usage=True)[2]
-            assert ended["choices"] == [{"index": 0, "delta": {}, "finish_reason": reason, "logprobs": None}]
+    events = (chunk({"content": "a"}, model="m"), chunk({}))
+    for told in (events, (*events, last)):
+        ended = streamed(*told, usage=True)[2]
+        assert ended["choices"] == [{"index": 0, "delta": {}, "finish_reason": "stop", "logprobs": None}]
 
 
 @pytest.mark.parametrize(("engine", "client"), [("tool_call", "tool_calls"), ("eos", "stop"), ("length", "length")])
 def test_reasons_are_openais(engine: str, client: str) -> None:
-    assert streamed(chunk({"content": "a"}), chunk({}, engine))[-1]["choices"][0]["finish_reason"] == client
-    said = {"choices": [{"message": {"content": "a"}, "finish_reason": engine}]}
-    whole = openai_chat.read({"model": "m", "messages": [{"role": "user", "content": "a"}]}).whole(said)
+    call = {"id": "t", "type": "function", "function": {"name": "look", "arguments": "{}"}}
+    message = {"tool_calls": [call]} if client == "tool_calls" else {"content": "a"}
+    said = {"choices": [{"message": message, "finish_reason": engine}]}
+    exchange = openai_chat.read({"model": "m", "messages": [{"role": "user", "content": "a"}], "stream": True})
+    assert exchange.writer is not None
+    writer = exchange.writer()
+    told = read(writer.feed([chunk(message), chunk({}, engine)]) + writer.end())
+    assert told[-1]["choices"][0]["finish_reason"] == client
+    whole = exchange.whole(said)
     assert isinstance(whole, dict)
     assert whole["choices"][0]["finish_reason"] == client
 

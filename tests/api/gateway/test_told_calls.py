@@ -152,3 +152,18 @@ def test_calls_without_numbers_are_told_apart(dialect: str, null: dict[str, Any]
     ]  # fmt: skip
     expected = ([("look", {"a": 1}), ("see", {"b": 2})], _REASONS[dialect]["calls"])
     assert told_whole(dialect, chunks) == told_streamed(dialect, chunks) == expected
+
+
+@_DIALECTS
+@pytest.mark.parametrize(
+    ("engine", "calls", "reason"),
+    [
+        ("stop", True, "calls"), ("eos", True, "calls"), (None, True, "calls"), ("tool_calls", False, "stop"),
+        (None, False, "stop"), ("length", True, "length"),
+    ],
+)  # fmt: skip
+def test_an_answer_ends_for_its_calls_and_only_so(dialect: str, engine: str | None, calls: bool, reason: str) -> None:
+    begun = piece("{}", "c0", "look", index=0) if calls else said({"content": "a"})
+    chunks = [begun, said({}, engine)]
+    expected: Told = ([("look", {})] * calls, _REASONS[dialect][reason])
+    assert told_whole(dialect, chunks) == told_streamed(dialect, chunks) == expected
