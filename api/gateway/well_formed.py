@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from api.gateway.call_arguments import readable
 from api.gateway.reading import want
 from shared.errors import InvalidParameters
 
@@ -68,13 +69,23 @@ def _endless(body: Mapping[str, Any], name: str) -> bool:
 def _message(message: Any, place: int) -> dict[str, Any]:
     if not isinstance(message, dict) or not isinstance(message.get("role"), str):
         raise _wrong(f"messages.{place}", "it has no role", "give role and content")
-    for position, call in enumerate(want(message, "tool_calls", list) or ()):
-        if not _name(call):
-            raise _wrong(f"messages.{place}.tool_calls.{position}", "it names no function", "give function.name")
-    content = message.get("content")
-    if not isinstance(content, list):
-        return message
-    return message | {"content": [_part(part, f"messages.{place}.content.{at}") for at, part in enumerate(content)]}
+    made, content = dict(message), message.get("content")
+    if calls := want(message, "tool_calls", list):
+        made["tool_calls"] = [_call(call, f"messages.{place}.tool_calls.{at}") for at, call in enumerate(calls)]
+    if isinstance(content, list):
+        made["content"] = [_part(part, f"messages.{place}.content.{at}") for at, part in enumerate(content)]
+    return made
+
+
+def _call(call: Any, place: str) -> dict[str, Any]:
+    """With arguments that engines can read: one that llama.cpp cannot would end the talk for good."""
+    if not _name(call):
+        raise _wrong(place, "it names no function", "give function.name")
+    given = call["function"].get("arguments") or ""
+    if not isinstance(given, str | dict):
+        raise _wrong(f"{place}.function.arguments", "it is neither a text nor an object", "give an object in JSON")
+    written = readable(given) if isinstance(given, str) else given
+    return {**call, "type": "function", "function": call["function"] | {"arguments": written}}
 
 
 def _part(part: Any, place: str) -> dict[str, Any]:

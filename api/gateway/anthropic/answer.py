@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
 from api.gateway.anthropic.signature import Signature
+from api.gateway.call_arguments import given
 from api.gateway.pieces import Call, Usage, answer_of
 from shared.identifiers import new_id
 
@@ -21,7 +21,7 @@ def whole(said: Mapping[str, Any], model: str) -> dict[str, Any]:
         content.append({"type": "thinking", "thinking": answer.thought, "signature": str(Signature(answer.thought))})
     if answer.text or not (answer.thought or answer.calls):
         content.append({"type": "text", "text": answer.text, "citations": None})
-    content += [_tool_use(call) for call in answer.calls]
+    content += [tool_use(call) | {"input": given(call.arguments)} for call in answer.calls]
     stopped = stop_reason(answer.reason, answer.sequence)
     return message(model, content, stopped, answer.usage) | {"stop_sequence": answer.sequence}
 
@@ -66,12 +66,3 @@ def tool_use(call: Call) -> dict[str, Any]:
 
 def stop_reason(word: str, sequence: str | None) -> str:
     return _REASONS.get(word, "end_turn" if sequence is None else "stop_sequence")
-
-
-def _tool_use(call: Call) -> dict[str, Any]:
-    try:
-        given = json.loads(call.arguments or "{}")
-    except (ValueError, RecursionError):
-        given = None
-    # Small models write broken JSON; the client sees what it was rather than nothing.
-    return tool_use(call) | {"input": given if isinstance(given, dict) else {"arguments": call.arguments}}

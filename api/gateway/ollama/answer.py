@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Literal
 
+from api.gateway.call_arguments import given
 from api.gateway.ollama import errors
 from api.gateway.ollama.clock import Clock
 from api.gateway.ollama.probabilities import likely
@@ -105,14 +106,5 @@ def _chat_of(said: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def _called(call: Call) -> dict[str, Any]:
     """With the id that a result may name; without one, results are told apart by name or by order."""
-    function = {"index": call.index, "name": call.name or "", "arguments": _given(call)}
+    function = {"index": call.index, "name": call.name or "", "arguments": given(call.arguments)}
     return ({"id": call.id} if call.id else {}) | {"function": function}
-
-
-def _given(call: Call) -> dict[str, Any]:
-    """Small models write broken JSON; the client sees what it was rather than nothing."""
-    try:
-        given = json.loads(call.arguments or "{}")
-    except (ValueError, RecursionError):
-        given = None
-    return given if isinstance(given, dict) else {"arguments": call.arguments}

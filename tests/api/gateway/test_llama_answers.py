@@ -89,6 +89,23 @@ def test_anthropics_clients_hear_at_which_sequence_it_stopped(
     assert "__verbose" not in answer.text
 
 
+def test_a_talk_goes_on_after_a_call_that_was_cut_off(door: Served, ready: Endpoint) -> None:
+    place = {"type": "object", "properties": {"city": {"type": "string", "minLength": 400}}, "required": ["city"]}
+    tools = [{"type": "function", "function": {"name": "weather", "parameters": place}}]
+    asking = chat("Weather in Paris?")["messages"]
+    [choice] = ask(door, _CHAT, messages=asking, tools=tools, tool_choice="required", max_tokens=40)["choices"]
+    [call] = choice["message"]["tool_calls"]
+    with pytest.raises(ValueError, match="line"):
+        json.loads(call["function"]["arguments"])
+    seen = {"role": "tool", "tool_call_id": call["id"], "content": "cut off"}
+    assert ask(door, _CHAT, messages=[*asking, choice["message"], seen], tools=tools)["choices"]
+    item = {"type": "function_call", "call_id": call["id"], **call["function"]}
+    output = {"type": "function_call_output", "call_id": call["id"], "output": "cut off"}
+    assert ask(door, "/v1/responses", input=[*asking, item, output], max_output_tokens=5)["output"]
+    messages = [*asking, {"role": "assistant", "tool_calls": [call]}, {"role": "tool", "content": "cut off"}]
+    assert ask(door, "/api/chat", messages=messages, stream=False)["done"]
+
+
 @pytest.mark.parametrize("stream", [False, True])
 def test_a_long_prompt_is_not_read_to_its_end_for_nobody(door: Served, ready: Endpoint, stream: bool) -> None:
     body = {"model": "echo", "max_tokens": 5, "stream": stream, **chat(_LONG)}

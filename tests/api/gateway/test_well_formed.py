@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -20,12 +21,19 @@ def asked(**fields: Any) -> dict[str, Any]:
     return {"messages": [_HELLO]} | fields
 
 
+def _called(arguments: Any) -> dict[str, Any]:
+    """A chat in which a tool was called."""
+    call = {"id": "a", "type": "function", "function": {"name": "look", "arguments": arguments}}
+    return {"messages": [{"role": "assistant", "tool_calls": [call]}]}
+
+
 @pytest.mark.parametrize(
     ("given", "field"),
     [
         ({"messages": ["hello"]}, "messages.0"),
         ({"messages": [_HELLO, {"content": "x"}]}, "messages.1"),
         ({"messages": [{"role": "assistant", "tool_calls": [{"id": "a"}]}]}, "messages.0.tool_calls.0"),
+        (_called(5), "messages.0.tool_calls.0.function.arguments"),
         ({"messages": [{"role": "user", "content": [{"type": "file", "file": {}}]}]}, "messages.0.content.0"),
         ({"messages": [{"role": "user", "content": ["x"]}]}, "messages.0.content.0"),
         ({"messages": [{"role": "user", "content": [{"type": "text"}]}]}, "messages.0.content.0.text"),
@@ -88,6 +96,32 @@ def test_a_refusal_of_an_earlier_turn_is_text() -> None:
     said = {"role": "assistant", "content": [{"type": "refusal", "refusal": "no"}]}
     [message] = well_formed({"messages": [said]})["messages"]
     assert message["content"] == [{"type": "text", "text": "no"}]
+
+
+def _arguments(written: Any) -> Any:
+    """As engines get them."""
+    [message] = well_formed(_called(written))["messages"]
+    return message["tool_calls"][0]["function"]["arguments"]
+
+
+@pytest.mark.parametrize("written", ["{\n   ", '["at"]', "null", '{"at": NaN}', '{"at": 1} ok', "\ud800", "[" * 5000])
+def test_arguments_that_were_cut_off_are_told_as_what_they_are(written: str) -> None:
+    assert json.loads(_arguments(written)) == {"arguments": written}
+
+
+@pytest.mark.parametrize("written", ['{"at":  1}', "{}", {"at": 1}])
+def test_arguments_that_are_an_object_stay_as_they_are(written: Any) -> None:
+    assert _arguments(written) == written
+
+
+def test_half_a_character_in_arguments_is_not_left_to_the_engine() -> None:
+    sent = _arguments('{"at": "\\ud83d\\ude00 \\ud83d"}').encode(errors="replace")
+    assert json.loads(sent) == {"at": "\U0001f600 ?"}
+
+
+@pytest.mark.parametrize("written", ["", " ", None])
+def test_no_arguments_are_an_empty_object(written: Any) -> None:
+    assert _arguments(written) == "{}"
 
 
 def test_every_dialect_that_hands_tools_on_is_checked() -> None:
