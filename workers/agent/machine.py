@@ -9,13 +9,19 @@ from pathlib import Path
 
 import psutil
 
+from workers.agent.sysctl import sysctl_text
+
 
 def boot_id() -> str:
     """New for each boot, the same until then."""
     linux = Path("/proc/sys/kernel/random/boot_id")
     if linux.exists():
         return linux.read_text().strip()
-    # The moment of the boot moves by the clock's corrections; whole minutes do not.
+    # Elsewhere the moment of the boot is all there is, and moves with the clock: in whole minutes seldom.
+    return sysctl_text("kern.bootsessionuuid") or _by_moment()
+
+
+def _by_moment() -> str:
     return str(uuid.uuid5(uuid.NAMESPACE_DNS, f"{platform.node()} {round(psutil.boot_time() / 60)}"))
 
 

@@ -1,4 +1,4 @@
-"""Integers of macOS's sysctl."""
+"""Values of macOS's sysctl."""
 
 from __future__ import annotations
 
@@ -22,3 +22,12 @@ def sysctl(name: str) -> int | None:
     if failed:
         return None
     return ctypes.c_int32(value.value).value if size.value == 4 else value.value
+
+
+def sysctl_text(name: str) -> str | None:
+    """The text of `name`; `None` on other systems, or when there is no such name."""
+    if sys.platform != "darwin":
+        return None
+    value, size = ctypes.create_string_buffer(256), ctypes.c_size_t(256)
+    failed = _libc().sysctlbyname(name.encode(), value, ctypes.byref(size), None, ctypes.c_size_t(0))
+    return None if failed else value.value.decode()
