@@ -33,6 +33,10 @@ class Call:
     name: str | None
     arguments: str
 
+    def grown(self, more: Call) -> Call:
+        """With its next piece."""
+        return replace(self, arguments=self.arguments + more.arguments)
+
 
 @dataclass(frozen=True, slots=True)
 class End:
@@ -98,12 +102,12 @@ class Answer:
                 self._call(piece)
 
     def _call(self, piece: Call) -> None:
-        """Pieces of one call follow each other."""
-        if self.calls and self.calls[-1].index == piece.index:
-            before = self.calls[-1]
-            self.calls[-1] = replace(before, arguments=before.arguments + piece.arguments)
-        else:
-            self.calls.append(piece)
+        """Pieces of several may come at the same time."""
+        for place, call in enumerate(self.calls):
+            if call.index == piece.index:
+                self.calls[place] = call.grown(piece)
+                return
+        self.calls.append(piece)
 
 
 def answer_of(said: Mapping[str, Any]) -> Answer:

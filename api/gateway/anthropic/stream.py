@@ -9,6 +9,7 @@ from typing import Any
 from api.gateway.anthropic import errors
 from api.gateway.anthropic.answer import message, stop_reason, tool_use, usage
 from api.gateway.anthropic.signature import Signature
+from api.gateway.one_by_one import OneByOne, Spoken
 from api.gateway.pieces import Call, End, Piece, Text, Thought, Usage, pieces_of
 from api.sse import MEDIA_TYPE, frame
 from shared.errors import Problem
@@ -27,6 +28,7 @@ class MessageWriter:
         self._block = -1
         #: What the open block holds: a kind, and for tools which call.
         self._open: tuple[str, int] | None = None
+        self._order = OneByOne()
         #: Of the thought that is open.
         self._signature: Signature | None = None
         #: Until the engine says how long the prompt is, what was counted before it was asked.
@@ -39,11 +41,12 @@ class MessageWriter:
         return b"".join([self._chunk(json.loads(event)) for event in events])
 
     def end(self) -> bytes:
+        waited = self._told(self._order.end())
         # The usage of the prompt is only now sure, so it is said again with that of the answer.
         stopped = stop_reason(self._end.reason, self._end.sequence)
         delta = {"stop_reason": stopped, "stop_sequence": self._end.sequence, "stop_details": None}
         told = {"type": "message_delta", "delta": delta | {"container": None}, "usage": usage(self._used)}
-        return self._begin() + self._close() + _event(told) + _event({"type": "message_stop"})
+        return waited + self._begin() + self._close() + _event(told) + _event({"type": "message_stop"})
 
     def failed(self, problem: Problem, status: int) -> bytes:
         return frame(errors.body(problem, status), name="error")
@@ -55,17 +58,25 @@ class MessageWriter:
 
     def _piece(self, piece: Piece) -> bytes:
         match piece:
+            case End():
+                self._end = piece
+            case Usage():
+                self._used = piece
+            case _:
+                return self._told(self._order.feed(piece))
+        return b""
+
+    def _told(self, pieces: Sequence[Spoken]) -> bytes:
+        return b"".join([self._spoken(piece) for piece in pieces])
+
+    def _spoken(self, piece: Spoken) -> bytes:
+        match piece:
             case Text(text):
                 return self._say("text", {"type": "text_delta", "text": text})
             case Thought(text):
                 return self._think(text)
             case Call():
                 return self._call(piece)
-            case End():
-                self._end = piece
-            case Usage():
-                self._used = piece
-        return b""
 
     def _think(self, text: str) -> bytes:
         told = self._say("thinking", {"type": "thinking_delta", "thinking": text})

@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from api.gateway.one_by_one import OneByOne, Spoken
 from api.gateway.pieces import Call, End, Piece, Text, Thought, Usage, pieces_of
 from api.gateway.responses.answer import Item, Response, why_not
 from api.gateway.responses.open_item import OpenCall, OpenItem, OpenSummary, OpenText, OpenThought, Told
@@ -22,6 +23,7 @@ class ResponseWriter:
         self._response = Response(asked)
         self._number = -1
         self._open: OpenItem | None = None
+        self._order = OneByOne()
         self._items: list[Item] = []
         self._reason, self._used = "stop", Usage()
 
@@ -33,7 +35,7 @@ class ResponseWriter:
         return b"".join([self._chunk(json.loads(event)) for event in events])
 
     def end(self) -> bytes:
-        told = self._begin()
+        told = self._begin() + self._told(self._order.end())
         if self._open is None and not self._items:
             told += self._add(OpenText(self._response.likely))
         told += self._close("incomplete" if why_not(self._reason) else "completed")
@@ -51,17 +53,25 @@ class ResponseWriter:
 
     def _piece(self, piece: Piece) -> bytes:
         match piece:
+            case End(word):
+                self._reason = word
+            case Usage():
+                self._used = piece
+            case _:
+                return self._told(self._order.feed(piece))
+        return b""
+
+    def _told(self, pieces: Sequence[Spoken]) -> bytes:
+        return b"".join([self._spoken(piece) for piece in pieces])
+
+    def _spoken(self, piece: Spoken) -> bytes:
+        match piece:
             case Text(text):
                 return self._text(text)
             case Thought(text):
                 return self._thought(text)
             case Call():
                 return self._call(piece)
-            case End(word):
-                self._reason = word
-            case Usage():
-                self._used = piece
-        return b""
 
     def _text(self, text: str) -> bytes:
         told = b"" if isinstance(self._open, OpenText) else self._add(OpenText(self._response.likely))

@@ -167,3 +167,19 @@ def test_an_answer_ends_for_its_calls_and_only_so(dialect: str, engine: str | No
     chunks = [begun, said({}, engine)]
     expected: Told = ([("look", {})] * calls, _REASONS[dialect][reason])
     assert told_whole(dialect, chunks) == told_streamed(dialect, chunks) == expected
+
+
+@_DIALECTS
+@pytest.mark.parametrize(
+    "between",
+    [[], [said({"content": "well"})], [piece("", "c2", "go", index=2), piece("{}", index=2)]],
+    ids=["two", "text", "three"],
+)
+def test_calls_that_come_at_the_same_time_are_each_told_whole(dialect: str, between: list[dict[str, Any]]) -> None:
+    chunks = [
+        piece('{"a":', "c0", "look", index=0), piece('{"b":', "c1", "see", index=1), *between,
+        piece("1}", index=0), piece("2}", index=1), piece(" ", index=0), said({}, "tool_calls"),
+    ]  # fmt: skip
+    third: list[tuple[str, Any]] = [("go", {})] if between and "tool_calls" in between[0]["choices"][0]["delta"] else []
+    expected: Told = ([("look", {"a": 1}), ("see", {"b": 2}), *third], _REASONS[dialect]["calls"])
+    assert told_whole(dialect, chunks) == told_streamed(dialect, chunks) == expected
