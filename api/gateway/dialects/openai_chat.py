@@ -148,12 +148,11 @@ class ChunkWriter:
         chunk.setdefault("object", "chat.completion.chunk")
         if chunk.get("system_fingerprint", "") is None:
             del chunk["system_fingerprint"]
+        if (used := self._totals.add(chunk)) and self._usage:
+            self._last = chunk | {"choices": [], "usage": used}
+        chunk.pop("usage", None)
         if not chunk.get("choices"):
-            if self._usage and (used := self._totals.add(chunk)):
-                self._last = chunk | {"choices": [], "usage": used}
             return None
-        if not self._usage:
-            chunk.pop("usage", None)
         for index, choice in enumerate(chunk["choices"]):
             choice.setdefault("index", index)
             delta = choice["delta"] = choice.get("delta") or {}
@@ -162,7 +161,7 @@ class ChunkWriter:
                 choice["delta"] = {"role": "assistant"} | delta
                 self._began.add(choice["index"])
             self._follow(choice)
-        self._head = {name: value for name, value in chunk.items() if name != "usage"}
+        self._head = {name: value for name, value in chunk.items() if name != "choices"}
         return chunk
 
     def _follow(self, choice: dict[str, Any]) -> None:

@@ -59,12 +59,25 @@ def test_the_role_comes_first_when_the_engine_never_says_it() -> None:
     assert said[1]["choices"][0] == {"delta": {}, "finish_reason": "stop", "index": 0}
 
 
+_USED = {"prompt_tokens": 1}
+
+
 @pytest.mark.parametrize("asked", [True, False])
-def test_usage_comes_last_and_only_when_it_was_asked_for(asked: bool) -> None:
-    last = json.dumps({"choices": [], "usage": {"prompt_tokens": 1}}).encode()
-    said = streamed(chunk({"content": "a"}), last, usage=asked)
+@pytest.mark.parametrize(
+    "ends",
+    [
+        [json.dumps({"usage": _USED}).encode()],
+        [json.dumps({"choices": [], "usage": _USED}).encode()],
+        [chunk({}, "stop", usage=_USED)],
+        [chunk({}, "stop", usage=None), json.dumps({"choices": [], "usage": _USED}).encode()],
+        [chunk({}, "stop", usage=_USED), json.dumps({"choices": [], "usage": _USED}).encode()],
+    ],
+)
+def test_usage_comes_last_and_only_when_it_was_asked_for(asked: bool, ends: list[bytes]) -> None:
+    said = streamed(chunk({"content": "a"}), *ends, usage=asked)
     assert ["usage" in one for one in said] == [False, False, *[True] * asked]
-    assert said[-1]["choices"] == [] or not asked
+    assert [len(one["choices"]) for one in said] == [1, 1, *[0] * asked]
+    assert [one["usage"] for one in said[2:]] == [_USED] * asked
 
 
 def test_choices_that_are_counted_as_each_ends_have_one_end_each_and_one_count() -> None:
