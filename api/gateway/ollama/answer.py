@@ -63,10 +63,10 @@ class Lines:
         for piece in pieces_of(_chat_of(chunk)):
             self._clock.heard()
             self._answer.add(piece)
-            if isinstance(piece, Text):
-                lines += _written(self._line(piece.text, "", []) | {"done": False} | tokens)
-            elif isinstance(piece, Thought):
-                lines += _written(self._line("", piece.text, []) | {"done": False} | tokens)
+            if isinstance(piece, Text | Thought):
+                text, thought = (piece.text, "") if isinstance(piece, Text) else ("", piece.text)
+                # Tokens are told once, of whichever line they are.
+                lines += _written(self._line(text, thought, []) | {"done": False} | (tokens if not lines else {}))
         # A text that is held back has its probabilities already.
         return lines or (_written(self._line("", "", []) | {"done": False} | tokens) if tokens else b"")
 

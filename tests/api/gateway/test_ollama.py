@@ -182,6 +182,14 @@ def test_probabilities_come_with_their_text(content: str) -> None:
     assert line["message"]["content"] == content
 
 
+def test_probabilities_are_told_once_where_a_thought_ends_within_a_piece() -> None:
+    choice = {"index": 0, "logprobs": {"content": [_TOKEN]}, "delta": {"reasoning_content": "hm", "content": "a"}}
+    thought, text = lines(Lines("m", "message").feed([json.dumps({"choices": [choice]}).encode()]))
+    assert (thought["message"]["thinking"], thought["logprobs"]) == ("hm", _LIKELY)
+    assert text["message"]["content"] == "a"
+    assert "logprobs" not in text
+
+
 def test_calls_of_a_run_that_went_away_are_not_told_with_those_of_the_next() -> None:
     exchange = ollama_chat.exchange_of(
         {"model": "m"}, CHAT, {"messages": [{"role": "user", "content": "x"}]}, "message"
