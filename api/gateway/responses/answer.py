@@ -7,20 +7,20 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from api.gateway.pieces import Usage, answer_of
-from api.gateway.responses.likely import Likely, Token, others_of
-from api.gateway.responses.tools import functions
+from api.gateway.responses.likely import Likely, Token
+from api.gateway.responses.repeated import repeated
 from shared.identifiers import new_id
 
 Item = dict[str, Any]
 
 
 class Response:
-    """One response to one request: its id, and what it repeats of the request."""
+    """One response to one request: its id, and what it repeats of the request. Raises InvalidParameters."""
 
     def __init__(self, asked: Mapping[str, Any]) -> None:
         self._id = new_id("resp")
         self._created = int(time.time())
-        self._repeated = _repeated(asked)
+        self._repeated = repeated(asked)
         self.likely = Likely(asked)
         #: Thoughts as summaries, which is all that OpenAI's own clients show of them.
         self.summarised = self._repeated["reasoning"]["summary"] is not None
@@ -113,36 +113,3 @@ def _usage(used: Usage) -> dict[str, Any]:
         "output_tokens_details": {"reasoning_tokens": used.reasoning},
         "total_tokens": used.prompt + used.completion,
     }
-
-
-def _repeated(asked: Mapping[str, Any]) -> dict[str, Any]:
-    """What the request said, or what holds where it said nothing."""
-    defaults: dict[str, Any] = {
-        "instructions": None,
-        "max_output_tokens": None,
-        "max_tool_calls": None,
-        "metadata": {},
-        "parallel_tool_calls": True,
-        "temperature": 1.0,
-        "top_p": 1.0,
-        "presence_penalty": 0.0,
-        "frequency_penalty": 0.0,
-        "tool_choice": "auto",
-        "truncation": "disabled",
-        "safety_identifier": None,
-        "prompt_cache_key": None,
-    }
-    given = {name: asked[name] for name in defaults if asked.get(name) is not None}
-    text, reasoning = asked.get("text") or {}, asked.get("reasoning") or {}
-    return defaults | given | {
-        "model": asked["model"],
-        "previous_response_id": None,
-        "text": {"format": {"type": "text"}} | text,
-        "reasoning": {"effort": reasoning.get("effort"), "summary": reasoning.get("summary")},
-        "tools": [{"description": None, "parameters": None, "strict": None} | tool for tool in functions(asked)],
-        "top_logprobs": others_of(asked),
-        # Nothing is kept, whatever was asked for.
-        "store": False,
-        "background": False,
-        "service_tier": "default",
-    }  # fmt: skip

@@ -10,6 +10,7 @@ from typing import Any
 
 from api.gateway.reading import want
 from api.gateway.responses import likely
+from api.gateway.responses.repeated import reasoning_of, text_of
 from api.gateway.responses.tools import choice_of, tools_of
 from api.gateway.thinking import told_to_think
 from api.gateway.thoughts_apart import FIELD
@@ -150,11 +151,10 @@ def _part(part: Mapping[str, Any], place: str) -> dict[str, Any]:
 
 def _format(asked: Mapping[str, Any]) -> dict[str, Any]:
     """An answer in JSON, or in a JSON schema."""
-    wanted = want(want(asked, "text", dict) or {}, "format", dict) or {}
-    match wanted.get("type"):
+    wanted = text_of(asked)["format"]
+    match wanted.pop("type"):
         case "json_schema":
-            schema = {name: wanted[name] for name in ("name", "schema", "strict", "description") if name in wanted}
-            return {"response_format": {"type": "json_schema", "json_schema": {"name": "answer"} | schema}}
+            return {"response_format": {"type": "json_schema", "json_schema": wanted}}
         case "json_object":
             return {"response_format": {"type": "json_object"}}
         case _:
@@ -163,5 +163,5 @@ def _format(asked: Mapping[str, Any]) -> dict[str, Any]:
 
 def _thinking(asked: Mapping[str, Any]) -> dict[str, Any]:
     """Models whose template can think or not are told which, and how hard."""
-    effort = want(want(asked, "reasoning", dict) or {}, "effort", str)
+    effort = reasoning_of(asked)["effort"]
     return told_to_think(effort) if effort is not None else {}

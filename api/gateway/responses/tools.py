@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from api.gateway.reading import want
+from api.gateway.reading import need, want
 from shared.errors import InvalidParameters
 
 
@@ -13,7 +13,7 @@ def tools_of(asked: Mapping[str, Any]) -> dict[str, Any]:
     """Functions, which the client runs; tools that OpenAI would run have nobody to run them here and are left out."""
     allowed = _allowed(asked)
     tools = [
-        {"type": "function", "function": _function(tool)}
+        {"type": "function", "function": _sent(tool)}
         for tool in functions(asked)
         if allowed is None or tool["name"] in allowed
     ]
@@ -25,15 +25,37 @@ def tools_of(asked: Mapping[str, Any]) -> dict[str, Any]:
 
 def choice_of(asked: Mapping[str, Any]) -> dict[str, Any]:
     """Whether a tool must, may or must not be called, and which. Raises InvalidParameters."""
-    choice = asked.get("tool_choice")
-    if choice is None or not functions(asked):
+    choice = repeated_choice(asked)
+    if asked.get("tool_choice") is None or not functions(asked):
         return {}
-    if isinstance(choice, dict) and choice.get("type") == "allowed_tools":
-        choice = choice.get("mode") or "auto"
-    if choice in ("auto", "none", "required"):
+    if isinstance(choice, str):
         return {"tool_choice": choice}
-    if isinstance(choice, dict) and choice.get("type") == "function" and choice.get("name"):
-        return {"tool_choice": {"type": "function", "function": {"name": choice["name"]}}}
+    if choice["type"] == "allowed_tools":
+        return {"tool_choice": choice["mode"]}
+    return {"tool_choice": {"type": "function", "function": {"name": choice["name"]}}}
+
+
+def repeated_choice(asked: Mapping[str, Any]) -> str | dict[str, Any]:
+    """The choice as a response tells it: `auto` where no function is left to choose. Raises InvalidParameters."""
+    left = functions(asked)
+    meant = _meant(asked.get("tool_choice"), of_functions=bool(left))
+    return meant if left else "auto"
+
+
+def _meant(choice: Any, *, of_functions: bool) -> str | dict[str, Any]:
+    match choice:
+        case None:
+            return "auto"
+        case "auto" | "none" | "required":
+            return str(choice)
+        case {"type": "function", "name": str(name)} if name:
+            return {"type": "function", "name": name}
+        case {"type": "allowed_tools"} if (mode := choice.get("mode") or "auto") in ("auto", "required"):
+            tools = [tool for tool in want(choice, "tools", list) or () if isinstance(tool, dict)]
+            return {"type": "allowed_tools", "mode": mode, "tools": tools}
+        case {"type": str(kind)} if kind not in ("function", "allowed_tools") and not of_functions:
+            # Of a tool that OpenAI would run: it was left out.
+            return "auto"
     raise InvalidParameters(
         "tool_choice is wrong",
         "it is neither a word nor a function",
@@ -43,22 +65,33 @@ def choice_of(asked: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def functions(asked: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The tools of the request that are functions. Raises InvalidParameters when one has no name."""
+    """The tools of the request that are functions, with all fields of one. Raises InvalidParameters."""
     found = []
     for position, tool in enumerate(want(asked, "tools", list) or ()):
-        if not isinstance(tool, dict) or tool.get("type", "function") != "function":
-            continue
-        if not isinstance(tool.get("name"), str) or not tool["name"]:
-            place = f"tools.{position}.name"
-            raise InvalidParameters(f"{place} is missing", "calls name their function", "give it", field=place)
-        found.append(tool)
+        place = f"tools.{position}"
+        if not isinstance(tool, dict):
+            raise InvalidParameters(f"{place} is wrong", "it is no object", "give type and name", field=place)
+        if tool.get("type", "function") == "function":
+            found.append(_function(tool, place))
     return found
 
 
-def _function(tool: Mapping[str, Any]) -> dict[str, Any]:
-    given = {name: tool[name] for name in ("description", "strict") if tool.get(name) is not None}
-    parameters = tool.get("parameters") or {"type": "object", "properties": {}}
-    return {"name": tool["name"], "parameters": parameters} | given
+def _function(tool: Mapping[str, Any], place: str) -> dict[str, Any]:
+    told = {f"{place}.{name}": value for name, value in tool.items()}
+    return {
+        "type": "function",
+        "name": need(told, f"{place}.name", str, "calls name their function"),
+        "description": want(told, f"{place}.description", str),
+        "parameters": want(told, f"{place}.parameters", dict),
+        "strict": want(told, f"{place}.strict", bool),
+    }
+
+
+def _sent(function: Mapping[str, Any]) -> dict[str, Any]:
+    """As engines read it, who want to know what it takes."""
+    given = {name: function[name] for name in ("description", "strict") if function[name] is not None}
+    parameters = function["parameters"] or {"type": "object", "properties": {}}
+    return {"name": function["name"], "parameters": parameters} | given
 
 
 def _allowed(asked: Mapping[str, Any]) -> set[str] | None:

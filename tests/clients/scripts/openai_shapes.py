@@ -81,8 +81,15 @@ for name, more in CHATS.items():
 
 EVENT = TypeAdapter(ResponseStreamEvent)
 FUNCTION = {"type": "function", "strict": None, **LOOK["function"]}
+SEARCH = {"type": "web_search"}
+SAID_AGAIN: dict[str, Any] = {
+    "metadata": {"a": "b"},
+    "truncation": "auto",
+    "text": {"verbosity": "low"},
+    "safety_identifier": "x",
+}
 RESPONSES: dict[str, dict[str, Any]] = {
-    "message": {"max_output_tokens": 8},
+    "message": {"max_output_tokens": 8, "tools": [SEARCH], "tool_choice": SEARCH, **SAID_AGAIN},
     "function_call": {"tools": [FUNCTION], "tool_choice": "required"},
     "reasoning": {"model": "echo", "input": "<think>hm</think> yes"},
 }
