@@ -23,7 +23,9 @@ Tolerate = Annotated[
     list[str] | None, typer.Option("--tolerate", metavar="TAINT", help="Go to hosts with this taint too.")
 ]
 Avoid = Annotated[str | None, typer.Option(metavar="LABEL", help="Keep off hosts with a job of the same value of it.")]
-QueueBy = Annotated[str | None, typer.Option(metavar="LABEL", help="Take turns by this label; default: by API key.")]
+QueueBy = Annotated[
+    str | None, typer.Option(metavar="LABEL", help="Take turns by this label, if it is set; default: by API key.")
+]
 NotBefore = Annotated[
     str | None, typer.Option(metavar="WHEN", help="Not earlier: a time with its zone, or 2h from now.")
 ]

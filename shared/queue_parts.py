@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from sqlalchemy import ColumnElement, true
 
@@ -39,8 +39,11 @@ def check_name(name: str) -> None:
     )
 
 
-def share(owner: str, labels: Mapping[str, str], queue_by: str) -> str:
-    """The part by which a job takes turns: that of its key, or of the label `queue_by`. Raises InvalidParameters."""
+def share(owner: str, labels: Mapping[str, str], queue_by: str, named: Collection[str]) -> str:
+    """The part by which a job takes turns: that of its label `queue_by`, if it is among those `named`, else of its key.
+
+    Raises InvalidParameters.
+    """
     if queue_by == BY_KEY:
         return f"key:{owner}"
     if queue_by not in labels:
@@ -58,7 +61,7 @@ def share(owner: str, labels: Mapping[str, str], queue_by: str) -> str:
             "give the label a shorter value, or leave queue_by out",
             field="queue_by",
         )
-    return name
+    return name if name in named else f"key:{owner}"
 
 
 def parts(kind: str, priority: Priority, owner: str, labels: Mapping[str, str]) -> list[str]:

@@ -81,12 +81,11 @@ def note_passes(session: Session, passes: Mapping[str, float]) -> None:
     )
 
 
-_IS_SHARE = Queue.name.startswith("key:") | Queue.name.startswith("label:")
-
-
 def forget_idle(session: Session) -> None:
-    """Drop rows that say nothing: of shares at rest that nobody has set anything for."""
-    plain = (Queue.weight == 1.0, Queue.max_running.is_(None), Queue.paused_at.is_(None), _IS_SHARE)
+    """Drop rows that say nothing: of keys at rest that nobody has set anything for. A label's says that it is named."""
+    plain = (
+        Queue.weight == 1.0, Queue.max_running.is_(None), Queue.paused_at.is_(None), Queue.name.startswith("key:"),
+    )  # fmt: skip
     wanted = select(Job.queue).where(Job.state.not_in(FINAL_JOB_STATES))
     session.execute(
         delete(Queue).where(*plain, Queue.name.not_in(wanted)), execution_options={"synchronize_session": False}
@@ -94,6 +93,11 @@ def forget_idle(session: Session) -> None:
 
 
 # --- people ------------------------------------------------------------------------------------
+
+
+def named_labels(session: Session) -> frozenset[str]:
+    """Labels that an admin has set something for: only they have shares of their own."""
+    return frozenset(session.scalars(select(Queue.name).where(Queue.name.startswith("label:"))))
 
 
 def put(session: Session, name: str, changes: Mapping[str, Any]) -> None:

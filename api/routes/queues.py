@@ -44,7 +44,7 @@ def show(name: str, door: Door, caller: Reader) -> QueueOut:
 
 @router.put("/{name:path}")
 def put(name: str, body: QueueIn, door: Door, caller: Admin) -> QueueOut:
-    """Change its weight or its limit."""
+    """Change its weight or its limit. Jobs submitted from then on may take turns by it, if it is a label."""
     with door.write(wake=True) as session:
         queues.put(session, name, body.model_dump(exclude_unset=True))
     return _shown(door, name)

@@ -23,7 +23,8 @@ class JobIn(In):
     labels: dict[LabelName, LabelValue] = Field(default={}, max_length=32)
     #: What its host must be like.
     placement: Where = Where()
-    #: What it takes turns by with other jobs: `key`, or the name of one of its labels.
+    #: What it takes turns by with other jobs: `key`, or the name of one of its labels; its key, while nobody has set
+    #: anything for that part of the queue.
     queue_by: LabelName = "key"
     #: When it may begin: seconds since 1970, a date with its time zone, or a duration from now such as `2h`.
     not_before: Moment | None = None

@@ -8,12 +8,13 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import cached_property
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 from sqlalchemy.orm import Session
 
-from shared import catalog, files
+from shared import catalog, files, queues
 from shared.db import clock_time, let_go
 from shared.errors import CidermillError, InvalidParameters
 from shared.fit import Fleet, check_capability
@@ -156,13 +157,21 @@ class Intake:
             "max_failures": submission.max_failures or kind.max_failures,
             **self._times(submission),
             "placement": as_row(submission.placement, submission.labels),
-            "queue": share(owner, submission.labels, submission.queue_by),
+            "queue": self._share(submission, owner),
             "schedule": submission.schedule,
             "model_id": model.id if model is not None else None,
             "model": model.name if model is not None else None,
             **_flat(demand),
             "acquires": [[self._shelf.model(name).id, runtime] for name, runtime in demand.acquires],
         }
+
+    def _share(self, submission: Submission, owner: str) -> str:
+        named = self._named_labels if submission.queue_by != BY_KEY else frozenset[str]()
+        return share(owner, submission.labels, submission.queue_by, named)
+
+    @cached_property
+    def _named_labels(self) -> frozenset[str]:
+        return queues.named_labels(self._session)
 
     def _located(self, submission: Submission) -> dict[str, Any]:
         """A model to install may be called as the catalog calls it: that is where another host fetches it from."""

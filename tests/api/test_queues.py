@@ -17,6 +17,7 @@ def part(door: Served, name: str) -> dict[str, object]:
 
 def test_every_part_with_jobs_is_listed_with_what_is_in_it(door: Served, fleet: Fleet) -> None:
     fleet.running_job()
+    door.client.put("/v1/queues/label:team=a/b", json={"weight": 1})
     door.submit(priority="batch", labels={"team": "a/b"}, queue_by="team")
     listed = {each["name"]: (each["waiting"], each["running"]) for each in door.get("/v1/queues").json()["data"]}
     assert listed == {
@@ -27,6 +28,15 @@ def test_every_part_with_jobs_is_listed_with_what_is_in_it(door: Served, fleet: 
         "key:": (1, 1),
         "label:team=a/b": (1, 0),
     }
+
+
+def test_nobody_makes_shares_of_the_queue_by_inventing_labels(door: Served, fleet: Fleet) -> None:
+    door.client.put("/v1/queues/label:team=a", json={"weight": 1})
+    body = {"kind": "inference", "params": {"model": "echo", "prompt": "x"}, "queue_by": "team"}
+    jobs = [{**body, "labels": {"team": team}} for team in ("a", "b", "c")]
+    assert door.post("/v1/jobs/bulk", {"jobs": jobs}).status_code == 201
+    shares = {job["labels"]["team"]: job["queue"] for job in door.get("/v1/jobs").json()["data"]}
+    assert shares == {"a": "label:team=a", "b": "key:", "c": "key:"}
 
 
 def test_a_part_keeps_what_was_not_changed(door: Served) -> None:

@@ -166,7 +166,8 @@ def test_two_labels_share_two_to_one(tmp_path: Path) -> None:
     """300 jobs of two teams on one slot: of the first two thirds that end, twice as many are of the heavy one."""
     with running(tmp_path) as stack:
         _small_run(stack)
-        stack.http.put("/v1/queues/label:team=heavy", json={"weight": 2}).raise_for_status()
+        for team, weight in (("heavy", 2), ("light", 1)):
+            stack.http.put(f"/v1/queues/label:team={team}", json={"weight": weight}).raise_for_status()
         stack.post("/v1/queues/all/pause")
         bodies = [
             {

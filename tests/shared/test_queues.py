@@ -68,13 +68,15 @@ def test_passes_are_written_and_kept_apart_from_what_people_set(fleet: Fleet) ->
     assert rows == {"key:k1": (3.0, 7.5), "key:k2": (1.0, 1.0)}
 
 
-def test_shares_at_rest_are_forgotten_unless_somebody_set_something(fleet: Fleet) -> None:
+def test_keys_at_rest_are_forgotten_unless_somebody_set_something(fleet: Fleet) -> None:
     fleet.submit(queue="key:waits")
     fleet.do(queues.note_passes, {"key:waits": 1.0, "key:rests": 1.0, "class:normal": 2.0, "all": 3.0})
     fleet.do(queues.put, "key:heavy", {"weight": 2.0})
+    fleet.do(queues.put, "label:team=a", {"weight": 1.0})
     fleet.do(queues.forget_idle)
     with fleet.database.read() as session:
-        assert set(session.scalars(select(Queue.name))) == {"key:waits", "class:normal", "all", "key:heavy"}
+        left = set(session.scalars(select(Queue.name)))
+    assert left == {"key:waits", "class:normal", "all", "key:heavy", "label:team=a"}
 
 
 def test_a_job_belongs_to_all_its_class_its_kind_its_key_and_its_labels() -> None:
@@ -87,8 +89,10 @@ def test_a_job_belongs_to_all_its_class_its_kind_its_key_and_its_labels() -> Non
     ]
 
 
-def test_a_job_takes_turns_by_its_key_or_by_a_label_that_it_has() -> None:
-    assert share("k1", {"team": "a"}, "key") == "key:k1"
-    assert share("k1", {"team": "a"}, "team") == "label:team=a"
+def test_a_job_takes_turns_by_its_key_or_by_a_label_of_its_own_that_somebody_named() -> None:
+    named = {"label:team=a"}
+    assert share("k1", {"team": "a"}, "key", named) == "key:k1"
+    assert share("k1", {"team": "a"}, "team", named) == "label:team=a"
+    assert share("k1", {"team": "b"}, "team", named) == "key:k1"
     with pytest.raises(InvalidParameters, match="queue by"):
-        share("k1", {"team": "a"}, "teams")
+        share("k1", {"team": "a"}, "teams", named)
