@@ -1,12 +1,15 @@
 """Takes every batch its next step: begin it, end its jobs when it is cancelled or its time is over, write its answers.
 
-Each step starts from the rows, so a front door that was away goes on where it stopped, and several do no harm.
+Files are read and written beside each other, so that a large one holds up no other key's small ones. Each step starts
+from the rows, so a front door that was away goes on where it stopped, and several do no harm.
 """
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 
 import structlog
 from sqlalchemy.exc import DBAPIError
@@ -17,6 +20,7 @@ from api.batches import rows
 from api.batches.begin import begin
 from api.batches.collect import collect
 from api.batches.contract import BatchState
+from api.batches.turns import Turns
 from api.deps import FrontDoor
 from shared.db import clock_time
 from shared.errors import NoCapacity
@@ -44,36 +48,49 @@ class Keeper:
     async def run(self) -> None:
         """Look until cancelled."""
         self._loop = asyncio.get_running_loop()
-        while True:
-            await run_in_threadpool(self.turn)
-            with suppress(TimeoutError):
-                async with asyncio.timeout(_EVERY):
-                    await self._bell.wait()
-            self._bell.clear()
+        async with asyncio.TaskGroup() as group:
+            beginning, writing = Turns(group, partial(self._take, begin)), Turns(group, partial(self._take, collect))
+            while True:
+                beginning.clear()
+                writing.clear()
+                ready = await run_in_threadpool(self.turn)
+                beginning.give(row for row in ready if row.state == BatchState.VALIDATING)
+                writing.give(row for row in ready if row.state != BatchState.VALIDATING)
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(_EVERY):
+                        await self._bell.wait()
+                self._bell.clear()
 
-    def turn(self) -> None:
-        """One step of every batch; what the database or the disk did not allow is tried again next time."""
+    def turn(self) -> list[Batch]:
+        """End the jobs of batches that are to end; those that are to be begun, or whose answers are to be written."""
         try:
             with self._door.read() as session:
                 live = rows.live(session)
-            for row in live:
-                self._step(row)
+            return [row for row in live if self._ready(row)]
         except (DBAPIError, PoolTimeout) as error:
             _log.warning("batches wait for the database", reason=str(error).splitlines()[0])
+            return []
 
-    def _step(self, row: Batch) -> None:
+    def _ready(self, row: Batch) -> bool:
         try:
-            if row.state == BatchState.VALIDATING:
-                begin(self._door, row)
-            elif not self._working(row):
-                collect(self._door, row)
-        except NoCapacity as error:
-            _log.warning("a batch waits", batch=row.id, reason=str(error))
+            return row.state == BatchState.VALIDATING or not self._working(row)
         except (DBAPIError, PoolTimeout):
             raise
         except Exception:
             # Whatever is wrong with one must not hold up the others.
             _log.exception("a batch could not be taken further", batch=row.id)
+            return False
+
+    async def _take(self, step: Callable[[FrontDoor, Batch], None], row: Batch) -> None:
+        """What the database or the disk did not allow is tried again by a later look."""
+        try:
+            await run_in_threadpool(step, self._door, row)
+        except (DBAPIError, PoolTimeout, NoCapacity) as error:
+            _log.warning("a batch waits", batch=row.id, reason=str(error).splitlines()[0])
+        except Exception:
+            _log.exception("a batch could not be taken further", batch=row.id)
+        else:
+            self._bell.set()
 
     def _working(self, row: Batch) -> bool:
         """Are there jobs to wait for? Those of a batch that is cancelled or out of time are told to end."""
