@@ -49,6 +49,8 @@ class Outbox:
         self._queue: deque[Report] = deque()
         self._changed = threading.Condition()
         self._taken = self._settled = 0
+        #: Neither the front door nor the disk took the first reports of the queue.
+        self._stuck = False
         self._closing = False
         self._thread = threading.Thread(target=self._work, name="outbox", daemon=True)
 
@@ -99,52 +101,65 @@ class Outbox:
 
     def _work(self) -> None:
         delay = _RETRY_FIRST
-        while (batch := self._next(delay if not self._spool.empty else None)) is not None:
+        while (batch := self._next(delay if self._stuck or not self._spool.empty else None)) is not None:
             try:
-                if self._spool.empty:
+                if self._spool.empty or not self._keep(batch):
                     self._send(batch)
                 else:
-                    self._keep(batch)
                     self._replay()
                 delay = _RETRY_FIRST
             except Unavailable:
+                if self._stuck and self._closing:
+                    return
                 delay = min(_RETRY_LIMIT, delay * 2)
 
     def _next(self, retry_in: float | None) -> list[Report] | None:
-        """The next reports of one sort; `[]`: only the spool is due; `None`: the end."""
+        """The next reports of one sort, which stay in the queue; `[]`: only the spool is due; `None`: the end."""
         with self._changed:
             patience = random.uniform(retry_in / 2, retry_in) if retry_in is not None else None
-            self._changed.wait_for(lambda: self._queue or self._closing, patience)
+            self._changed.wait_for(lambda: (self._queue and not self._stuck) or self._closing, patience)
+            self._stuck = False
             if not self._queue:
                 return None if self._closing else []
             sort = type(self._queue[0])
-            same = next(list(group) for _, group in groupby(islice(self._queue, _BATCH), lambda r: type(r) is sort))
-            for _ in same:
-                self._queue.popleft()
-            return same
+            return next(list(group) for _, group in groupby(islice(self._queue, _BATCH), lambda r: type(r) is sort))
 
     def _send(self, batch: list[Report]) -> None:
-        """Deliver a batch; what cannot be delivered goes to disk, behind what is there."""
+        """Deliver a batch; what cannot be delivered goes to disk, behind what is there. Raises Unavailable."""
+        if not self._spool.empty:
+            self._replay()
         entries = _entries(batch, self._worker)
         for position, (entry, refs) in enumerate(entries):
             try:
                 self._deliver(entry, refs)
             except Unavailable:
-                self._spool.append([entry for entry, _ in entries[position:]])
-                self._settle(len(batch))
+                if self._store([entry for entry, _ in entries[position:]]):
+                    self._settle(len(batch))
                 raise
         self._settle(len(batch))
 
     def _settle(self, count: int) -> None:
         with self._changed:
+            for _ in range(count):
+                self._queue.popleft()
             self._settled += count
             self._changed.notify_all()
 
-    def _keep(self, batch: list[Report]) -> None:
-        """While older reports lie on disk, newer ones go behind them."""
-        if batch:
-            self._spool.append([entry for entry, _ in _entries(batch, self._worker)])
-            self._settle(len(batch))
+    def _keep(self, batch: list[Report]) -> bool:
+        """While older reports lie on disk, newer ones go behind them, as long as the disk takes them."""
+        if batch and not self._store([entry for entry, _ in _entries(batch, self._worker)]):
+            return False
+        self._settle(len(batch))
+        return True
+
+    def _store(self, entries: list[Entry]) -> bool:
+        try:
+            self._spool.append(entries)
+        except OSError as error:
+            log.error("reports cannot be kept on disk", reason=str(error))
+            self._stuck = True
+            return False
+        return True
 
     def _replay(self) -> None:
         sent = self._spool.replay(lambda entry: self._deliver(entry, []))

@@ -6,6 +6,7 @@ them, and a file is removed only when every line of it was answered; sending one
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 from collections.abc import Callable
@@ -34,13 +35,19 @@ class Spool:
         return not self.path.exists()
 
     def append(self, entries: list[Entry]) -> None:
-        """Keep these; returns once they are on disk."""
+        """Keep these; returns once they are on disk. Raises OSError, and then none of them is kept."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        with self.path.open("a", encoding="utf-8") as file:
-            for entry in entries:
-                file.write(json.dumps(entry) + "\n")
-            file.flush()
-            os.fsync(file.fileno())
+        with self.path.open("ab", buffering=0) as file:
+            end = file.tell()
+            try:
+                left = memoryview("".join(json.dumps(entry) + "\n" for entry in entries).encode())
+                while left:
+                    left = left[file.write(left) :]
+                _to_disk(file.fileno())
+            except OSError:
+                # Half a line would spoil the next one.
+                file.truncate(end)
+                raise
 
     def read(self) -> list[Entry]:
         """Everything kept; a last line cut short by a crash is left out."""
@@ -62,6 +69,15 @@ class Spool:
             send(entry)
         self.path.unlink(missing_ok=True)
         return len(entries)
+
+
+def _to_disk(file: int) -> None:
+    """On macOS a plain `fsync` ends in the cache of the disk."""
+    full = getattr(fcntl, "F_FULLFSYNC", None)
+    if full is None:
+        os.fsync(file)
+    else:
+        fcntl.fcntl(file, full)
 
 
 def left_behind(folder: Path) -> list[Spool]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -59,6 +60,47 @@ def test_what_cannot_be_reported_waits_on_disk_in_order(outbox: Outbox, door: Wi
     said = [attempt["job_id"] for body in door.bodies("/finish") for attempt in body["attempts"]]
     assert said == [f"job_{n}" for n in range(5)]
     eventually(lambda: Spool(tmp_path, "wk_1").empty)
+
+
+@pytest.mark.parametrize("kept", [0, 2], ids=["nothing kept", "some kept"])
+def test_a_full_disk_loses_no_report_and_ends_nothing(
+    outbox: Outbox, door: WireFrontDoor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kept: int
+) -> None:
+    door.away = True
+    for number in range(kept):
+        assert outbox.wait(outbox.put_finish(_finished(number)), timeout=5)
+    full = _FullDisk()
+    monkeypatch.setattr("workers.spool._to_disk", full)
+    last = [outbox.put_finish(_finished(number)) for number in range(kept, 5)][-1]
+    eventually(lambda: full.asked > 2)
+    assert not outbox.wait(last, timeout=0)
+    door.away = False
+    assert outbox.wait(last, timeout=10)
+    said = [attempt["job_id"] for body in door.bodies("/finish") for attempt in body["attempts"]]
+    assert list(dict.fromkeys(said)) == [f"job_{n}" for n in range(5)]
+    eventually(lambda: Spool(tmp_path, "wk_1").empty)
+
+
+class _FullDisk:
+    """It takes what is written, and then says that there was no room for it."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    def __call__(self, _: int) -> None:
+        self.asked += 1
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_what_a_disk_took_half_of_is_not_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    spool = Spool(tmp_path, "wk_1")
+    spool.append([Entry("/finish", "{}")])
+    with monkeypatch.context() as patched:
+        patched.setattr("workers.spool._to_disk", _FullDisk())
+        with pytest.raises(OSError, match="No space"):
+            spool.append([Entry("/items", "{}")])
+    spool.append([Entry("/runs/report", "{}")])
+    assert [entry.path for entry in spool.read()] == ["/finish", "/runs/report"]
 
 
 def test_a_stale_report_is_told_to_the_attempt(outbox: Outbox, door: WireFrontDoor, stale: list[AttemptRef]) -> None:
