@@ -10,7 +10,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 from starlette.responses import RedirectResponse, Response
 
-from api import privacy, views
+from api import privacy, retries, views
 from api.answers import as_json, page
 from api.deps import After, Changer, Door, FrontDoor, Limit, Reader, Submitter
 from api.job_names import resolved
@@ -156,16 +156,17 @@ def cancel(job_id: str, door: Door, caller: Changer) -> JobOut:
 
 @router.post("/{job_id}/retry")
 def retry(job_id: str, door: Door, caller: Changer) -> JobOut:
-    """Queue a failed or cancelled job again; what it had finished is kept."""
+    """Queue a failed or cancelled job again; what it had finished is kept, and what it had not counts as requests."""
     with door.write(wake=True) as session:
-        _changes(session, job_id, caller)
-        state.retry(session, job_id)
+        retries.retry(door, session, _changes(session, job_id, caller))
     return _shown(door, job_id)
 
 
-def _changes(session: Session, job_id: str, caller: Caller) -> None:
+def _changes(session: Session, job_id: str, caller: Caller) -> Job:
     """Everybody may look at the queue; only who submitted a job, or an admin, ends it. Raises NotFound, Forbidden."""
-    check_owner(caller, queries.find(session, job_id).owner, "job")
+    job = queries.find(session, job_id)
+    check_owner(caller, job.owner, "job")
+    return job
 
 
 def _shown(door: FrontDoor, job_id: str) -> JobOut:

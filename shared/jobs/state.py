@@ -39,7 +39,7 @@ from shared.jobs.settle import Settled, Standing, settle
 from shared.leader import Fence
 from shared.protocol import AttemptRef, AttemptStatus, FinishedAttempt, Item, Outcome, Verdict
 from shared.tables import Attempt, Host, Job, Result, Run, is_live_attempt
-from shared.vocabulary import AttemptState, JobState, RunState
+from shared.vocabulary import AttemptState, JobState, Priority, RunState
 
 #: Seconds until an unclaimed message is sent again; doubles each time.
 REPUBLISH = 3.0
@@ -525,15 +525,19 @@ def cancel(session: Session, job_id: str) -> JobState:
     return JobState.CANCELLED
 
 
-def retry(session: Session, job_id: str) -> None:
-    """Queue a failed or cancelled job again, with what it had finished kept; its attempts keep counting up."""
+def retry(session: Session, job_id: str, priority: Priority | None = None) -> None:
+    """Queue a failed or cancelled job again, with what it had finished kept; its attempts keep counting up.
+
+    `priority`: its class from now on.
+    """
     moment = now(session)
+    urgency = {"priority": priority, "rank": priority.rank} if priority is not None else {}
     again = session.scalar(
         update(Job)
         .where(Job.id == job_id, *guards.retryable())
         .values(
             state=JobState.QUEUED, failures=0, crashes=0, cancel_requested_at=None, finished_at=None, error=None,
-            not_before=None, queued_at=moment, progress=None, phase=None,
+            not_before=None, queued_at=moment, progress=None, phase=None, **urgency,
         )
         .returning(Job.id)
     )  # fmt: skip

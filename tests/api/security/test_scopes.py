@@ -7,7 +7,12 @@ import json
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 
+from shared.jobs import service
+from shared.jobs.intake import Submission
+from shared.tables import Job
+from shared.vocabulary import Priority
 from tests.api.fleet import Fleet
 from tests.api.served import Served
 from tests.waiting import eventually
@@ -153,6 +158,81 @@ def test_a_key_ends_and_retries_its_own_jobs_only(door: Served, change: str) -> 
             door.post(f"{path}/cancel", headers=mine)
         assert door.post(f"{path}/{change}", headers=headers).status_code == code
         assert door.get(path, headers=theirs).status_code == 200
+
+
+def cancelled(door: Served, params: dict[str, Any], **fields: Any) -> tuple[str, str]:
+    """The path of an urgent job that is over, and that of its key."""
+    made = door.post("/v1/keys", {"name": "ci", **fields}).json()
+    headers = {"Authorization": f"Bearer {made['key']}"}
+    job = door.post("/v1/jobs", {"kind": "inference", "priority": "high", "params": params}, headers=headers)
+    assert job.status_code == 201, job.text
+    path = f"/v1/jobs/{job.json()['id']}"
+    assert door.post(f"{path}/cancel").status_code == 200
+    return path, f"/v1/keys/{made['id']}"
+
+
+_ONE = {"model": "echo", "prompt": "x"}
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [({"models": []}, 403), ({"models": ["echo"]}, 200), ({"models": ["nick"]}, 200), ({"expires_at": 1.0}, 403),
+     ({"limits": {"requests/day": 0}}, 429), ({"limits": {"requests/day": 1}}, 200)],
+)  # fmt: skip
+def test_a_job_is_retried_with_what_its_key_may_now(
+    door: Served, fleet: Fleet, change: dict[str, Any], code: int
+) -> None:
+    assert door.client.put("/v1/models/aliases/nick", json={"model": "echo"}).status_code == 200
+    job, own = cancelled(door, _ONE)
+    assert door.client.patch(own, json=change).status_code == 200
+    assert door.post(f"{job}/retry").status_code == code
+    assert door.get(job).json()["state"] == ("queued" if code == 200 else "cancelled")
+
+
+def test_a_job_is_retried_no_more_urgent_than_its_key_may_be_now(door: Served, fleet: Fleet) -> None:
+    job, own = cancelled(door, _ONE)
+    door.client.patch(own, json={"priority": "low"})
+    assert door.post(f"{job}/retry").json()["priority"] == "low"
+    with door.database.read() as session:
+        row = session.scalars(select(Job)).one()
+        assert (row.priority, row.rank) == (Priority.LOW, Priority.LOW.rank)
+
+
+@pytest.mark.parametrize(("limit", "codes"), [(3, [429]), (4, [200, 429]), (5, [200, 200])])
+def test_a_retry_counts_as_the_requests_that_are_not_finished(
+    door: Served, fleet: Fleet, limit: int, codes: list[int]
+) -> None:
+    """Three when it was submitted, of which two are finished."""
+    made = door.post("/v1/keys", {"name": "ci", "limits": {"requests/day": limit}}).json()
+    job = {"kind": "inference", "params": {"model": "echo", "requests": [{"prompt": "x"}] * 3}}
+    sent = door.post("/v1/jobs", job, headers={"Authorization": f"Bearer {made['key']}"}).json()["id"]
+    told: list[int] = []
+    for _ in codes:
+        ref = fleet.assign(sent, fleet.ready_run().run_id)
+        assert fleet.claim(ref)
+        fleet.keep(ref, *({"index": index, "data": {}} for index in range(2)))
+        fleet.finish(ref, "cancelled")
+        told.append(door.post(f"/v1/jobs/{sent}/retry").status_code)
+    assert told == codes
+
+
+def test_who_may_open_hosts_no_more_retries_no_download_from_one(door: Served, fleet: Fleet) -> None:
+    made = door.post("/v1/keys", {"name": "ci", "role": "admin"}).json()
+    own = {"Authorization": f"Bearer {made['key']}"}
+    body = {"kind": "download", "params": {"model": "local:/a.gguf"}}
+    job = f"/v1/jobs/{door.post('/v1/jobs', body, headers=own).json()['id']}"
+    for role, code in (("admin", 200), ("submit", 403)):
+        door.client.patch(f"/v1/keys/{made['id']}", json={"role": role})
+        assert door.post(f"{job}/cancel").status_code == 200
+        assert door.post(f"{job}/retry", headers=own).status_code == code
+
+
+def test_what_cidermill_fetches_by_itself_is_retried_by_admins(door: Served, fleet: Fleet) -> None:
+    asked = [Submission("download", {"model": "org/tiny"})]
+    with door.database.write() as session:
+        [job] = service.queue(session, service.prepare(session, asked, "scheduler", internal=True))
+    assert door.post(f"/v1/jobs/{job.id}/cancel").status_code == 200
+    assert door.post(f"/v1/jobs/{job.id}/retry").status_code == 200
 
 
 _SCHEDULE = {"cron": "0 0 * * *", "job": {"kind": "inference", "params": {"model": "echo", "prompt": "x"}}}
