@@ -62,6 +62,7 @@ class Settings(BaseSettings):
     namespace: str = Field(default="cidermill", pattern=r"^[a-z0-9-]+$", description="Prefix of every Redis key.")
     files_url: str | None = Field(default=None, description="Where files go (fsspec URL); unset: a local folder.")
     upload_limit: Size = Field(default=Bytes(4 * 1024**3), description="Largest file the front door accepts.")
+    batch_limit: int = Field(default=100_000, ge=1, description="Requests that a batch may have.")
     connections: int | None = Field(
         default=None,
         ge=1,

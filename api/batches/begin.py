@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from itertools import islice
 from typing import Any
 
 from sqlalchemy.exc import InterfaceError, OperationalError
@@ -13,20 +14,21 @@ from api.batches import recordings, rows
 from api.batches.collect import refuse
 from api.batches.contract import Part
 from api.batches.dialects import dialect_of
+from api.batches.lines import lines
 from api.batches.split import Draft, Refused, Split, Splitter
 from api.deps import FrontDoor
 from api.gateway import model_names
 from api.gateway.model_names import Found
-from shared import files, keys
+from shared import files, keys, quota_book
 from shared.db import clock_time
-from shared.errors import BadRequest, CannotFit, Conflict, Forbidden, NotFound, QuotaExceeded
+from shared.errors import BadRequest, CannotFit, Conflict, Forbidden, InvalidParameters, NotFound, QuotaExceeded
 from shared.files import PART, Stored
 from shared.grants import check_model
 from shared.jobs import service
 from shared.jobs.intake import Submission
 from shared.keys import Caller
 from shared.kinds.inference import Inference
-from shared.tables import Batch
+from shared.tables import Batch, File
 from shared.vocabulary import Priority
 
 #: Seconds that jobs have at least: one whose deadline has passed is refused, and a batch whose window ends while it is
@@ -52,7 +54,7 @@ def begin(door: FrontDoor, row: Batch) -> None:
         with door.read() as session:
             caller = keys.holder(session, row.owner)
             file = files.held(session, row.input_file)
-        split = splitter.split(file)
+        split = splitter.split(file, _counted(door, caller, file))
         if split.mistakes:
             _fail(door, row, split)
         else:
@@ -72,6 +74,20 @@ def begin(door: FrontDoor, row: Batch) -> None:
         splitter.discard()
         raise
     splitter.discard()
+
+
+def _counted(door: FrontDoor, caller: Caller, file: File) -> int:
+    """Lines of the file. Raises InvalidParameters for too many, and QuotaExceeded for more than the key may ask now."""
+    most = door.settings.batch_limit
+    total = sum(1 for _ in islice(lines(door.store, file.id, file.size), most + 1))
+    if total > most:
+        why = f"a batch may have {most:,} requests"
+        raise InvalidParameters("The file has too many lines", why, "split it into several batches")
+    if caller.limits:
+        with door.read() as session:
+            moment = clock_time(session)
+            quota_book.opened(session, caller.id, "", caller.limits, moment).admit_many(total, caller.limits, moment)
+    return total
 
 
 def _fail(door: FrontDoor, row: Batch, split: Split) -> None:

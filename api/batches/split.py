@@ -97,10 +97,13 @@ class Splitter:
         self._split = Split()
         self._size = _SHORTEST
 
-    def split(self, file: File) -> Split:
-        """Raises NotFound when the file's bytes are gone, NoCapacity, InvalidParameters for a file that is no JSONL."""
+    def split(self, file: File, total: int) -> Split:
+        """A file of so many lines.
+
+        Raises NotFound when its bytes are gone, NoCapacity, InvalidParameters for a file that is no JSONL.
+        """
         split = self._split
-        split.total = sum(1 for _ in lines(self._store, file.id, file.size))
+        split.total = total
         self._size = part_size(split.total, recordings=self._endpoint in (TRANSCRIPTION, TRANSLATION))
         for number, line in lines(self._store, file.id, file.size):
             self._line(number, line)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import text
@@ -23,13 +24,13 @@ from shared.settings import Settings
 from shared.tables import Batch
 from tests.e2e.batches import CHAT, chat
 
+#: 17 requests, which become two jobs, and a line that is none.
+_ASKED = (*(chat(str(number)) for number in range(17)), "no request")
+
 
 @pytest.fixture
 def door(database: Database, tmp_path: Path) -> FrontDoor:
-    made: FrontDoor = create_app(Settings(home=tmp_path), database).state.door
-    with made.write() as session:
-        catalog.add_builtin(session)
-    return made
+    return _opened(database, tmp_path)
 
 
 def test_what_was_split_is_forgotten_when_it_cannot_be_queued(door: FrontDoor, tmp_path: Path) -> None:
@@ -55,10 +56,36 @@ def test_what_could_not_be_begun_is_counted_once_when_it_is(door: FrontDoor) -> 
     assert account.used["requests/day"][1] == 17
 
 
-def _batch(door: FrontDoor, owner: str = "") -> Batch:
-    """17 requests, which become two jobs, and a line that is none."""
-    asked = [json.dumps(chat(str(number))) for number in range(17)]
-    stored = door.store.store(BytesIO("\n".join([*asked, "no JSON"]).encode()), NO_LIMIT)
+@pytest.mark.parametrize(
+    ("lines", "limits", "told"),
+    [
+        (["a", "a"], {}, "duplicate_custom_id"),
+        (["a", "a"], {"requests/hour": 1}, "rate_limit_exceeded"),
+        (["a", "a", "a", "a"], {}, "invalid_parameters"),
+    ],
+)
+def test_a_file_that_is_too_long_is_not_read_further(
+    database: Database, tmp_path: Path, lines: list[str], limits: dict[str, int], told: str
+) -> None:
+    """Whoever reads its lines finds their ids wrong."""
+    door = _opened(database, tmp_path, batch_limit=3)
+    with door.write() as session:
+        key = keys.create(session, "ci", "submit", limits=limits)[0].id
+    row = _batch(door, key, [chat(each) for each in lines])
+    begin(door, row)
+    with door.read() as session:
+        assert {each["code"] for each in session.get_one(Batch, row.id).errors} == {told}
+
+
+def _opened(database: Database, home: Path, **settings: Any) -> FrontDoor:
+    made: FrontDoor = create_app(Settings(home=home, **settings), database).state.door
+    with made.write() as session:
+        catalog.add_builtin(session)
+    return made
+
+
+def _batch(door: FrontDoor, owner: str = "", asked: Sequence[Any] = _ASKED) -> Batch:
+    stored = door.store.store(BytesIO("\n".join(json.dumps(line) for line in asked).encode()), NO_LIMIT)
     with door.write() as session:
         files.add(session, stored, name="in.jsonl", purpose="batch", content_type="application/jsonl", owner=owner)
         return rows.add(session, "openai", CHAT, stored.id, owner=owner, window="1d", seconds=86400.0, details={})
