@@ -9,7 +9,7 @@ from typing import Any
 
 from api.gateway.engine_client import EngineReply
 from api.gateway.engine_events import EngineEvents
-from api.gateway.exchange import Exchange
+from api.gateway.exchange import CHAT, COMPLETION, Exchange
 from api.gateway.names import Names
 from api.gateway.refusal import refusal
 from shared.assembly import Assembly
@@ -22,7 +22,11 @@ _FAILED = 500
 
 
 async def heard(reply: EngineReply, names: Names, exchange: Exchange) -> AsyncGenerator[list[bytes], None]:
-    """The JSON of chunks, all that came at once together. Raises what the engine says went wrong, and OSError."""
+    """The JSON of chunks, all that came at once together. Raises what the engine says went wrong, and OSError.
+
+    Some engines close the connection where their answer ends, and so does the system for one that was killed: a text
+    that ends without a word of its end was broken off.
+    """
     events, curious = EngineEvents(), bool(exchange.body.get(ASK_PROGRESS))
 
     def told(payloads: list[bytes]) -> list[bytes]:
@@ -33,7 +37,8 @@ async def heard(reply: EngineReply, names: Names, exchange: Exchange) -> AsyncGe
     async with aclosing(reply.pieces()) as pieces:
         async for data in pieces:
             yield told(events.feed(data))
-    yield told(events.flush())
+    if not events.ended and exchange.path in (CHAT, COMPLETION):
+        raise ConnectionAbortedError("its answer ended before it said why")
 
 
 async def assembled(reply: EngineReply, names: Names, exchange: Exchange) -> dict[str, Any]:
