@@ -18,6 +18,15 @@ _LONGEST_PAUSE = 3600
 #: in one.
 _TOO_LARGE = re.compile(r"input \((\d+) tokens\) is too large to process\..*batch size: (\d+)")
 
+#: What llama.cpp answers with 500 to mistakes of the asker's: what the model has no eyes or ears for, and wrong types.
+_MISTAKES = (
+    "input is not supported",
+    "Failed to parse messages",
+    "Failed to parse tools",
+    "Failed to parse tool call arguments",
+    "Unknown reasoning format",
+)
+
 
 def refusal(status: int, content: bytes, headers: Mapping[str, str] | None = None) -> CidermillError:
     """The engine's error: a mistake of the asker's stays one, everything else is the engine's.
@@ -31,8 +40,8 @@ def refusal(status: int, content: bytes, headers: Mapping[str, str] | None = Non
         return Unavailable("The engine gave the request up", why, "ask again")
     if (large := _TOO_LARGE.match(why)) is not None:
         return _too_long(why, int(large[1]), int(large[2]))
-    # llama.cpp answers 500 to what the model has no eyes or ears for: "image input is not supported".
-    if HTTPStatus.BAD_REQUEST <= status < HTTPStatus.INTERNAL_SERVER_ERROR or "input is not supported" in why:
+    mistaken = any(words in why for words in _MISTAKES)
+    if HTTPStatus.BAD_REQUEST <= status < HTTPStatus.INTERNAL_SERVER_ERROR or mistaken:
         if "context" in why and ("exceed" in why or "larger" in why or "too long" in why):
             return _too_long(why, _number(content, "n_prompt_tokens"), _number(content, "n_ctx"))
         return BadRequest("The engine refuses the request", why, "correct the request")

@@ -10,12 +10,15 @@ from typing import Any
 
 from api.gateway.call_arguments import readable
 from api.gateway.reading import want
+from api.gateway.thoughts_apart import FIELD
 from shared.errors import InvalidParameters
 
 _FORMATS = ("text", "json_object", "json_schema")
 #: Parts of a message that engines know; those with an address are checked elsewhere.
 _PARTS = ("text", "image_url", "input_audio", "audio_url", "video_url")
 _LIMITS = ("max_tokens", "max_completion_tokens")
+#: Fields of a message that are texts, beside its content; mlx-lm calls its thoughts `reasoning`.
+_TEXTS = ("name", "tool_call_id", FIELD, "reasoning")
 #: Fields of one plain type: told before a model is loaded for the request, and by their names.
 _SAMPLING: Mapping[type[bool | int | float], Sequence[str]] = {
     int: ("n", "seed"),
@@ -69,7 +72,7 @@ def _endless(body: Mapping[str, Any], name: str) -> bool:
 def _message(message: Any, place: int) -> dict[str, Any]:
     if not isinstance(message, dict) or not isinstance(message.get("role"), str):
         raise _wrong(f"messages.{place}", "it has no role", "give role and content")
-    made, content = dict(message), message.get("content")
+    made, content = _worded(message, _TEXTS, f"messages.{place}"), message.get("content")
     if calls := want(message, "tool_calls", list):
         made["tool_calls"] = [_call(call, f"messages.{place}.tool_calls.{at}") for at, call in enumerate(calls)]
     if isinstance(content, list):
@@ -85,7 +88,8 @@ def _call(call: Any, place: str) -> dict[str, Any]:
     if not isinstance(given, str | dict):
         raise _wrong(f"{place}.function.arguments", "it is neither a text nor an object", "give an object in JSON")
     written = readable(given) if isinstance(given, str) else given
-    return {**call, "type": "function", "function": call["function"] | {"arguments": written}}
+    function = call["function"] | {"arguments": written}
+    return _worded(call, ("id",), place) | {"type": "function", "function": function}
 
 
 def _part(part: Any, place: str) -> dict[str, Any]:
@@ -106,7 +110,16 @@ def _tools(body: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
             raise _wrong(f"tools.{place}", f"its type is {kind or 'missing'}", "give tools of the type function")
         if not _name(tool):
             raise _wrong(f"tools.{place}.function.name", "it is missing", "give it: calls name their function")
-        yield tool | {"type": "function"}
+        function = _worded(tool["function"], ("description",), f"tools.{place}.function")
+        yield tool | {"type": "function", "function": function}
+
+
+def _worded(fields: Mapping[str, Any], names: Sequence[str], place: str) -> dict[str, Any]:
+    """Without those of the names that are null, which engines take for a wrong type."""
+    for name in names:
+        if not isinstance(fields.get(name), str | None):
+            raise _wrong(f"{place}.{name}", "it is no text", "give a text, or leave it out")
+    return {name: value for name, value in fields.items() if value is not None or name not in names}
 
 
 def _name(named: Any) -> str:

@@ -103,7 +103,15 @@ def test_a_talk_goes_on_after_a_call_that_was_cut_off(door: Served, ready: Endpo
     output = {"type": "function_call_output", "call_id": call["id"], "output": "cut off"}
     assert ask(door, "/v1/responses", input=[*asking, item, output], max_output_tokens=5)["output"]
     messages = [*asking, {"role": "assistant", "tool_calls": [call]}, {"role": "tool", "content": "cut off"}]
-    assert ask(door, "/api/chat", messages=messages, stream=False)["done"]
+    assert ask(door, "/api/chat", messages=messages, stream=False, options={"num_predict": 5})["done"]
+
+
+def test_a_mistake_that_only_the_engine_finds_is_the_askers(door: Served, ready: Endpoint) -> None:
+    call = {"id": "a", "function": {"name": "look", "arguments": f'{{"at": {"1" * 400}}}'}}
+    huge = [*chat()["messages"], {"role": "assistant", "tool_calls": [call]}]
+    for wrong in ({"reasoning_format": "x"}, {"messages": huge}):
+        answer = door.post(_CHAT, {"model": "echo", **chat(), **wrong}, timeout=100.0)
+        assert answer.status_code == 400, answer.text
 
 
 @pytest.mark.parametrize("stream", [False, True])

@@ -15,15 +15,16 @@ from shared.errors import InvalidParameters
 
 _HELLO = {"role": "user", "content": "hello"}
 _LOOK = {"type": "function", "function": {"name": "look"}}
+_LOOK_NOW = {"name": "look", "arguments": "{}"}
 
 
 def asked(**fields: Any) -> dict[str, Any]:
     return {"messages": [_HELLO]} | fields
 
 
-def _called(arguments: Any) -> dict[str, Any]:
+def _called(arguments: Any, **more: Any) -> dict[str, Any]:
     """A chat in which a tool was called."""
-    call = {"id": "a", "type": "function", "function": {"name": "look", "arguments": arguments}}
+    call = {"id": "a", "type": "function", "function": {"name": "look", "arguments": arguments}} | more
     return {"messages": [{"role": "assistant", "tool_calls": [call]}]}
 
 
@@ -34,6 +35,10 @@ def _called(arguments: Any) -> dict[str, Any]:
         ({"messages": [_HELLO, {"content": "x"}]}, "messages.1"),
         ({"messages": [{"role": "assistant", "tool_calls": [{"id": "a"}]}]}, "messages.0.tool_calls.0"),
         (_called(5), "messages.0.tool_calls.0.function.arguments"),
+        (_called("{}", id=5), "messages.0.tool_calls.0.id"),
+        ({"messages": [_HELLO | {"name": 5}]}, "messages.0.name"),
+        ({"messages": [_HELLO, {"role": "tool", "tool_call_id": ["a"], "content": "x"}]}, "messages.1.tool_call_id"),
+        ({"messages": [_HELLO | {"reasoning_content": 5}]}, "messages.0.reasoning_content"),
         ({"messages": [{"role": "user", "content": [{"type": "file", "file": {}}]}]}, "messages.0.content.0"),
         ({"messages": [{"role": "user", "content": ["x"]}]}, "messages.0.content.0"),
         ({"messages": [{"role": "user", "content": [{"type": "text"}]}]}, "messages.0.content.0.text"),
@@ -44,6 +49,7 @@ def _called(arguments: Any) -> dict[str, Any]:
         ({"tools": ["look"]}, "tools.0"),
         ({"tools": [_LOOK, {"type": "custom", "custom": {"name": "x"}}]}, "tools.1"),
         ({"tools": [{"type": "function", "function": {"name": 3}}]}, "tools.0.function.name"),
+        ({"tools": [{"function": {"name": "look", "description": {}}}]}, "tools.0.function.description"),
         ({"response_format": "json"}, "response_format"),
         ({"response_format": {"type": "xml"}}, "response_format"),
         ({"response_format": {"type": "json_schema"}}, "response_format.json_schema"),
@@ -75,6 +81,15 @@ def test_what_is_right_stays_as_it_is() -> None:
         tools=[_LOOK], stop=["a"], max_tokens=3, response_format={"type": "json_object"}, unheard_of=1,
     )  # fmt: skip
     assert well_formed(body) == body
+
+
+def test_fields_that_are_null_are_left_out() -> None:
+    said = {"role": "assistant", "content": None, "name": None, "tool_call_id": None, "reasoning_content": None}
+    tool = {"type": "function", "function": {"name": "look", "description": None}}
+    call = _called("{}", id=None, type=None)["messages"][0]["tool_calls"]
+    made = well_formed({"messages": [said | {"tool_calls": call}], "tools": [tool]})
+    assert made["tools"] == [_LOOK]
+    assert made["messages"] == [{"role": "assistant", "content": None, "tool_calls": [_LOOK | {"function": _LOOK_NOW}]}]
 
 
 def test_an_empty_stop_ends_nothing() -> None:
