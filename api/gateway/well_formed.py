@@ -144,8 +144,13 @@ def _check_format(wanted: Any) -> None:
     kind = wanted.get("type") if isinstance(wanted, dict) else None
     if kind not in _FORMATS:
         raise _wrong("response_format", f"its type is {kind or 'missing'}", f"give one of {', '.join(_FORMATS)}")
-    if kind == "json_schema" and not isinstance(wanted.get("json_schema"), dict):
-        raise _wrong("response_format.json_schema", "it is missing", "give it, with name and schema")
+    place, shape = "response_format", wanted
+    if kind == "json_schema":
+        place, shape = "response_format.json_schema", wanted.get("json_schema")
+    if not isinstance(shape, dict):
+        raise _wrong(place, "it is missing", "give it, with name and schema")
+    if not isinstance(shape.get("schema"), dict | None):
+        raise _wrong(f"{place}.schema", "it is no object", "give a JSON schema")
 
 
 def _wrong(place: str, why: str, fix: str) -> InvalidParameters:

@@ -28,6 +28,10 @@ def _called(arguments: Any, **more: Any) -> dict[str, Any]:
     return {"messages": [{"role": "assistant", "tool_calls": [call]}]}
 
 
+def _shaped(schema: Any) -> dict[str, Any]:
+    return {"response_format": {"type": "json_schema", "json_schema": {"name": "a", "schema": schema}}}
+
+
 @pytest.mark.parametrize(
     ("given", "field"),
     [
@@ -53,6 +57,9 @@ def _called(arguments: Any, **more: Any) -> dict[str, Any]:
         ({"response_format": "json"}, "response_format"),
         ({"response_format": {"type": "xml"}}, "response_format"),
         ({"response_format": {"type": "json_schema"}}, "response_format.json_schema"),
+        (_shaped(5), "response_format.json_schema.schema"),
+        (_shaped([]), "response_format.json_schema.schema"),
+        ({"response_format": {"type": "json_object", "schema": True}}, "response_format.schema"),
         ({"modalities": ["text", "audio"]}, "modalities"),
         ({"web_search_options": {}}, "web_search_options"),
         ({"stop": 5}, "stop"),
@@ -87,7 +94,7 @@ def test_fields_that_are_null_are_left_out() -> None:
     said = {"role": "assistant", "content": None, "name": None, "tool_call_id": None, "reasoning_content": None}
     tool = {"type": "function", "function": {"name": "look", "description": None}}
     call = _called("{}", id=None, type=None)["messages"][0]["tool_calls"]
-    made = well_formed({"messages": [said | {"tool_calls": call}], "tools": [tool]})
+    made = well_formed({"messages": [said | {"tool_calls": call}], "tools": [tool]} | _shaped(None))
     assert made["tools"] == [_LOOK]
     assert made["messages"] == [{"role": "assistant", "content": None, "tool_calls": [_LOOK | {"function": _LOOK_NOW}]}]
 
