@@ -18,6 +18,7 @@ from api.gateway.exchange import COMPLETION, Exchange
 from api.gateway.model_names import asked_for
 from api.gateway.old_echo import NONE, Echo, echo_of
 from api.gateway.openai_carrying import carried
+from api.gateway.pieces import reason_of
 from api.gateway.reading import read_object, want
 from api.gateway.well_formed import check_sampling
 from api.sse import KEEP_ALIVE, MEDIA_TYPE, frame
@@ -27,6 +28,9 @@ from shared.vocabulary import Capability
 
 router = APIRouter(tags=["openai"])
 shapes.register(shapes.OPENAI, COMPLETION)
+
+#: Why an answer ended of which the engine does not say it.
+_NATURAL = "stop"
 
 
 @router.post(COMPLETION, response_class=Response)
@@ -53,7 +57,7 @@ def read(asked: dict[str, Any]) -> Exchange:
         # llama.cpp tells nothing of tokens that it compares with none.
         body["logprobs"] = 1
     writer = (lambda: TextWriter(usage, choices, echo, alone=alone)) if stream else None
-    whole = partial(_complete, echo=echo, alone=alone)
+    whole = partial(_whole, echo=echo, alone=alone)
     return Exchange(model, Capability.GENERATE, COMPLETION, body, whole, writer)
 
 
@@ -69,6 +73,13 @@ def _check_possible(asked: Mapping[str, Any], choices: int) -> None:
             "best_of is not possible here", "engines here write no answers to throw away",
             "leave it out, and choose among n answers", field="best_of",
         )  # fmt: skip
+
+
+def _whole(said: dict[str, Any], echo: Echo, *, alone: bool) -> dict[str, Any]:
+    whole = _complete(said, echo, alone=alone)
+    for choice in whole.get("choices") or ():
+        choice["finish_reason"] = choice["finish_reason"] or _NATURAL
+    return whole
 
 
 def _complete(
@@ -89,7 +100,8 @@ def _complete(
         begun = choice["index"] in before
         choice["text"] = ("" if begun else echo.before(choice["index"])) + (choice.get("text") or "")
         choice.setdefault("logprobs", None)
-        choice.setdefault("finish_reason", None)
+        reason = choice.get("finish_reason")
+        choice["finish_reason"] = reason_of(reason) if reason else None
         if "content" in (choice["logprobs"] or ()):
             choice["logprobs"] = old_logprobs.written(choice["logprobs"], before.get(choice["index"], 0), alone=alone)
     return said
@@ -108,6 +120,9 @@ class TextWriter:
         self._last: dict[str, Any] | None = None
         #: Characters that each choice has said so far.
         self._said: dict[int, int] = {}
+        #: Choices that have not ended, and what their chunks have in common.
+        self._going: set[int] = set()
+        self._head: dict[str, Any] = {}
 
     def waiting(self) -> bytes:
         return KEEP_ALIVE
@@ -117,13 +132,15 @@ class TextWriter:
 
     def end(self) -> bytes:
         totals = frame(self._last) if self._last is not None else b""
-        return totals + b"data: [DONE]\n\n"
+        return self._ended() + totals + b"data: [DONE]\n\n"
 
     def failed(self, problem: Problem, status: int) -> bytes:
         return frame(shapes.OPENAI.body(problem, status))
 
     def _event(self, chunk: dict[str, Any]) -> bytes:
         if "error" in chunk:
+            # That is the end of it, for all choices.
+            self._going.clear()
             return frame(chunk)
         if (used := self._totals.add(chunk)) and self._usage:
             self._last = _complete(chunk | {"choices": [], "usage": used}, self._echo)
@@ -132,5 +149,22 @@ class TextWriter:
             return b""
         mended = _complete(chunk, self._echo, self._said, alone=self._alone)
         for choice in mended["choices"]:
-            self._said[choice["index"]] = self._said.get(choice["index"], 0) + len(choice["text"])
+            self._follow(choice)
+        self._head = {name: value for name, value in mended.items() if name != "choices"}
         return frame(mended)
+
+    def _follow(self, choice: dict[str, Any]) -> None:
+        """How much it has said, and whether it has ended."""
+        index = choice["index"]
+        self._said[index] = self._said.get(index, 0) + len(choice["text"])
+        if choice["finish_reason"]:
+            self._going.discard(index)
+        else:
+            self._going.add(index)
+
+    def _ended(self) -> bytes:
+        """The ends that the engine has not told."""
+        choices = [
+            {"index": index, "text": "", "logprobs": None, "finish_reason": _NATURAL} for index in sorted(self._going)
+        ]
+        return frame(self._head | {"choices": choices}) if choices else b""

@@ -47,13 +47,14 @@ def test_places_go_on_from_chunk_to_chunk_for_each_choice() -> None:
 
     writer = TextWriter(usage=False, choices=2)
     said = heard(writer.feed([piece("one", 0), piece("a", 1), piece("two", 0), piece("b", 1)]) + writer.end())
-    assert [one["choices"][0]["logprobs"]["text_offset"] for one in said] == [[0], [0], [3], [1]]
+    assert [one["choices"][0]["logprobs"]["text_offset"] for one in said[:4]] == [[0], [0], [3], [1]]
 
 
 @pytest.mark.parametrize("asked", [True, False])
 def test_the_count_is_the_last_chunk_and_has_no_choices(asked: bool) -> None:
     writer = TextWriter(usage=asked)
-    said = heard(writer.feed([chunk("a"), chunk("b", usage=_COUNT)]) + writer.end())
+    last = {"choices": [{"text": "b", "index": 0, "finish_reason": "stop"}], "usage": _COUNT}
+    said = heard(writer.feed([chunk("a"), json.dumps(last).encode()]) + writer.end())
     assert [one["choices"][0]["text"] for one in said[:2]] == ["a", "b"]
     assert not any("usage" in one for one in said[:2])
     assert [(one["choices"], one["usage"]) for one in said[2:]] == [([], _COUNT)] * asked
@@ -96,7 +97,7 @@ def test_a_stream_repeats_the_prompt_once_for_each_choice() -> None:
     assert exchange.writer is not None
     writer = exchange.writer()
     said = heard(writer.feed([chunk("a"), chunk("b", 1), chunk("c"), chunk("d", 1)]) + writer.end())
-    assert [one["choices"][0]["text"] for one in said] == ["xa", "xb", "c", "d"]
+    assert [one["choices"][0]["text"] for one in said[:4]] == ["xa", "xb", "c", "d"]
 
 
 @pytest.mark.parametrize("more", [{"logprobs": 1}, {"prompt": [1, 2]}, {"prompt": [[1], [2]]}])
@@ -112,3 +113,19 @@ def test_tokens_that_are_compared_with_none_are_told_all_the_same() -> None:
     assert isinstance(whole, dict)
     told = whole["choices"][0]["logprobs"]
     assert (told["tokens"], told["token_logprobs"], told["top_logprobs"]) == (["a"], [-0.5], None)
+
+
+_ENDS = [("stop", "stop"), ("eos", "stop"), ("length", "length"), (None, "stop")]
+
+
+@pytest.mark.parametrize(("engine", "client"), _ENDS)
+def test_every_answer_ends_for_a_reason_of_openais(engine: str | None, client: str) -> None:
+    whole = read({"prompt": "x"}).whole({"choices": [{"text": "a", "finish_reason": engine}]})
+    assert isinstance(whole, dict)
+    assert [choice["finish_reason"] for choice in whole["choices"]] == [client]
+    last = json.dumps({"id": "x", "choices": [{"text": "", "finish_reason": engine}], "usage": _COUNT}).encode()
+    writer = TextWriter(usage=True)
+    said = heard(writer.feed([chunk("a"), last]) + writer.end())
+    assert [choice["finish_reason"] for one in said for choice in one["choices"]][-1] == client
+    assert "".join(choice["text"] for one in said for choice in one["choices"]) == "a"
+    assert (said[-1]["choices"], said[-1]["usage"]) == ([], _COUNT)
