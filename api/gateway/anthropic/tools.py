@@ -68,7 +68,8 @@ def _check_left(choice: Mapping[str, Any], left_out: Sequence[str], *, any_left:
     """Whether what must be called is still there. Raises InvalidParameters."""
     if any_left and choice.get("name") not in left_out:
         return
-    why = f"{', '.join(left_out)}: known by type alone, and left out here" if left_out else "the request has no tools"
+    names = ", ".join(left_out)
+    why = f"no model here knows {names} without an input_schema" if names else "the request has no tools"
     raise InvalidParameters(
         "tool_choice cannot be used", why, "give the tool an input_schema, or choose auto", field="tool_choice"
     )
