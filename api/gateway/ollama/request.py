@@ -127,21 +127,22 @@ def _answered(waiting: list[dict[str, Any]], message: Mapping[str, Any]) -> str:
 
 
 def _content(message: Mapping[str, Any]) -> str | list[dict[str, Any]]:
-    text = message.get("content") or ""
+    text = want(message, "content", str) or ""
     images = want(message, "images", list)
     if not images:
-        return str(text)
+        return text
     shown = [{"type": "image_url", "image_url": {"url": _image(image)}} for image in images]
     return [{"type": "text", "text": text}, *shown]
 
 
 def _image(data: object) -> str:
     """Base64 without a type, which its first letters tell."""
-    text = str(data)
-    if text.startswith("data:"):
-        return text
-    kind = next((kind for letters, kind in _IMAGES.items() if text.startswith(letters)), "png")
-    return f"data:image/{kind};base64,{text}"
+    if not isinstance(data, str):
+        raise InvalidParameters("images is wrong", "one of them is no text", "give each in base64", field="images")
+    if data.startswith("data:"):
+        return data
+    kind = next((kind for letters, kind in _IMAGES.items() if data.startswith(letters)), "png")
+    return f"data:image/{kind};base64,{data}"
 
 
 def _call(call: object, name: str) -> dict[str, Any]:

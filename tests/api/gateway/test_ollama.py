@@ -130,6 +130,20 @@ def test_images_of_a_generation_are_parts_of_its_message() -> None:
     ]
 
 
+@pytest.mark.parametrize("wrong", [5, True, False, {"a": 1}, [{"type": "text", "text": "hi"}], []])
+def test_what_a_message_says_is_a_text(wrong: Any) -> None:
+    with pytest.raises(InvalidParameters, match=r"content.*give a text"):
+        chat_of({"messages": [{"role": "user", "content": wrong}]})
+    with pytest.raises(InvalidParameters, match="content"):
+        chat_of({"messages": [{"role": "user", "content": wrong, "images": ["iVBORw0KGgo="]}]})
+
+
+@pytest.mark.parametrize("wrong", [5, None, {"url": "x"}, ["iVBORw0KGgo="]])
+def test_an_image_is_a_text_in_base64(wrong: Any) -> None:
+    with pytest.raises(InvalidParameters, match="images"):
+        chat_of({"messages": [{"role": "user", "content": "what?", "images": [wrong]}]})
+
+
 def test_a_stream_is_lines_that_end_with_one_that_is_done() -> None:
     writer = Lines("m", "message")
     deltas = [
