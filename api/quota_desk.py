@@ -55,7 +55,12 @@ class Desk:
         """Count a request, which ends with `Ticket.leave`. Raises QuotaExceeded."""
         if not caller.limits:
             return Ticket(self, caller.id)
-        return await run_in_threadpool(self._admit, caller)
+        return await run_in_threadpool(self._admit, caller, caller.limits)
+
+    async def seat(self, caller: Caller) -> Ticket:
+        """A place among the key's requests at the same time, for what counts as none. Raises QuotaExceeded."""
+        held = {name: most for name, most in caller.limits.items() if name == Limit.CONCURRENT}
+        return await run_in_threadpool(self._admit, caller, held) if held else Ticket(self, caller.id)
 
     def admit_jobs(self, session: Session, caller: Caller, count: int) -> None:
         """Count so many jobs as requests in the transaction that makes them: without the jobs it is undone.
@@ -110,8 +115,8 @@ class Desk:
         with self._database.write() as session:
             quota_book.land(session, self._name, clock_time(session))
 
-    def _admit(self, caller: Caller) -> Ticket:
-        key, limits = caller.id, caller.limits
+    def _admit(self, caller: Caller, limits: Limits) -> Ticket:
+        key = caller.id
         ticket = Ticket(self, key, counted=Limit.CONCURRENT in limits)
         taken = 0
         try:
@@ -128,7 +133,8 @@ class Desk:
             with self._lock:
                 self._in_flight[key] -= taken
             raise
-        self._entered(key, tokens)
+        if limits == caller.limits:  # else what was used is not written
+            self._entered(key, tokens)
         ticket.account = account
         return ticket
 

@@ -62,20 +62,28 @@ class TokenCounter:
         self._engines.close()
 
     async def count(self, caller: Caller, model: str, body: Mapping[str, Any]) -> Count:
-        """Tokens of a chat, an engine's request.
+        """Tokens of a chat, an engine's request: one of what the caller may ask at the same time, else at no expense.
 
-        Raises NotFound, InvalidParameters, and Forbidden for a model that the caller may not use.
+        Raises NotFound, InvalidParameters, QuotaExceeded, and Forbidden for a model that the caller may not use.
         """
         view = await self._seats.view(Wanted(model, Capability.GENERATE))
         check_model(caller, view.found.model.name, model)
-        for run in view.runs:
-            if run.ready and run.id not in self._silent and (tokens := await self._ask(run, view, body)) is not None:
-                return Count(tokens, "engine")
-        return await self._here(view, body)
+        ticket = await self._door.meter.desk.seat(caller)
+        try:
+            return await self._there(view, body)
+        finally:
+            ticket.leave(0)
 
     async def here(self, model: str, body: Mapping[str, Any]) -> Count:
         """The same without asking any engine. Raises NotFound, InvalidParameters."""
         return await self._here(await self._seats.view(Wanted(model, Capability.GENERATE)), body)
+
+    async def _there(self, view: View, body: Mapping[str, Any]) -> Count:
+        """By a ready run, else here."""
+        for run in view.runs:
+            if run.ready and run.id not in self._silent and (tokens := await self._ask(run, view, body)) is not None:
+                return Count(tokens, "engine")
+        return await self._here(view, body)
 
     async def _ask(self, run: Candidate, view: View, body: Mapping[str, Any]) -> int | None:
         assert run.endpoint is not None

@@ -21,6 +21,10 @@ from tests.api.served import Served, serve
 from tests.waiting import eventually, soon
 
 _CHAT, _MESSAGES, _OLLAMA = "/v1/chat/completions", "/v1/messages", "/api/chat"
+_COUNTS: dict[str, dict[str, Any]] = {
+    "/v1/messages/count_tokens": {"messages": [{"role": "user", "content": "x"}]},
+    "/v1/responses/input_tokens": {"input": "x"},
+}
 _ERROR = {
     _CHAT: {"message", "type", "param", "code"},
     _MESSAGES: {"type", "message"},
@@ -111,6 +115,22 @@ def test_a_key_that_used_its_requests_is_told_when_to_come_back(door: Served, ke
     assert [name for name in refused.headers if name.startswith(prefix)]
     soon = int(refused.headers["retry-after"]) <= 120
     assert refused.headers["x-should-retry"] == ("true" if soon else "false"), "clients would sleep for hours"
+
+
+@pytest.mark.parametrize("path", _COUNTS)
+def test_counting_tokens_takes_a_place_and_no_request(door: Served, key: Key, path: str) -> None:
+    headers = key(limits={"concurrent": 1, "requests/day": 2, "tokens/day": 1})
+    count = {"model": "echo", **_COUNTS[path]}
+    assert [_status(door.post(path, count, headers=headers)) for _ in range(3)] == [200] * 3
+    slow = said("x", stream=True, max_tokens=1000, echo={"tokens": 1000, "itl_ms": 20})
+    with door.client.stream("POST", _CHAT, json=slow, headers=headers) as answer:
+        lines = answer.iter_lines()
+        next(lines)
+        refused = door.post(path, count, headers=headers)
+        assert (refused.status_code, refused.headers["retry-after"]) == (429, "1")
+    eventually(lambda: _status(door.post(path, count, headers=headers)) == 200, rarest=0.2)
+    refused = door.post(_CHAT, said(), headers=headers)
+    assert (_status(refused), "tokens" in refused.text) == (429, True), "what was used is known all the same"
 
 
 def test_ollamas_clients_read_the_refusal_as_a_text(door: Served, key: Key) -> None:
