@@ -14,6 +14,7 @@ import typer
 from cli.client import Client
 from cli.exits import Exit, exit_of_job
 from cli.output import Json
+from cli.paths import path_of
 from cli.phrases import span
 from cli.problems import show
 from cli.progress import Progress, progress_view
@@ -62,7 +63,7 @@ class _Following:
         self._left = list(job_ids)
         self._speak = speak
         self.view: Progress = progress_view(quiet=quiet)
-        self._stream = Stream(client, f"/v1/jobs/{job_ids[0]}/events") if len(job_ids) == 1 and not quiet else None
+        self._stream = Stream(client, path_of("job", job_ids[0], "events")) if len(job_ids) == 1 and not quiet else None
         self._told_all = False
         self.jobs: dict[str, Json] = {}
         #: The attempt whose text was written, 0 before any.
@@ -85,7 +86,7 @@ class _Following:
     def _look(self) -> bool:
         """Ask how all of them stand; is there any that has not ended?"""
         for job_id in self._left[:]:
-            job = self._client.get(f"/v1/jobs/{job_id}")
+            job = self._client.get(path_of("job", job_id))
             self.jobs[job_id] = job
             self.view.update(job)
             if JobState(job["state"]).final:

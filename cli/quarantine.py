@@ -10,6 +10,7 @@ from cli import options
 from cli.app import group
 from cli.client import connect
 from cli.output import Column, emit, show_list
+from cli.paths import path_of
 from cli.phrases import ago
 
 app = group("Models barred from a host that they brought down, or crashed on again and again.")
@@ -38,5 +39,5 @@ def lift(
 ) -> None:
     """Let a host load a model again."""
     with connect() as client:
-        lifted = client.delete(f"/v1/quarantines/{model}/{host}")
+        lifted = client.delete(path_of("quarantine", model, host))
     emit(lifted) if as_json else typer.echo(f"{lifted['id']} released")

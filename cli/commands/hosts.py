@@ -13,6 +13,7 @@ from cli.app import group
 from cli.client import connect
 from cli.output import Column, Json, emit, show_facts, show_list
 from cli.params import labels
+from cli.paths import path_of
 from cli.phrases import ago, bound, drift, iso, size
 from cli.terminal import remark
 from shared.settings import LOOPBACK
@@ -56,7 +57,7 @@ def list_hosts(as_json: options.AsJson = False) -> None:
 def show(name: Name, as_json: options.AsJson = False) -> None:
     """Show all that is known of a host."""
     with connect() as client:
-        host = client.get(f"/v1/hosts/{name}")
+        host = client.get(path_of("host", name))
     if as_json:
         emit(host)
         return
@@ -129,7 +130,7 @@ def label(name: Name, marks: Marks, as_json: options.AsJson = False) -> None:
     """Set or take away labels, by which jobs select hosts."""
     gone, kept = _read_marks(marks)
     with connect() as client:
-        host = client.patch(f"/v1/hosts/{name}", {"labels": dict.fromkeys(gone) | labels(kept)})
+        host = client.patch(path_of("host", name), {"labels": dict.fromkeys(gone) | labels(kept)})
     said = ", ".join(f"{key}={value}" for key, value in host["labels"].items())
     _show(host, said or f"{name} has no labels", as_json=as_json)
 
@@ -139,9 +140,9 @@ def taint(name: Name, marks: Marks, as_json: options.AsJson = False) -> None:
     """Set or take away taints: work that does not tolerate them stays away."""
     gone, kept = _read_marks(marks)
     with connect() as client:
-        have = client.get(f"/v1/hosts/{name}")["taints"]
+        have = client.get(path_of("host", name))["taints"]
         stay = [one for one in have if one not in gone and one.partition("=")[0] not in gone]
-        host = client.patch(f"/v1/hosts/{name}", {"taints": [*stay, *kept]})
+        host = client.patch(path_of("host", name), {"taints": [*stay, *kept]})
     _show(host, ", ".join(host["taints"]) or f"{name} has no taints", as_json=as_json)
 
 
@@ -166,7 +167,7 @@ def _read_marks(marks: list[str]) -> tuple[list[str], list[str]]:
 
 def _tell(name: str, what: str, body: Json | None = None, *, as_json: bool) -> None:
     with connect() as client:
-        host = client.post(f"/v1/hosts/{name}/{what}", body)
+        host = client.post(path_of("host", name, what), body)
     _show(host, f"{host['name']} {_state(host)}", as_json=as_json)
 
 

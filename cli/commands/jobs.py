@@ -14,6 +14,7 @@ from cli.exits import Exit
 from cli.explanation import show_explanation
 from cli.follow import follow, show_end
 from cli.output import Column, Json, emit, show_facts, show_list
+from cli.paths import path_of
 from cli.phrases import ago, iso, span
 from cli.progress import headline, measure
 from cli.result import show_result
@@ -58,7 +59,7 @@ def list_jobs(
 def show(job_id: JobId, as_json: options.AsJson = False) -> None:
     """Show all that is known of a job."""
     with connect() as client:
-        job = client.get(f"/v1/jobs/{job_id}")
+        job = client.get(path_of("job", job_id))
     if as_json:
         emit(job)
         return
@@ -79,7 +80,7 @@ def logs(
             if followed.code is not Exit.INTERRUPTED:
                 show_end(followed.jobs[job_id])
             return followed.code
-        with client.open("GET", f"/v1/jobs/{job_id}/logs") as answer:
+        with client.open("GET", path_of("job", job_id, "logs")) as answer:
             for piece in answer.iter_text():
                 typer.echo(speech(piece), nl=False)
     return Exit.OK
@@ -112,14 +113,14 @@ def retry(job_ids: JobIds, as_json: options.AsJson = False) -> None:
 def explain(job_id: JobId, as_json: options.AsJson = False) -> None:
     """Say why a job waits, or what it does."""
     with connect() as client:
-        said = client.get(f"/v1/jobs/{job_id}/explain")
+        said = client.get(path_of("job", job_id, "explain"))
     emit(said) if as_json else show_explanation(said)
 
 
 def _tell_each(job_ids: list[str], what: str, as_json: bool) -> None:
     with connect() as client:
         for job_id in job_ids:
-            job = client.post(f"/v1/jobs/{job_id}/{what}")
+            job = client.post(path_of("job", job_id, what))
             if as_json:
                 emit(job)
             else:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from enum import StrEnum
 from typing import Annotated, Any
-from urllib.parse import quote
 
 import typer
 
@@ -13,6 +12,7 @@ from cli.app import group
 from cli.client import connect
 from cli.key_fields import KeyFields
 from cli.output import Column, Json, emit, show_list
+from cli.paths import path_of
 from cli.phrases import ago
 from cli.terminal import remark
 from shared.errors import BadRequest
@@ -94,7 +94,7 @@ def set_(
     if not change:
         raise BadRequest("Nothing was said to change", "no option was given", "see: cidermill keys set --help")
     with connect() as client:
-        key = client.patch(f"/v1/keys/{quote(key_id, safe='')}", change)
+        key = client.patch(path_of("key", key_id), change)
     show_list([key], _COLUMNS, as_json=as_json, empty="")
 
 
@@ -106,7 +106,7 @@ def revoke(
     """Revoke keys: they stop working at once."""
     with connect() as client:
         for key_id in key_ids:
-            revoked = client.delete(f"/v1/keys/{quote(key_id, safe='')}")
+            revoked = client.delete(path_of("key", key_id))
             emit(revoked) if as_json else typer.echo(f"{key_id} revoked")
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import Annotated, Any
-from urllib.parse import quote
 
 import typer
 
@@ -13,6 +12,7 @@ from cli.client import connect
 from cli.exits import Exit
 from cli.models import alias, hub, store
 from cli.output import Column, Json, emit, show_facts, show_list
+from cli.paths import path_of
 from cli.phrases import ago, iso, size
 from cli.see import see_through
 from cli.terminal import remark
@@ -73,7 +73,7 @@ def pull(
 def info(name: Name, as_json: options.AsJson = False) -> None:
     """Show all that is known of a model."""
     with connect() as client:
-        model = client.get(f"/v1/models/{quote(name)}")
+        model = client.get(path_of("model", name))
     if as_json:
         emit(model)
         return
@@ -105,7 +105,7 @@ def rm(
     """Remove models and delete the files that only they use; refused while runs or jobs use them."""
     with connect() as client:
         for name in names:
-            removed = client.delete(f"/v1/models/{quote(name)}")
+            removed = client.delete(path_of("model", name))
             emit(removed) if as_json else remark(f"{name} removed")
 
 

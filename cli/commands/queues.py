@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import Annotated, Any
-from urllib.parse import quote
 
 import typer
 
@@ -11,6 +10,7 @@ from cli import options
 from cli.app import group
 from cli.client import connect
 from cli.output import Column, Json, emit, show_list
+from cli.paths import path_of
 from cli.phrases import ago
 from shared.errors import BadRequest
 
@@ -74,7 +74,7 @@ def _tell(name: str, what: str, *, as_json: bool) -> None:
 
 
 def _path(name: str) -> str:
-    return f"/v1/queues/{quote(name)}"
+    return path_of("queue", name)
 
 
 def _show(part: Json, *, as_json: bool) -> None:

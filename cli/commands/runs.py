@@ -14,6 +14,7 @@ from cli.exits import Exit
 from cli.explanation import show_explanation
 from cli.output import Column, Json, emit, show_facts, show_list
 from cli.params import pairs
+from cli.paths import path_of
 from cli.phrases import ago, drift, iso, size
 from cli.problems import show
 from cli.terminal import remark, speech
@@ -88,7 +89,7 @@ def show_run(
 ) -> None:
     """Show all that is known of a run, with how its memory came about."""
     with connect() as client:
-        run = client.get(f"/v1/runs/{run_id}")
+        run = client.get(path_of("run", run_id))
     if as_json:
         emit(run)
         return
@@ -118,7 +119,7 @@ def explain(
 ) -> None:
     """Say why a run waits, or what it does."""
     with connect() as client:
-        said = client.get(f"/v1/runs/{run_id}/explain")
+        said = client.get(path_of("run", run_id, "explain"))
     emit(said) if as_json else show_explanation(said)
 
 
@@ -129,14 +130,14 @@ def stop(
     """Stop runs; their memory is free when they are stopped."""
     with connect() as client:
         for run_id in run_ids:
-            run = client.post(f"/v1/runs/{run_id}/stop")
+            run = client.post(path_of("run", run_id, "stop"))
             emit(run) if as_json else typer.echo(f"{run_id} {run['state']}")
 
 
 @app.command()
 def logs(run_id: Annotated[str, typer.Argument(metavar="ID", help="The run.")]) -> None:
     """Print what a run's engine said."""
-    with connect() as client, client.open("GET", f"/v1/runs/{run_id}/logs") as answer:
+    with connect() as client, client.open("GET", path_of("run", run_id, "logs")) as answer:
         for piece in answer.iter_text():
             typer.echo(speech(piece), nl=False)
 

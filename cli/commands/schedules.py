@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import Annotated, Any
-from urllib.parse import quote
 
 import typer
 
@@ -12,6 +11,7 @@ from cli.app import group
 from cli.client import connect
 from cli.output import Column, emit, show_facts, show_list
 from cli.params import pairs, read_params
+from cli.paths import path_of
 from cli.phrases import iso
 from cli.terminal import remark
 from cli.wishes import Wishes
@@ -77,7 +77,7 @@ def add(
 def show(name: Name, as_json: options.AsJson = False) -> None:
     """Show all that is known of a schedule."""
     with connect() as client:
-        kept = client.get(f"/v1/schedules/{quote(name)}")
+        kept = client.get(path_of("schedule", name))
     if as_json:
         emit(kept)
         return
@@ -94,7 +94,7 @@ def rm(
     """Forget schedules; jobs that they have submitted go on."""
     with connect() as client:
         for name in names:
-            removed = client.delete(f"/v1/schedules/{quote(name)}")
+            removed = client.delete(path_of("schedule", name))
             emit(removed) if as_json else remark(f"{name} removed")
 
 
@@ -114,12 +114,12 @@ def resume(name: Name, as_json: options.AsJson = False) -> None:
 def run(name: Name, as_json: options.AsJson = False) -> None:
     """Submit its job now, out of turn, and print its id."""
     with connect() as client:
-        job = client.post(f"/v1/schedules/{quote(name)}/run")
+        job = client.post(path_of("schedule", name, "run"))
     emit(job) if as_json else typer.echo(job["id"])
 
 
 def _tell(name: str, what: str, *, as_json: bool) -> None:
     with connect() as client:
-        kept = client.post(f"/v1/schedules/{quote(name)}/{what}")
+        kept = client.post(path_of("schedule", name, what))
     said = f"{kept['name']} {'paused' if kept['paused'] else 'next at ' + iso(kept['next_at'])}"
     emit(kept) if as_json else typer.echo(said)

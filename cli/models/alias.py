@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from typing import Annotated, Any
-from urllib.parse import quote
 
 import typer
 
@@ -12,6 +11,7 @@ from cli import options
 from cli.app import group
 from cli.client import connect
 from cli.output import Column, Json, emit, show_list
+from cli.paths import path_of
 from cli.terminal import remark
 from shared.errors import InvalidParameters
 
@@ -50,7 +50,7 @@ def add(
     wishes: dict[str, Any] = {"model": model, "system": system, "context": context}
     body = {key: value for key, value in wishes.items() if value is not None}
     with connect() as client:
-        made = client.put(f"/v1/models/aliases/{quote(name)}", {**body, "parameters": dict(map(_pair, param or []))})
+        made = client.put(path_of("alias", name), {**body, "parameters": dict(map(_pair, param or []))})
     emit(made) if as_json else remark(f"{made['name']} is {made['model']}")
 
 
@@ -62,7 +62,7 @@ def rm(
     """Forget aliases."""
     with connect() as client:
         for name in names:
-            forgotten = client.delete(f"/v1/models/aliases/{quote(name)}")
+            forgotten = client.delete(path_of("alias", name))
             emit(forgotten) if as_json else remark(f"{name} forgotten")
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import Annotated, Any
-from urllib.parse import quote
 
 import typer
 
@@ -12,6 +11,7 @@ from cli.client import Client, connect
 from cli.exits import Exit
 from cli.follow import follow
 from cli.output import Column, Json, emit, show_list
+from cli.paths import path_of
 from cli.phrases import ago, size
 from cli.terminal import remark
 
@@ -69,7 +69,7 @@ def scan(host: options.Host = None, as_json: options.AsJson = False) -> int:
 def verify(name: Name, host: options.Host = None, as_json: options.AsJson = False) -> int:
     """Read all files of an installed model again and compare them with their checksums."""
     with connect() as client:
-        submitted = client.post(f"/v1/models/{quote(name)}/verify", {"host": host})["jobs"]
+        submitted = client.post(path_of("model", name, "verify"), {"host": host})["jobs"]
         code, jobs = _await(client, submitted, quiet=as_json)
     for job in jobs:
         emit(job) if as_json else typer.echo(_verdict(job))
