@@ -44,10 +44,12 @@ def well_formed(body: Mapping[str, Any]) -> dict[str, Any]:
         made.pop(name, None)
         if value:
             made[name] = value
-    for name in _LIMITS:
-        if _endless(body, name):
-            del made[name]
-    return made
+    return limited(made)
+
+
+def limited(body: Mapping[str, Any]) -> dict[str, Any]:
+    """Without limits that are none. Raises InvalidParameters for 0, after which engines write a token all the same."""
+    return {name: value for name, value in body.items() if name not in _LIMITS or not _endless(body, name)}
 
 
 def check_sampling(body: Mapping[str, Any]) -> None:

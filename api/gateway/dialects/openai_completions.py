@@ -20,7 +20,7 @@ from api.gateway.old_echo import NONE, Echo, echo_of
 from api.gateway.openai_carrying import carried
 from api.gateway.pieces import reason_of
 from api.gateway.reading import read_object, want
-from api.gateway.well_formed import check_sampling
+from api.gateway.well_formed import check_sampling, limited
 from api.sse import KEEP_ALIVE, MEDIA_TYPE, frame
 from shared.errors import InvalidParameters, Problem
 from shared.token_totals import TokenTotals
@@ -48,7 +48,7 @@ def read(asked: dict[str, Any]) -> Exchange:
     choices = want(asked, "n", int) or 1
     _check_possible(asked, choices)
     echo = echo_of(asked)
-    body = dict(asked)
+    body = limited(asked)
     usage = bool((want(body, "stream_options", dict) or {}).get("include_usage"))
     stream = bool(want(body, "stream", bool))
     for ours in ("model", "stream", "stream_options", "echo", "best_of"):

@@ -72,10 +72,16 @@ def test_filling_in_is_refused() -> None:
     assert read({"prompt": "a", "suffix": None}).body["prompt"] == "a"
 
 
-def test_fields_of_the_wrong_type_are_told_by_their_names() -> None:
+@pytest.mark.parametrize(("field", "wrong"), [("temperature", "hot"), ("max_tokens", "many"), ("max_tokens", 0)])
+def test_fields_that_are_wrong_are_told_by_their_names(field: str, wrong: object) -> None:
     with pytest.raises(InvalidParameters) as refused:
-        read({"prompt": "a", "temperature": "hot"})
-    assert refused.value.problem.details["field"] == "temperature"
+        read({"prompt": "a", field: wrong})
+    assert refused.value.problem.details["field"] == field
+
+
+@pytest.mark.parametrize(("limit", "sent"), [(1, {"max_tokens": 1}), (-1, {}), (None, {"max_tokens": None})])
+def test_a_limit_of_less_than_nothing_is_none(limit: int | None, sent: dict[str, Any]) -> None:
+    assert read({"prompt": "a", "max_tokens": limit}).body == {"prompt": "a"} | sent
 
 
 def test_only_the_best_of_many_is_refused() -> None:
