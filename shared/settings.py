@@ -7,11 +7,12 @@ files and configuration under one folder, so that several Cidermills live on one
 from __future__ import annotations
 
 import os
+import re
 import socket
 from functools import cached_property
 from ipaddress import ip_network
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, StringConstraints, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
@@ -26,6 +27,8 @@ Size = Annotated[Bytes, BeforeValidator(parse_bytes)]
 Network = Annotated[str, AfterValidator(lambda text: str(ip_network(text, strict=False)))]
 #: A web page's: never `*`, for on an open loopback any page of the web could read everything then, nor `null`.
 Origin = Annotated[str, StringConstraints(pattern=r"(?i)^[a-z][a-z0-9+.-]*://[^\s/?#@*]+$", to_lower=True)]
+#: Letters of a name in the fleet, as in DNS.
+_LONGEST_NAME = 63
 
 
 def config_files() -> list[Path]:
@@ -35,8 +38,17 @@ def config_files() -> list[Path]:
     return [user, Path("cidermill.toml")]
 
 
-def _default_host_name() -> str:
-    return socket.gethostname().split(".")[0].lower() or "localhost"
+def _default_host_name(known: dict[str, Any]) -> str:
+    """The name under which this machine has joined a fleet, else its own: networks rename a Mac as they like."""
+    tokens = list((_state_dir(known.get("home")) / "agent").glob("*/token"))
+    if len(tokens) == 1:
+        return tokens[0].parent.name
+    name = re.sub(r"[^a-z0-9-]+", "-", socket.gethostname().split(".")[0].lower())
+    return name[:_LONGEST_NAME].strip("-") or "localhost"
+
+
+def _state_dir(home: Path | None) -> Path:
+    return home / "state" if home else Path.home() / ".local" / "state" / "cidermill"
 
 
 class Settings(BaseSettings):
@@ -166,7 +178,7 @@ class Settings(BaseSettings):
 
     @cached_property
     def state_dir(self) -> Path:
-        return self.home / "state" if self.home else Path.home() / ".local" / "state" / "cidermill"
+        return _state_dir(self.home)
 
     @cached_property
     def data_dir(self) -> Path:
