@@ -53,6 +53,7 @@ def install(body: InstallIn, door: Door, caller: Submitter) -> Response:
         prepared = service.prepare(session, [submission], caller.id)
     with door.write(wake=True) as session:
         submitted = service.queue(session, prepared)[0]
+        door.meter.desk.admit_jobs(session, caller, 1)
         shown = JobOut.model_validate(queries.find(session, submitted.id))
     return as_json(shown, status.HTTP_201_CREATED, Location=f"/v1/jobs/{submitted.id}")
 

@@ -16,6 +16,7 @@ from shared.errors import InvalidParameters
 from shared.fit import Fleet
 from shared.jobs import service
 from shared.jobs.intake import Submission
+from shared.keys import Caller
 from shared.store import leaving
 from shared.store.gc import Policy, Verdict
 from shared.tables import Host, HostRuntime
@@ -35,7 +36,8 @@ def gc(body: GcIn, door: Door, caller: Admin) -> GcOut:
             return _shown(_verdicts(session, policy, body.host), [], dry_run=True)
     with door.write(wake=True) as session:
         verdicts = _verdicts(session, policy, body.host)
-        jobs = _queue(session, leaving.clean(session, verdicts), caller.id, internal=True)
+        discards = service.prepare(session, leaving.clean(session, verdicts), caller.id, internal=True)
+        jobs = [job.id for job in service.queue(session, discards)]
         return _shown(verdicts, jobs, dry_run=False)
 
 
@@ -45,16 +47,16 @@ def scan(body: HostsIn, door: Door, caller: Submitter) -> JobsOut:
     with door.write(wake=True) as session:
         Fleet(session).check_named(body.host, None)
         hosts = [body.host] if body.host is not None else _stores(session)
-        return JobsOut(jobs=_queue(session, [Submission("scan", {"host": host}) for host in hosts], caller.id))
+        return _queued(door, session, [Submission("scan", {"host": host}) for host in hosts], caller)
 
 
 @router.post("/{name:path}/verify", status_code=status.HTTP_201_CREATED)
 def verify(name: str, body: HostsIn, door: Door, caller: Submitter) -> JobsOut:
     """Read all files of an installed model again and compare them with its manifest: a job for each host."""
-    return _verify(door, name, body.host, caller.id)
+    return _verify(door, name, body.host, caller)
 
 
-def _verify(door: FrontDoor, name: str, host: str | None, owner: str) -> JobsOut:
+def _verify(door: FrontDoor, name: str, host: str | None, caller: Caller) -> JobsOut:
     with door.write(wake=True) as session:
         model = catalog.find(session, name)
         Fleet(session).check_named(host, None)
@@ -68,7 +70,7 @@ def _verify(door: FrontDoor, name: str, host: str | None, owner: str) -> JobsOut
                 field="host",
             )
         wanted = [Submission("verify", {"model": model.name, "host": one}) for one in chosen]
-        return JobsOut(jobs=_queue(session, wanted, owner))
+        return _queued(door, session, wanted, caller)
 
 
 def _verdicts(session: Session, policy: Policy, host: str | None) -> list[Verdict]:
@@ -76,9 +78,11 @@ def _verdicts(session: Session, policy: Policy, host: str | None) -> list[Verdic
     return leaving.swept(session, policy, host)
 
 
-def _queue(session: Session, submissions: Sequence[Submission], owner: str, *, internal: bool = False) -> list[str]:
-    prepared = service.prepare(session, submissions, owner, internal=internal)
-    return [job.id for job in service.queue(session, prepared)]
+def _queued(door: FrontDoor, session: Session, submissions: Sequence[Submission], caller: Caller) -> JobsOut:
+    """Each counts as a request of the caller. Raises QuotaExceeded."""
+    queued = service.queue(session, service.prepare(session, submissions, caller.id))
+    door.meter.desk.admit_jobs(session, caller, len(queued))
+    return JobsOut(jobs=[job.id for job in queued])
 
 
 def _stores(session: Session) -> list[str]:

@@ -7,11 +7,14 @@ from typing import Any
 
 import pytest
 
-from shared import keys
+from shared import catalog, keys
+from tests.api.fleet import Fleet
+from tests.api.gateway.test_model_names import BIG
 from tests.api.served import Served
 
 _JOB = {"kind": "inference", "params": {"model": "echo", "prompt": "x"}}
 _WRONG = {"kind": "inference", "params": {"model": "ecko", "prompt": "x"}}
+_TINY = {"model": "org/tiny"}
 
 
 def key(door: Served, **limits: int) -> dict[str, str]:
@@ -19,6 +22,16 @@ def key(door: Served, **limits: int) -> dict[str, str]:
     with door.database.write() as session:
         named = {f"{what}/day": most for what, most in limits.items()}
         return {"Authorization": f"Bearer {keys.create(session, 'ci', 'submit', limits=named)[1]}"}
+
+
+@pytest.fixture
+def stores(door: Served) -> Served:
+    """Two hosts at work, both with the same model."""
+    for name in ("studio", "mini"):
+        Fleet(door, name).register()
+        with door.database.write() as session:
+            catalog.register(session, name, [BIG])
+    return door
 
 
 def bulk(*jobs: dict[str, Any]) -> dict[str, Any]:
@@ -78,4 +91,27 @@ def test_a_turn_of_a_schedule_that_is_refused_leaves_no_job(door: Served) -> Non
     assert door.post("/v1/schedules", {"name": "n", "cron": "0 0 * * *", "job": _JOB}, headers=few).status_code == 201
     assert door.post("/v1/schedules/n/run", headers=few).status_code == 201
     assert door.post("/v1/schedules/n/run", headers=few).status_code == 429
+    assert len(door.get("/v1/jobs").json()["data"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "most"),
+    [("/v1/jobs", {"kind": "download", "params": {"model": "org/tiny"}}, 1), ("/v1/models/install", _TINY, 1),
+     ("/v1/models/scan", {}, 2), ("/v1/models/scan", {"host": "mini"}, 1), (f"/v1/models/{BIG.name}/verify", {}, 2)],
+)  # fmt: skip
+def test_work_on_the_model_store_counts_by_any_way(
+    door: Served, stores: Served, path: str, body: dict[str, Any], most: int
+) -> None:
+    few = key(door, requests=most)
+    assert [door.post(path, body, headers=few).status_code for _ in range(2)] == [201, 429]
+    assert len(door.get("/v1/jobs").json()["data"]) == most
+
+
+def test_to_pull_counts_when_nobody_pulls_the_same(door: Served, stores: Served) -> None:
+    few, none = key(door, requests=1), key(door, requests=0)
+    for headers, model, code in (
+        (none, "org/tiny", 429), (few, "org/tiny", 200), (none, "org/tiny", 200), (few, "org/other", 429)
+    ):  # fmt: skip
+        with door.client.stream("POST", "/api/pull", json={"model": model}, headers=headers) as answer:
+            assert answer.status_code == code
     assert len(door.get("/v1/jobs").json()["data"]) == 1

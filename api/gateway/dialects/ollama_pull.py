@@ -20,6 +20,7 @@ from api.gateway.reading import need, read_object, want
 from shared.errors import NotFound
 from shared.jobs import service
 from shared.jobs.intake import Submission
+from shared.keys import Caller
 from shared.references import ModelRef
 from shared.store.recommended import recommended
 from shared.tables import Job, Model
@@ -34,14 +35,17 @@ async def pull(request: Request, door: Door, caller: Submitter) -> Response:
     asked = await read_object(request)
     name = want(asked, "model", str) or need(asked, "name", str, "it names what to download")
     streamed = want(asked, "stream", bool) is not False
-    job_id = await run_in_threadpool(_begin, door, name, caller.id)
+    job_id = await run_in_threadpool(_begin, door, name, caller)
     if job_id is None:
         return told("pulling manifest", "verifying sha256 digest", "writing manifest", "success", streamed=streamed)
     return await follow(request, door, job_id, streamed=streamed)
 
 
-def _begin(door: FrontDoor, name: str, owner: str) -> str | None:
-    """The job that downloads it, perhaps one that did so already; `None` when it is here and came from nowhere."""
+def _begin(door: FrontDoor, name: str, caller: Caller) -> str | None:
+    """The job that downloads it, perhaps one that did so already; `None` when it is here and came from nowhere.
+
+    Only a new one counts as a request of the caller.
+    """
     with door.read() as session:
         known = _known(session, name)
         if known is not None and known.provider != Provider.HF:
@@ -49,9 +53,11 @@ def _begin(door: FrontDoor, name: str, owner: str) -> str | None:
         reference = _reference(name, known)
         if (running := _running(session, reference)) is not None:
             return running
-        prepared = service.prepare(session, [Submission("download", {"model": reference})], owner)
+        prepared = service.prepare(session, [Submission("download", {"model": reference})], caller.id)
     with door.write(wake=True) as session:
-        return service.queue(session, prepared)[0].id
+        queued = service.queue(session, prepared)[0]
+        door.meter.desk.admit_jobs(session, caller, 1)
+        return queued.id
 
 
 def _known(session: Session, name: str) -> Model | None:
