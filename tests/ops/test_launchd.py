@@ -67,3 +67,11 @@ def test_the_guide_makes_the_folders_that_a_mac_lacks_before_it_fills_them() -> 
             made.add(str(target))
         else:
             assert {str(target), str(target.parent)} & made, f"{target.parent} is not there"
+
+
+def test_the_guide_says_what_macos_asks_of_agents_on_a_network() -> None:
+    """Apple's TN3179: daemons and programs of Terminal are let in, agents of launchd are not."""
+    guide = (_ROOT / "docs" / "guides" / "mac-service.md").read_text()
+    assert "LaunchAgents" in guide
+    assert "Privacy & Security → Local Network" in guide
+    assert "No route to host" in guide
