@@ -14,7 +14,7 @@ from api.gateway.defaults import filled
 from api.gateway.engine_client import EngineClient, EngineReply
 from api.gateway.exchange import CHAT, Exchange, Writer
 from api.gateway.fresh_writer import FreshWriter
-from api.gateway.hearing import assembled, heard
+from api.gateway.hearing import NONSENSE, assembled, heard, misread
 from api.gateway.names import Names
 from api.gateway.refusal import Lost, refusal, refused_by_agent, went_away
 from api.gateway.seats import Seat, Seats
@@ -87,7 +87,9 @@ class Asking:
 
     @asynccontextmanager
     async def _asked(self, seat: Seat, exchange: Exchange) -> AsyncIterator[EngineReply]:
-        """The engine's reply; leaving stops the engine. Raises what it refuses, and Lost when it is not there."""
+        """The engine's reply; leaving stops the engine. Raises what it refuses, Lost when it is not there, and
+        EngineFailed when nobody can read what it says.
+        """
         asked = _request(seat, exchange)
         media_type = asked.media_type if isinstance(asked, Form) else "application/json"
         headers, url = {"Content-Type": media_type, **seat.headers()}, seat.reach.url + exchange.path
@@ -104,6 +106,8 @@ class Asking:
                     yield reply
             except OSError as error:
                 raise Lost(went_away(error)) from error
+            except NONSENSE as error:
+                raise misread(error) from error
 
 
 def _request(seat: Seat, exchange: Exchange) -> bytes | Form:

@@ -7,6 +7,8 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import Any
 
+import structlog
+
 from api.gateway.engine_client import EngineReply
 from api.gateway.engine_events import EngineEvents
 from api.gateway.exchange import CHAT, COMPLETION, Exchange
@@ -19,6 +21,10 @@ from shared.requests import ASK_PROGRESS
 #: Names of fields; in a text the quotes would have backslashes.
 _ERROR, _PROGRESS = b'"error"', b'"prompt_progress"'
 _FAILED = 500
+#: What reading raises of chunks that are none: no JSON or too deep, no object, or one with fields of other types.
+NONSENSE = (ValueError, TypeError, AttributeError, LookupError, RecursionError)
+
+_log = structlog.get_logger(__name__)
 
 
 async def heard(reply: EngineReply, names: Names, exchange: Exchange) -> AsyncGenerator[list[bytes], None]:
@@ -43,9 +49,17 @@ async def heard(reply: EngineReply, names: Names, exchange: Exchange) -> AsyncGe
 
 async def assembled(reply: EngineReply, names: Names, exchange: Exchange) -> dict[str, Any]:
     """The whole answer out of its chunks. Raises EngineFailed when there was none, and as `heard` does."""
+    answer = await _put_together(reply, names, exchange)
+    if not answer.get("choices"):
+        raise EngineFailed("The engine said nothing", "its answer ended before it began", "see `cidermill runs logs`")
+    return answer
+
+
+async def _put_together(reply: EngineReply, names: Names, exchange: Exchange) -> dict[str, Any]:
     if reply.headers.get("content-type", "").startswith("application/json"):
         # It does not stream, and was asked for the same.
-        said: dict[str, Any] = json.loads(names.restore(await reply.read()))
+        _check(content := await reply.read())
+        said: dict[str, Any] = json.loads(names.restore(content))
         return said
     assembly = Assembly(exchange.choices)
     async with aclosing(heard(reply, names, exchange)) as chunks:
@@ -53,10 +67,14 @@ async def assembled(reply: EngineReply, names: Names, exchange: Exchange) -> dic
             exchange.heard(len(payloads))
             for payload in payloads:
                 assembly.add(json.loads(payload))
-    answer = assembly.response()
-    if not answer["choices"]:
-        raise EngineFailed("The engine said nothing", "its answer ended before it began", "see `cidermill runs logs`")
-    return answer
+    return assembly.response()
+
+
+def misread(error: Exception) -> EngineFailed:
+    """What to tell of `NONSENSE`; the log gets the place where it was read."""
+    _log.warning("an engine's answer cannot be read", exc_info=error)
+    why, fix = "a piece of it is no part of an answer", "ask again; if it stays, see `cidermill runs logs`"
+    return EngineFailed("The engine's answer cannot be read", why, fix)
 
 
 def _check(payload: bytes) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import threading
+from collections.abc import Iterator, Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, ClassVar
 
@@ -15,6 +16,7 @@ from shared.runs import service
 from shared.runs.service import RunWish
 from shared.vocabulary import Capability
 from tests.api.fleet import Fleet
+from tests.api.gateway.test_wire import check_error
 from tests.api.served import Served
 from tests.serving import serving
 
@@ -32,6 +34,8 @@ _DIALECTS: dict[str, dict[str, Any]] = {
 }
 #: How each dialect says that an answer is over.
 _ENDS = ("[DONE]", "response.completed", "message_stop", '"done":true', '"done": true', '"finish_reason":"stop"')
+#: No chunks, or chunks of nothing.
+_NONSENSE = ['{"oops', "[1]", "3", '{"choices": 3}', '{"choices": [null]}', '{"error": "no', "[" * 100_000]
 #: A piece of an answer, of a chat and of a completion.
 _PIECE = json.dumps({"choices": [{"index": 0, "delta": {"content": "half"}, "text": "half", "finish_reason": None}]})
 _END = json.dumps({"choices": [{"index": 0, "delta": {}, "text": "", "finish_reason": "stop"}]})
@@ -40,7 +44,8 @@ _END = json.dumps({"choices": [{"index": 0, "delta": {}, "text": "", "finish_rea
 class Scripted(BaseHTTPRequestHandler):
     """An engine as mlx-lm's server is one: where its answer ends, the connection does."""
 
-    says: ClassVar[list[str]] = []
+    #: Lines, and what it waits for between them.
+    says: ClassVar[Sequence[str | threading.Event]] = []
     asked: ClassVar[int] = 0
 
     def do_POST(self) -> None:
@@ -53,6 +58,9 @@ class Scripted(BaseHTTPRequestHandler):
         self.send_header("Content-Type", "text/event-stream")
         self.end_headers()
         for line in self.says:
+            if isinstance(line, threading.Event):
+                line.wait(20)
+                continue
             self.wfile.write(line.encode())
             self.wfile.flush()
 
@@ -140,3 +148,29 @@ def test_an_error_in_a_line_of_its_own_is_told(door: Served, path: str, stream: 
     Scripted.says = ['error: {"code": 500, "message": "slot unavailable"}\n\n']
     answer = ask(door, path, stream=stream)
     assert (answer.status_code, "slot unavailable" in answer.text) == (500, True), answer.text
+
+
+@pytest.mark.usefixtures("scripted")
+@pytest.mark.parametrize("path", _DIALECTS)
+@pytest.mark.parametrize("nonsense", _NONSENSE, ids=lambda nonsense: nonsense[:20])
+def test_what_nobody_can_read_is_an_error_of_the_engine(door: Served, path: str, nonsense: str) -> None:
+    Scripted.says = events(nonsense, _PIECE, _END, "[DONE]")
+    for stream in (False, True):
+        answer = ask(door, path, stream=stream)
+        assert (answer.status_code, "The engine's answer cannot be read" in answer.text) == (500, True), answer.text
+        check_error(path, answer.json())
+
+
+@pytest.mark.usefixtures("scripted")
+@pytest.mark.parametrize("path", _DIALECTS)
+@pytest.mark.parametrize("nonsense", _NONSENSE, ids=lambda nonsense: nonsense[:20])
+def test_what_nobody_can_read_ends_a_stream_that_has_begun(door: Served, path: str, nonsense: str) -> None:
+    begun = threading.Event()
+    Scripted.says = [*events(_PIECE), begun, *events(nonsense, _PIECE, _END, "[DONE]")]
+    with door.client.stream("POST", path, json={"model": "echo", "stream": True, **_DIALECTS[path]}) as answer:
+        lines = answer.iter_lines()
+        told = [next(lines)]
+        begun.set()
+        told += [line for line in lines if line]
+    assert "The engine's answer cannot be read" in told[-1]
+    assert not any(end in line for line in told for end in _ENDS)
