@@ -14,6 +14,7 @@ from api.schemas.store import DiskOut, EvictOut, FitOut, HostFitOut, HubPage, Re
 from shared import catalog
 from shared.errors import NotFound
 from shared.fit import Fleet
+from shared.grants import check_model
 from shared.hub import DEFAULT_ENDPOINT, Hub
 from shared.hub_places import place
 from shared.keys import Caller, Rank
@@ -90,10 +91,14 @@ def recommend(
 
 
 def _weighed(door: FrontDoor, caller: Caller, name: str) -> tuple[InstalledModel, Wanted]:
-    """The model, and what a host that lacks it would fetch. Raises NotFound with the nearest names of the catalog."""
+    """The model, and what a host that lacks it would fetch.
+
+    Raises NotFound with the nearest names of the catalog, and Forbidden for a model that the key may not use.
+    """
     try:
         with door.read() as session:
             row = catalog.find(session, name)
+            check_model(caller, row.name, name)
             return catalog.installed(row, None), of_model(row)
     except NotFound:
         if "/" not in name:

@@ -78,6 +78,13 @@ def test_a_job_uses_no_model_that_its_key_may_not(ready: Served) -> None:
     assert ready.get("/v1/jobs").json()["data"] == []
 
 
+@pytest.mark.parametrize("name", ["echo", "nickname"])
+@pytest.mark.parametrize("path", ["/v1/models/{}", "/v1/models/fit?model={}"])
+def test_nothing_is_told_of_a_model_that_a_key_may_not_use(ready: Served, path: str, name: str) -> None:
+    answers = [ready.get(path.format(name), headers=key(ready, models=[may])) for may in ("permitted", "echo")]
+    assert [answer.status_code for answer in answers] == [403, 200]
+
+
 @pytest.mark.parametrize("path", ["/v1/audio/transcriptions", "/v1/audio/translations"])
 def test_a_recording_is_heard_by_no_model_that_its_key_may_not_use(ready: Served, path: str) -> None:
     sent = {"data": {"model": "echo"}, "files": {"file": ("a.wav", b"RIFF")}}
