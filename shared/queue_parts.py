@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 
-from sqlalchemy import ColumnElement, true
+from sqlalchemy import ColumnElement, false, true
 
 from shared.errors import InvalidParameters
+from shared.jobs.where import is_label_name
 from shared.kinds import kinds
 from shared.nearest import did_you_mean, nearest
 from shared.tables import Job
@@ -27,8 +28,9 @@ def check_name(name: str) -> None:
     """Raises InvalidParameters for what names no part of the queue."""
     sort, colon, value = name.partition(":")
     known = {"kind": list(kinds()), "class": [each.value for each in Priority]}.get(sort, [])
-    good = {"all": not colon, "key": bool(colon), "label": all(value.partition("=")[::2])}
-    if good.get(sort, value in known):
+    label, _, wanted = value.partition("=")
+    good = {"all": not colon, "key": bool(colon), "label": bool(wanted) and is_label_name(label)}
+    if good.get(sort, value in known) and len(name) <= _LONGEST and "\0" not in name:
         return
     raise InvalidParameters(
         f"{name!r} names no part of the queue",
@@ -81,6 +83,9 @@ def belongs(name: str) -> ColumnElement[bool]:
         return Job.owner == value
     if sort == "label":
         label, _, wanted = value.partition("=")
+        if not is_label_name(label):
+            # Databases refuse to look for some names, and no job has any of them.
+            return false()
         said: ColumnElement[str] = Job.labels[label].as_string()
         return said == wanted
     return true()

@@ -5,25 +5,27 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Annotated, TypeVar
 
-from fastapi import APIRouter, Header, Query, status
+from fastapi import APIRouter, Header, Query, Request, status
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 from starlette.responses import RedirectResponse, Response
 
 from api import privacy, retries, views
 from api.answers import as_json, page
-from api.deps import After, Changer, Door, FrontDoor, Limit, Reader, Submitter
+from api.deps import After, Asker, Changer, Door, FrontDoor, Limit, Reader
 from api.job_names import resolved
 from api.schemas.base import Page
 from api.schemas.jobs import BulkIn, BulkOut, JobDetail, JobIn, JobOut, SubmittedOut
 from shared.errors import Conflict, InvalidParameters
 from shared.explanation import Explanation
-from shared.grants import check_owner
+from shared.grants import check_owner, is_guarded
 from shared.jobs import queries, service, state
 from shared.jobs.explain import explain as explain_job
 from shared.jobs.intake import Submission
 from shared.jobs.service import Prepared, Submitted
+from shared.jobs.where import is_label_name
 from shared.keys import Caller
+from shared.kinds.download import Download
 from shared.tables import Job
 from shared.vocabulary import JobState
 
@@ -38,9 +40,12 @@ IdempotencyKey = Annotated[
 
 
 @router.post("", status_code=status.HTTP_201_CREATED, response_model=JobOut, responses={200: {"model": JobOut}})
-def submit(body: JobIn, door: Door, caller: Submitter, idempotency_key: IdempotencyKey = None) -> Response:
+def submit(
+    body: JobIn, request: Request, door: Door, caller: Asker, idempotency_key: IdempotencyKey = None
+) -> Response:
     """Queue a job. 201 with its `Location`; 200 when the `Idempotency-Key` has its job already."""
     submission = _submission(body, idempotency_key)
+    request.state.ordinary = _are_ordinary([submission])
 
     def queue() -> tuple[Submitted, JobOut]:
         with door.read() as session:
@@ -55,10 +60,13 @@ def submit(body: JobIn, door: Door, caller: Submitter, idempotency_key: Idempote
 
 
 @router.post("/bulk", status_code=status.HTTP_201_CREATED, response_model=BulkOut)
-def submit_many(body: BulkIn, door: Door, caller: Submitter, idempotency_key: IdempotencyKey = None) -> Response:
+def submit_many(
+    body: BulkIn, request: Request, door: Door, caller: Asker, idempotency_key: IdempotencyKey = None
+) -> Response:
     """Queue up to 1000 jobs, all or none; an `Idempotency-Key` covers them all, each by its place."""
     keys = [f"{idempotency_key}:{place}" if idempotency_key else None for place in range(len(body.jobs))]
     submissions = [_submission(job, key) for job, key in zip(body.jobs, keys, strict=True)]
+    request.state.ordinary = _are_ordinary(submissions)
 
     def queue() -> list[Submitted]:
         with door.read() as session:
@@ -83,6 +91,12 @@ def _queued(
     fresh = (asked.requests for asked, job in zip(submissions, queued, strict=True) if job.fresh)
     door.meter.desk.admit_jobs(session, caller, sum(fresh))
     return queued
+
+
+def _are_ordinary(submissions: Sequence[Submission]) -> bool:
+    """Whether none of them opens what only admins may."""
+    sources = (str(one.params.get("model")) for one in submissions if one.kind == Download.name)
+    return not any(map(is_guarded, sources))
 
 
 def _again_if_taken(queue: Callable[[], T]) -> T:
@@ -129,11 +143,10 @@ def list_jobs(
 
 def _labels(texts: Sequence[str]) -> dict[str, str]:
     pairs = [text.partition("=") for text in texts]
-    for name, equals, _ in pairs:
-        if not (name and equals):
-            raise InvalidParameters(
-                f"{name!r} is no label to look for", "it has no value", "write label=name=value", field="label"
-            )
+    for name, equals, value in pairs:
+        if not equals or not is_label_name(name) or "\0" in value:
+            why = "no job can have such a label" if equals else "it has no value"
+            raise InvalidParameters(f"{name!r} is no label to look for", why, "write label=name=value", field="label")
     return {name: value for name, _, value in pairs}
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter, ValidationError
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
@@ -15,6 +15,7 @@ from shared.tables import Host
 
 LabelName = Annotated[str, StringConstraints(min_length=1, max_length=63, pattern=r"^[A-Za-z0-9][\w./-]*$")]
 LabelValue = Annotated[str, StringConstraints(max_length=255)]
+_LABEL_NAME = TypeAdapter(LabelName)
 #: `name=value`, or a name alone.
 Taint = Annotated[str, StringConstraints(max_length=320, pattern=r"^[A-Za-z0-9][\w./-]*(=.*)?$")]
 
@@ -33,6 +34,15 @@ class Where(BaseModel):
     avoid: LabelName | None = Field(
         default=None, description="A label of the job: it keeps off hosts where a job with the same value keeps off it."
     )
+
+
+def is_label_name(text: str) -> bool:
+    """Whether a job may have a label of this name."""
+    try:
+        _LABEL_NAME.validate_python(text)
+    except ValidationError:
+        return False
+    return True
 
 
 def as_row(where: Where, labels: Mapping[str, str]) -> dict[str, Any]:

@@ -101,7 +101,8 @@ def test_jobs_are_found_by_state_kind_model_label_and_host(door: Served, fleet: 
     assert found(host="studio") == {ran}
     assert found(label="team=b") == {waits}
     assert found(label=["team=a", "run=1"]) == {ran}
-    assert door.get("/v1/jobs", params={"label": "team"}).status_code == 422
+    for wrong in ("team", "=a", "\0=a", "team=\0"):
+        assert door.get("/v1/jobs", params={"label": wrong}).status_code == 422
 
 
 def test_a_waiting_job_knows_its_place(door: Served) -> None:

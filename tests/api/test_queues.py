@@ -55,7 +55,10 @@ def test_a_part_is_paused_and_resumed(door: Served) -> None:
     assert part(door, name)["name"] == name
 
 
-@pytest.mark.parametrize("name", ["kind:inferense", "class:urgent", "nothing", "label:team", "all:"])
+@pytest.mark.parametrize(
+    "name",
+    ["kind:inferense", "class:urgent", "nothing", "label:team", "all:", "label:%00=a", "label:a b=c", "key:%00"],
+)
 def test_what_is_no_part_is_refused_in_three_parts(door: Served, name: str) -> None:
     answer = door.post(f"/v1/queues/{name}/pause")
     assert answer.status_code == 422

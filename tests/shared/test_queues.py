@@ -20,7 +20,7 @@ def ready(fleet: Fleet) -> None:
     fleet.ready_run(slots=10)
 
 
-LABELLED = {"owner": "k1", "queue": "key:k1", "labels": {"team": "a/b", "it's": 'a "name"'}}
+LABELLED = {"owner": "k1", "queue": "key:k1", "labels": {"team": "a/b", "it.s/-_": 'a "name"'}}
 
 
 @pytest.mark.parametrize("part", ["all", "kind:inference", "class:normal", "key:k1", "label:team=a/b"])
@@ -39,7 +39,7 @@ def test_other_parts_do_not_matter(fleet: Fleet, part: str) -> None:
     assert fleet.assign(run_id=RUN)
 
 
-@pytest.mark.parametrize("part", ["all", "kind:inference", "class:normal", "key:k1", """label:it's=a "name\""""])
+@pytest.mark.parametrize("part", ["all", "kind:inference", "class:normal", "key:k1", 'label:it.s/-_=a "name"'])
 def test_no_more_jobs_begin_than_a_part_may_have_at_work(fleet: Fleet, part: str) -> None:
     ids = [f"job{number}" for number in range(4)]
     fleet.submit(*ids, **LABELLED)
@@ -50,6 +50,15 @@ def test_no_more_jobs_begin_than_a_part_may_have_at_work(fleet: Fleet, part: str
     fleet.finish(job_id="job0")
     assert fleet.assign("job2", run_id=RUN)
     assert not fleet.assign("job3", run_id=RUN)
+
+
+def test_a_part_that_no_job_can_be_of_stops_nobody(fleet: Fleet) -> None:
+    fleet.submit(**LABELLED)
+    with fleet.database.write() as session:
+        session.add(Queue(name="label:\1'\"=a", weight=1.0, max_running=0))
+    assert fleet.assign(run_id=RUN)
+    with fleet.database.read() as session:
+        assert "key:k1" in {part.name for part in queues.listed(session)}
 
 
 def test_a_limit_below_what_is_at_work_ends_nothing(fleet: Fleet) -> None:
