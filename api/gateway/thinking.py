@@ -109,10 +109,10 @@ def split_thinking(text: str, *, opened: bool = False) -> tuple[str, str]:
     """The thought and the answer of a whole text; `opened`: it is known to begin inside a thought.
 
     A lone `</think>` at the end of a line means that all before it was thought: the template opened it in the prompt.
-    Elsewhere in a line it is what the text is about.
+    Elsewhere in a line, or after a `<think>`, it is what the text is about.
     """
     begun = text.lstrip().startswith(_OPEN)
-    parser = ThinkParser(opened=not begun and (opened or _LONE.search(text) is not None))
+    parser = ThinkParser(opened=not begun and (opened or _closes_alone(text)))
     said = parser.feed(text) + parser.end()
     thought = "".join(piece.text for piece in said if isinstance(piece, Thought))
     return thought, "".join(piece.text for piece in said if isinstance(piece, Text))
@@ -121,6 +121,11 @@ def split_thinking(text: str, *, opened: bool = False) -> tuple[str, str]:
 def strip_thinking(text: str) -> str:
     """Only the answer."""
     return split_thinking(text)[1]
+
+
+def _closes_alone(text: str) -> bool:
+    lone = _LONE.search(text)
+    return lone is not None and _OPEN not in text[: lone.start()]
 
 
 def _begun(text: str) -> int:

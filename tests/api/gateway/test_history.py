@@ -28,6 +28,11 @@ def test_thoughts_of_turns_that_are_over_are_left_out(earlier: dict[str, Any]) -
     assert without_old_thoughts([_ASK, earlier, _ASK]) == [_ASK, {"role": "assistant", "content": "yes"}, _ASK]
 
 
+def test_an_answer_about_the_tags_stays_whole() -> None:
+    earlier = {"role": "assistant", "content": "so:\n<think>\n2+2\n</think>\nThe answer is 4."}
+    assert without_old_thoughts([_ASK, earlier, _ASK]) == [_ASK, earlier, _ASK]
+
+
 def test_thoughts_of_a_turn_that_goes_on_stay_apart_from_the_text() -> None:
     called = {"role": "assistant", "content": "<think>hm</think>", "tool_calls": [_CALL]}
     result = {"role": "tool", "tool_call_id": "a", "content": "seen"}
