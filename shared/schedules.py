@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from pydantic import ValidationError
-from sqlalchemy import select, update
+from sqlalchemy import Select, select, update
 from sqlalchemy.orm import Session
 
 from shared import events
@@ -41,7 +41,7 @@ class Wish:
 def add(session: Session, wish: Wish, owner: str) -> Schedule:
     """Keep a schedule; its job is checked before, as for every submit. Raises Conflict, InvalidParameters."""
     moment = clock_time(session)
-    if session.scalar(select(Schedule.id).where(Schedule.name == wish.name)) is not None:
+    if session.scalar(_called(wish.name)) is not None:
         raise Conflict(
             f"There is a schedule {wish.name!r} already", "a name is given once", "choose another name, or remove it"
         )
@@ -61,8 +61,8 @@ def add(session: Session, wish: Wish, owner: str) -> Schedule:
 
 
 def find(session: Session, name: str) -> Schedule:
-    """By id or name. Raises NotFound with the nearest names."""
-    row = session.scalar(select(Schedule).where((Schedule.id == name) | (Schedule.name == name)))
+    """By id, else by name. Raises NotFound with the nearest names."""
+    row = session.scalar(_called(name))
     if row is None:
         names = session.scalars(select(Schedule.name)).all()
         raise NotFound(
@@ -72,6 +72,11 @@ def find(session: Session, name: str) -> Schedule:
             nearest=nearest(name, names),
         )
     return row
+
+
+def _called(name: str) -> Select[Schedule]:
+    """The one of this id, before one of this name."""
+    return select(Schedule).where((Schedule.id == name) | (Schedule.name == name)).order_by(Schedule.id != name)
 
 
 def schedules(session: Session) -> list[Schedule]:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from shared.tables import Schedule
 from tests.api.fleet import Fleet
 from tests.api.served import Served
 
@@ -47,8 +48,19 @@ def test_what_could_never_fire_is_refused_in_three_parts(
 
 
 def test_a_name_is_given_once(door: Served, fleet: Fleet) -> None:
-    add(door)
+    kept = add(door).json()
     assert add(door).status_code == 409
+    assert add(door, name=kept["id"]).status_code == 409, "it is found by its id, too"
+
+
+def test_a_schedule_that_has_anothers_id_for_a_name_is_not_taken_for_it(door: Served, fleet: Fleet) -> None:
+    wanted, other = add(door).json(), add(door, name="other").json()
+    with door.database.write() as session:
+        session.get_one(Schedule, other["id"]).name = wanted["id"]
+        session.flush()
+        # PostgreSQL finds what was written last behind all others.
+        session.get_one(Schedule, wanted["id"]).paused = True
+    assert door.get(f"/v1/schedules/{wanted['id']}").json()["id"] == wanted["id"]
 
 
 def test_a_schedule_submits_its_job_out_of_turn(door: Served, fleet: Fleet) -> None:
