@@ -23,6 +23,7 @@ from starlette.routing import BaseRoute
 from api.app import create_app
 from api.crowd import bounded
 from api.deps import FrontDoor
+from api.vanished import notice_vanished
 from shared import keys, pauses
 from shared.db import Database
 from shared.errors import ConfigError, Unavailable
@@ -128,6 +129,7 @@ def _listen(settings: Settings) -> socket.socket:
     # asyncio sends without delay only on sockets that say they are TCP; otherwise answers come 40 ms late.
     listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    notice_vanished(listener)
     try:
         listener.bind((settings.host, settings.port))
         listener.listen(1024)
