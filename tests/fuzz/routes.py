@@ -86,7 +86,9 @@ _ANTHROPIC = {
 _OPTIONS = {"num_predict": 5, "temperature": 0.5, "stop": ["x"], "seed": 1, "num_ctx": 4096}
 _OLLAMA = {
     "/api/chat": {
-        "model": "echo", "messages": [{"role": "user", "content": "hi", "images": []}], "stream": False, "format": "",
+        "model": "echo", "messages": [{"role": "user", "content": "hi", "images": []}, {
+            "role": "assistant", "content": "", "tool_calls": [{"id": "a", "function": {"name": "f", "arguments": {}}}]
+        }, {"role": "tool", "content": "x", "tool_name": "f"}], "stream": False, "format": "",
         "options": _OPTIONS, "keep_alive": "5m", "think": False,
         "tools": [{"type": "function", "function": {"name": "f", "parameters": _TOOL}}],
     },
