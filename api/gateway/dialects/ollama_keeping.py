@@ -75,11 +75,20 @@ def _install(door: FrontDoor, wanted: Creation, digest: str, owner: str) -> tupl
     with door.read() as session:
         _check_here(session, door.settings.host_name)
         blob, placed = blobs.place(door, session, digest, wanted.weights)
-        params = {"model": f"local:{placed.path}", "name": wanted.weights, "host": door.settings.host_name}
+    try:
+        return _queue(door, wanted, placed, owner), blob.id, placed
+    except BaseException:
+        blobs.take_back(door, placed)
+        raise
+
+
+def _queue(door: FrontDoor, wanted: Creation, placed: Placed, owner: str) -> str:
+    params = {"model": f"local:{placed.path}", "name": wanted.weights, "host": door.settings.host_name}
+    with door.read() as session:
         # The path is ours, which a caller's own could only be with an admin's rights.
         prepared = service.prepare(session, [Submission("download", params)], owner, internal=True)
     with door.write(wake=True) as session:
-        return service.queue(session, prepared)[0].id, blob.id, placed
+        return service.queue(session, prepared)[0].id
 
 
 def _check_here(session: Session, host: str) -> None:
@@ -97,7 +106,7 @@ def _settle(door: FrontDoor, wanted: Creation, blob_id: str, placed: Placed, suc
         return
     if wanted.defaults:
         _copy(door, wanted.weights, wanted.name, wanted.defaults)
-    blobs.spend(door, blob_id)
+    blobs.spend(door, blob_id, placed)
 
 
 def _remove(door: FrontDoor, name: str, owner: str) -> None:
@@ -113,7 +122,7 @@ def _remove(door: FrontDoor, name: str, owner: str) -> None:
         _, discards = leaving.remove(session, model.name)
         service.queue(session, service.prepare(session, discards, owner, internal=True))
     if path := blobs.made_here(door.settings, model):
-        path.unlink(missing_ok=True)
+        blobs.forget(path)
 
 
 def _made_for(door: FrontDoor, model: Model, name: str) -> bool:

@@ -52,8 +52,12 @@ def place(door: FrontDoor, session: Session, digest: str, name: str) -> tuple[Fi
             "Models cannot be made of files here", "the file store is not on the front door's own disk",
             "install it where it lies: cidermill models pull local:/path/to/model.gguf", field="files",
         )  # fmt: skip
-    target = _target(door.settings, session, name)
+    model = catalog.named(session, name)
+    known = made_here(door.settings, model) if model is not None else None
+    target = known or _folder(door.settings) / f"{quote(name.lower(), safe='+')}.gguf"
     try:
+        if known is not None:
+            _set_aside(known)
         file = _give_name(source, target)
     except OSError as error:
         why = error.strerror or str(error)
@@ -61,24 +65,37 @@ def place(door: FrontDoor, session: Session, digest: str, name: str) -> tuple[Fi
     return blob, Placed(target, file)
 
 
-def spend(door: FrontDoor, blob_id: str) -> None:
-    """A model was made of it: the blob is no longer needed."""
+def spend(door: FrontDoor, blob_id: str, placed: Placed) -> None:
+    """A model was made of it: the blob is no longer needed, nor what the model was made of before."""
+    _aside(placed.path).unlink(missing_ok=True)
     with door.write() as session, suppress(NotFound):
         files.remove(session, blob_id)
     door.store.forget(door.store.path(blob_id))
 
 
 def take_back(door: FrontDoor, placed: Placed) -> None:
-    """No model was made of what was put there, unless one was before; the blob stays and may be tried again."""
+    """No model was made of what was put there: one that was made before has its own file again.
+
+    The blob stays and may be tried again.
+    """
     path = placed.path
     with door.read() as session:
         made = session.scalar(
             select(Model.id).where(Model.provider == Provider.LOCAL, Model.repo == str(path)).limit(1)
         )
-    if made is None:
-        with suppress(FileNotFoundError):
-            if _identity(path) == placed.file:
-                path.unlink()
+    with suppress(FileNotFoundError):
+        if _identity(path) != placed.file:
+            return
+        if made is not None:
+            _aside(path).replace(path)
+        else:
+            path.unlink()
+
+
+def forget(path: Path) -> None:
+    """The model that was made of the file is gone."""
+    for each in (path, _aside(path)):
+        each.unlink(missing_ok=True)
 
 
 def made_here(settings: Settings, model: Model) -> Path | None:
@@ -87,15 +104,18 @@ def made_here(settings: Settings, model: Model) -> Path | None:
     return path if model.provider == Provider.LOCAL and path.parent == _folder(settings) else None
 
 
-def _target(settings: Settings, session: Session, name: str) -> Path:
-    """The file of the model that has this name, which is made anew; else one that no other name has."""
-    model = catalog.named(session, name)
-    known = made_here(settings, model) if model is not None else None
-    return known or _folder(settings) / f"{quote(name.lower(), safe='+')}.gguf"
-
-
 def _folder(settings: Settings) -> Path:
     return settings.data_dir.absolute() / "created"
+
+
+def _set_aside(path: Path) -> None:
+    """Keep what a model is made of until it is made anew; what is kept already was its last that was good."""
+    if path.exists() and not _aside(path).exists():
+        _give_name(path, _aside(path))
+
+
+def _aside(path: Path) -> Path:
+    return path.with_suffix(".before")
 
 
 def _give_name(source: Path, target: Path) -> tuple[int, int]:

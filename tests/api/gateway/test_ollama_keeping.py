@@ -14,6 +14,7 @@ import pytest
 
 from api.gateway.ollama import blobs
 from shared import catalog
+from shared.errors import Unavailable
 from shared.protocol import AttemptRef, InstallRecord
 from shared.tables import Job
 from shared.vocabulary import Capability, Format, Provider
@@ -55,6 +56,10 @@ def delete(door: Served, **body: str) -> httpx2.Response:
 
 def lines(answer: httpx2.Response) -> list[dict[str, Any]]:
     return [json.loads(line) for line in answer.text.splitlines()]
+
+
+def unprepared(*_: Any, **__: Any) -> None:
+    raise Unavailable("The database is away", "it does not answer", "try again")
 
 
 def followed(
@@ -190,6 +195,38 @@ def test_of_a_model_that_cannot_be_made_no_file_stays(door: Served, fleet: Fleet
     assert "error" in lines(answer)[-1]
     eventually(lambda: not path.exists())
     assert door.client.head(f"/api/blobs/{_DIGEST}").status_code == 200, "it may be sent again, or made something else"
+
+
+def test_a_model_that_cannot_be_made_anew_stays_as_it_was(door: Served, fleet: Fleet, tmp_path: Path) -> None:
+    other = b"no GGUF at all"
+    digest = f"sha256:{hashlib.sha256(other).hexdigest()}"
+    door.client.post(f"/api/blobs/{_DIGEST}", content=_BYTES)
+    door.client.post(f"/api/blobs/{digest}", content=other)
+    path = tmp_path / "data" / "created" / "mine.gguf"
+    with door.database.read() as session:
+        blob, first = blobs.place(door.parts, session, _DIGEST, "mine")
+    with door.database.write() as session:
+        catalog.register(session, fleet.host, [record("mine", str(path))])
+
+    def fail(ref: AttemptRef, job: Job) -> None:
+        assert path.read_bytes() == other
+        fleet.finish(ref, "failed", error={"code": "invalid_input", "what": "It is no GGUF file"})
+
+    made = {"model": "mine", "files": {"mine.gguf": digest}}
+    assert "error" in lines(followed(door, fleet, lambda: door.post("/api/create", made), fail))[-1]
+    assert path.read_bytes() == _BYTES
+    blobs.spend(door.parts, blob.id, first)
+    assert [each.name for each in path.parent.iterdir()] == ["mine.gguf"]
+
+
+def test_a_model_that_is_not_queued_to_be_made_stays_as_it_was(
+    door: Served, fleet: Fleet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    door.client.post(f"/api/blobs/{_DIGEST}", content=_BYTES)
+    monkeypatch.setattr("shared.jobs.service.prepare", unprepared)
+    refused = door.post("/api/create", {"model": "mine", "files": {"mine.gguf": _DIGEST}})
+    assert refused.status_code == 503
+    assert list((tmp_path / "data" / "created").iterdir()) == []
 
 
 def test_names_that_look_alike_have_files_of_their_own(door: Served, fleet: Fleet, tmp_path: Path) -> None:
