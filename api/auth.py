@@ -34,17 +34,21 @@ class Memory(Generic[Who]):
     def __init__(self, look_up: Callable[[str], Who | None]) -> None:
         self._look_up = look_up
         self._known: OrderedDict[str, tuple[float, Who | None]] = OrderedDict()
+        self._forgotten = 0
         self._lock = Lock()
 
     async def recall(self, secret: str) -> Who | None:
         name, moment = keys.digest(secret), time.monotonic()
         with self._lock:
             until, who = self._known.get(name, (0.0, None))
+            forgotten = self._forgotten
         if until > moment:
             return who
         who = await run_in_threadpool(self._look_up, secret)
         with self._lock:
-            self._known[name] = (moment + _REMEMBERED_SECONDS, who)
+            # What was looked up before a key was revoked may be wrong after it.
+            if self._forgotten == forgotten:
+                self._known[name] = (moment + _REMEMBERED_SECONDS, who)
             while len(self._known) > _REMEMBERED_MOST:
                 self._known.popitem(last=False)
         return who
@@ -52,6 +56,7 @@ class Memory(Generic[Who]):
     def forget(self) -> None:
         with self._lock:
             self._known.clear()
+            self._forgotten += 1
 
 
 class Auth:

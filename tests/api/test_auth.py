@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
 
+from api.auth import Memory
 from shared import keys
 from tests.api.conftest import Opener
 from tests.api.served import Served
@@ -157,3 +159,19 @@ def test_a_foreign_page_may_change_nothing(door: Served) -> None:
 def test_with_keys_any_name_may_be_used(locked: Served) -> None:
     headers = {"Host": "mini.local", "Authorization": f"Bearer {make_key(locked, 'read')}"}
     assert locked.get("/v1/jobs", headers=headers).status_code == 200
+
+
+def test_what_was_looked_up_while_keys_changed_is_not_remembered() -> None:
+    looked_up: list[str] = []
+
+    def look_up(_: str) -> str:
+        looked_up.append("before" if not looked_up else "after")
+        if len(looked_up) == 1:
+            memory.forget()
+        return looked_up[-1]
+
+    memory = Memory(look_up)
+    assert asyncio.run(memory.recall("secret")) == "before"
+    assert asyncio.run(memory.recall("secret")) == "after"
+    assert asyncio.run(memory.recall("secret")) == "after"
+    assert looked_up == ["before", "after"]
