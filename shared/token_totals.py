@@ -32,7 +32,10 @@ class TokenTotals:
         prompt, cached = self._of_prompts(_prompt), self._of_prompts(_cached)
         completion = sum(_completion(each) for each in self._counted.values())
         total = {"prompt_tokens": prompt, "completion_tokens": completion, "total_tokens": prompt + completion}
-        return counts | total | ({"prompt_tokens_details": {"cached_tokens": cached}} if cached else {})
+        thought = sum(_thought(each) for each in self._counted.values())
+        details = {"prompt_tokens_details": {"cached_tokens": cached}} if cached else {}
+        details |= {"completion_tokens_details": {"reasoning_tokens": thought}} if thought else {}
+        return counts | total | details
 
     def _number(self, choices: Any) -> int:
         if choices:
@@ -58,5 +61,13 @@ def _completion(counts: Counts) -> int:
 
 
 def _cached(counts: Counts) -> int:
-    details = counts.get("prompt_tokens_details")
-    return count(details.get("cached_tokens")) if isinstance(details, dict) else 0
+    return _detail(counts, "prompt_tokens_details", "cached_tokens")
+
+
+def _thought(counts: Counts) -> int:
+    return _detail(counts, "completion_tokens_details", "reasoning_tokens")
+
+
+def _detail(counts: Counts, of: str, name: str) -> int:
+    details = counts.get(of)
+    return count(details.get(name)) if isinstance(details, dict) else 0

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -40,8 +41,10 @@ class ThoughtsApart:
         self._choices = choices
         #: Choices of which all that follows is answer.
         self._answering: set[int] = set()
-        #: Pieces that were thought.
-        self._thoughts = 0
+        #: Pieces that were thought, by choice.
+        self._thoughts = Counter[int]()
+        #: Choices that have ended since tokens were last counted of nobody in particular.
+        self._ended: set[int] = set()
 
     def whole(self, said: dict[str, Any]) -> dict[str, Any]:
         thoughts = letters = 0
@@ -60,15 +63,15 @@ class ThoughtsApart:
 
     def chunk(self, event: bytes) -> Sequence[bytes]:
         # Nearly all chunks are pieces of the answer and go through unread: reading them would cost most of the time.
-        plain = _OTHER_NAME not in event and (self._keep or _NAME not in event)
-        if len(self._answering) >= self._choices and plain and not (self._thoughts and _USAGE in event):
-            self._thoughts += _NAME in event and _NO_THOUGHT.search(event) is None
+        if self._goes_through(event):
+            if _NAME in event and _NO_THOUGHT.search(event) is None:
+                self._thoughts[0] += 1
             return (event,)
         chunk = json.loads(event)
         for choice in chunk.get("choices") or ():
             self._choice(choice)
         if self._thoughts and isinstance(used := chunk.get("usage"), dict):
-            _count(used, self._thoughts)
+            _count(used, self._thoughts_of(chunk))
         return (json.dumps(chunk, ensure_ascii=False).encode(errors="replace"),) if _tells(chunk) else ()
 
     def rest(self) -> Sequence[bytes]:
@@ -78,6 +81,23 @@ class ThoughtsApart:
             if (delta := self._delta(parser.end()))
         ]
         return [json.dumps({"choices": held}).encode()] if held else []
+
+    def _goes_through(self, event: bytes) -> bool:
+        thinks = _NAME in event
+        if len(self._answering) < self._choices or _OTHER_NAME in event or (thinks and not self._keep):
+            return False
+        if self._choices > 1:
+            # The thoughts of each are counted by themselves.
+            return not (thinks or self._thoughts)
+        return not (self._thoughts and _USAGE in event)
+
+    def _thoughts_of(self, chunk: dict[str, Any]) -> int:
+        """Of those whose tokens a chunk counts: its own choices, else those that have ended, else all there are."""
+        own = {choice.get("index") or 0 for choice in chunk.get("choices") or ()}
+        counted = own or self._ended or set(self._thoughts)
+        if not own:
+            self._ended = set()
+        return sum(self._thoughts[index] for index in counted)
 
     def _choice(self, choice: dict[str, Any]) -> None:
         index = choice.get("index") or 0
@@ -99,8 +119,14 @@ class ThoughtsApart:
                 self._answering.add(index)
         if parser.answering:
             self._answering.add(index)
-        self._thoughts += any(isinstance(piece, Thought) for piece in said)
+        self._note(index, said, choice.get("finish_reason"))
         delta.update(self._delta(said))
+
+    def _note(self, index: int, said: Iterable[Text | Thought], reason: str | None) -> None:
+        if any(isinstance(piece, Thought) for piece in said):
+            self._thoughts[index] += 1
+        if reason:
+            self._ended.add(index)
 
     def _last(self, index: int, parser: ThinkParser, reason: str | None) -> list[Text | Thought]:
         """What was held back, and the whole once more as text where a thought was taken for one by mistake."""

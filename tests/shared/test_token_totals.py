@@ -31,6 +31,16 @@ def test_choices_of_one_prompt_share_it() -> None:
     assert totals.add(counted(5, cached=10)) == counted(8, cached=10)["usage"]
 
 
+def test_what_each_choice_thought_adds_up() -> None:
+    totals, said = TokenTotals(choices=2), None
+    for completion, thought in ((6, 4), (5, 3), (2, None)):
+        details = {"reasoning_tokens": thought, "audio_tokens": 0} if thought else None
+        chunk = counted(completion)
+        said = totals.add(chunk | {"usage": chunk["usage"] | {"completion_tokens_details": details}})
+    assert said is not None
+    assert (said["completion_tokens"], said["completion_tokens_details"]) == (13, {"reasoning_tokens": 7})
+
+
 def test_every_prompt_counts_whichever_ends_first() -> None:
     totals, said = TokenTotals(choices=2), None
     for index, prompt, completion in ((3, 7, 1), (0, 10, 2), (1, 10, 3), (2, 7, 4)):

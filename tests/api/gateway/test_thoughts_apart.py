@@ -129,6 +129,16 @@ def test_a_stream_says_what_an_uncut_one_says(text: str, step: int) -> None:
         assert joined(pieces, field) == joined(at_once, field)
 
 
+@pytest.mark.parametrize(
+    "text", ["so:\n<think>\nhm\n</think>\nyes", "<think>hm</think>\nso:\n<think>\nhm\n</think>\nyes", "plain"]
+)
+def test_a_whole_answer_says_what_a_streamed_one_says(text: str) -> None:
+    message = ThoughtsApart().whole(whole(content=text))["choices"][0]["message"]
+    deltas = told(ThoughtsApart(), *(chunk({"content": letter}) for letter in text), chunk({}, "stop"))
+    for field in ("content", "reasoning_content"):
+        assert joined(deltas, field) == message.get(field, "")
+
+
 @pytest.mark.parametrize("texts", [["<think>", "a", "b", "c", "</think>", "yes"], ["<think>a", "b", "c</think>yes"]])
 def test_a_stream_tells_how_many_tokens_were_thought(texts: list[str]) -> None:
     mend = ThoughtsApart()
@@ -157,6 +167,36 @@ def test_thoughts_that_the_engine_puts_apart_are_counted_and_are_no_more_than_wa
     told(mend, *(chunk({"reasoning_content": "hm"}) for _ in range(3)), *(chunk(delta) for delta in empty))
     [last] = mend.chunk(json.dumps({"choices": [], "usage": {"completion_tokens": said}}).encode())
     assert json.loads(last)["usage"]["completion_tokens_details"] == {"reasoning_tokens": thought}
+
+
+def counted(completion: int, **more: Any) -> bytes:
+    return json.dumps({"choices": [], "usage": {"completion_tokens": completion}} | more).encode()
+
+
+@pytest.mark.parametrize("apart", [True, False])
+@pytest.mark.parametrize(
+    ("counts", "thought"),
+    [
+        # Each choice as it ends, the second one first; all at the end; and each with its own end.
+        ([(1, counted(4)), (0, counted(6))], [2, 3]),
+        ([(1, None), (0, counted(10))], [5]),
+        ([(1, counted(4, choices=[{"index": 1}])), (0, counted(6, choices=[{"index": 0}]))], [2, 3]),
+    ],
+)
+def test_each_choice_is_counted_by_itself(
+    counts: list[tuple[int, bytes | None]], thought: list[int], apart: bool
+) -> None:
+    first, more, last = ("<think>hm", "hm", "</think>yes") if not apart else ("hm", "hm", "yes")
+    name = "reasoning_content" if apart else "content"
+    thoughts = [(0, first), (1, first), (0, more), (1, more), (0, more)]
+    events = [chunk({name: text}, index=index) for index, text in thoughts]
+    events += [chunk({"content": last}, index=index) for index in (0, 1)]
+    for index, count in counts:
+        events += [chunk({}, "stop", index), *([count] if count else [])]
+    mend = ThoughtsApart(choices=2)
+    mended = [json.loads(one) for event in events for one in mend.chunk(event)]
+    told_of = [one["usage"]["completion_tokens_details"]["reasoning_tokens"] for one in mended if one.get("usage")]
+    assert told_of == thought
 
 
 @pytest.mark.parametrize("field", ["usage", "prompt_progress"])
