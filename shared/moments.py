@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
@@ -16,12 +17,15 @@ _UNITS = {"s": "seconds", "min": "minutes", "m": "minutes", "h": "hours", "d": "
 def read_moment(said: Any) -> datetime | timedelta:
     """`2h`, `15min` and `PT2H` are durations; `2026-11-21T08:00:00Z` and seconds since 1970 are times.
 
-    Raises ValueError for anything else, and for a time without its zone.
+    Raises ValueError for anything else, for a time without its zone, and for what is before 1970 or too far away.
     """
-    if isinstance(said, timedelta):
-        return said
-    if isinstance(said, str):
-        return _read_text(said)
+    moment = _read_text(said) if isinstance(said, str) else said if isinstance(said, timedelta) else _read_time(said)
+    if not 0 <= (at(moment, time.time()) or 0.0) <= _LATEST:
+        raise ValueError("a time or the end of a duration must lie between 1970 and 5138")
+    return moment
+
+
+def _read_time(said: Any) -> datetime:
     try:
         moment = said if isinstance(said, datetime) else datetime.fromtimestamp(said, UTC)
     except (TypeError, ValueError, OverflowError, OSError) as error:
@@ -31,16 +35,25 @@ def read_moment(said: Any) -> datetime | timedelta:
     return moment
 
 
+#: Seconds since 1970, in the year 5138: calendars, and what we print, end some time later.
+_LATEST = 1e11
 _NEITHER = "neither a time such as 2026-11-21T08:00:00Z nor a duration such as 90s, 15min, 2h or 3d"
 
 
 def _read_text(text: str) -> datetime | timedelta:
     if (span := _SPAN.match(text)) is not None:
-        return timedelta(**{_UNITS[span[2]]: float(span[1])})
+        return _span(float(span[1]), _UNITS[span[2]])
     try:
-        return _ISO_SPAN.validate_python(text) if text[:1] == "P" else read_moment(datetime.fromisoformat(text))
+        return _ISO_SPAN.validate_python(text) if text[:1] == "P" else _read_time(datetime.fromisoformat(text))
     except ValueError as error:
         raise ValueError(str(error) if "zone" in str(error) else _NEITHER) from error
+
+
+def _span(number: float, unit: str) -> timedelta:
+    try:
+        return timedelta(**{unit: number})
+    except OverflowError:
+        return timedelta.max
 
 
 #: A field of a request; see `read_moment`.
