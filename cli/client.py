@@ -10,7 +10,7 @@ from typing import Any
 
 import httpx2
 
-from cli.address import front_door
+from cli.address import credentials, front_door
 from cli.output import Json
 from cli.problems import error_from, read_problem
 from shared.errors import InvalidInput, Unavailable
@@ -27,12 +27,13 @@ class Client:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.url = front_door(settings)
-        headers = {}
-        if settings.api_key is not None:
-            headers["Authorization"] = f"Bearer {settings.api_key.get_secret_value()}"
         # Proxies of the environment are for the outside: a front door is on this machine or on the LAN.
         self._http = httpx2.Client(
-            base_url=self.url, headers=headers, timeout=_TIMEOUT, trust_env=False, verify=trust(settings.trusted)
+            base_url=self.url,
+            headers=credentials(settings),
+            timeout=_TIMEOUT,
+            trust_env=False,
+            verify=trust(settings.trusted),
         )
 
     def get(self, path: str, **query: Any) -> Json:

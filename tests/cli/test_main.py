@@ -68,6 +68,21 @@ def test_a_wrong_setting_is_exit_code_2(tmp_path: Path) -> None:
     assert "CIDERMILL_PORT" in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *(("CIDERMILL_API_KEY", key) for key in ("ck_secret\r", "ck_secret two", "ck_secretü")),
+        *(("CIDERMILL_URL", url) for url in ("http://[::1", "secret", "ftp://secret", "localhost:8400", "http://")),
+    ],
+)
+def test_what_cannot_be_sent_or_called_is_a_wrong_setting_and_not_shown(tmp_path: Path, name: str, value: str) -> None:
+    done = cidermill(tmp_path, "jobs", "ls", **{name: value})
+    assert done.returncode == Exit.USAGE
+    assert [line.split(":")[0] for line in done.stderr.splitlines()] == ["Error", "Cause", "To fix"]
+    assert name in done.stderr
+    assert "secret" not in done.stderr
+
+
 def test_a_reader_that_leaves_early_is_no_error(tmp_path: Path) -> None:
     script = f"{sys.executable} -m cli --help | head -n 1"
     done = subprocess.run(["bash", "-o", "pipefail", "-c", script], capture_output=True, text=True, check=False)
