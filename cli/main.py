@@ -49,9 +49,11 @@ def run(arguments: Sequence[str]) -> int:
         code = typer.main.get_command(app).main(list(arguments), "cidermill", standalone_mode=False)
     except (typer.Abort, KeyboardInterrupt):
         return Exit.INTERRUPTED
-    except BrokenPipeError:
-        # `cidermill jobs ls | head`: the reader has what it wants. Nothing may be flushed into the closed pipe later.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except SystemExit as left:
+        # `cidermill jobs ls | head`: the reader has what it wants. Typer leaves like this when a pipe is closed.
+        if not isinstance(left.__context__, BrokenPipeError):
+            raise
+        _write_no_more()
         return Exit.OK
     except typer.TyperException as error:
         from cli.problems import show_usage
@@ -63,6 +65,11 @@ def run(arguments: Sequence[str]) -> int:
         show(error.problem)
         return exit_of(error)
     return code if isinstance(code, int) else Exit.OK
+
+
+def _write_no_more() -> None:
+    """What standard output still holds goes nowhere: Python would try to write it at the end, and fail again."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def main() -> None:
