@@ -124,6 +124,7 @@ async def _joiner(request: Request) -> AsyncIterator[Caller]:
 
 @asynccontextmanager
 async def _logged(request: Request, who: Caller) -> AsyncIterator[Caller]:
+    """Note what is done, and how it ended; not what the handler calls ordinary: what any key may do as well."""
     door = front_door(request)
     outcome = audit.DONE
     try:
@@ -135,7 +136,7 @@ async def _logged(request: Request, who: Caller) -> AsyncIterator[Caller]:
         outcome = type(error).__name__
         raise
     finally:
-        if request.method not in _READING:
+        if request.method not in _READING and not getattr(request.state, "ordinary", False):
             await run_in_threadpool(_record, door, request, who, outcome)
 
 
@@ -163,6 +164,15 @@ Door = Annotated[FrontDoor, Depends(_door)]
 Reader = Annotated[Caller, Depends(_reader)]
 Submitter = Annotated[Caller, Depends(_submitter)]
 Changer = Annotated[Caller, Depends(_changer, scope="function")]
+
+
+async def _asker(request: Request, caller: Changer) -> Caller:
+    """Who submits jobs, as any key may: an admin's are in the log where the handler finds one not ordinary."""
+    request.state.ordinary = True
+    return caller
+
+
+Asker = Annotated[Caller, Depends(_asker, scope="function")]
 Admin = Annotated[Caller, Depends(_admin, scope="function")]
 Joiner = Annotated[Caller, Depends(_joiner, scope="function")]
 WorkerHost = Annotated[str, Depends(_worker_host)]

@@ -42,15 +42,18 @@ def check_owner(caller: Caller, owner: str, what: str) -> None:
 
 def check_source(caller: Caller, model: str) -> None:
     """Raises Forbidden when who is no admin would have a host look at its own disk, or ask servers only it reaches."""
-    if caller.rank == Rank.admin:
-        return
-    try:
-        reference = ModelRef.parse(model)
-    except InvalidParameters:
-        return
-    if reference.provider is Provider.LOCAL or (reference.provider is Provider.URL and is_loopback(reference.repo)):
+    if caller.rank != Rank.admin and is_guarded(model):
         raise Forbidden(
             f"The key {caller.name!r} may not install {model}",
             "what lies on a host, or only it reaches, may be more than models: that is for admins",
             "ask an admin to install it, or name a model of the hub or a public address",
         )
+
+
+def is_guarded(model: str) -> bool:
+    """Whether only admins may install it: it lies on a host's own disk, or on a server that only the host reaches."""
+    try:
+        reference = ModelRef.parse(model)
+    except InvalidParameters:
+        return False
+    return reference.provider is Provider.LOCAL or (reference.provider is Provider.URL and is_loopback(reference.repo))

@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from api import views
 from api.answers import as_json
-from api.deps import Admin, Door, Reader, Submitter
+from api.deps import Admin, Changer, Door, Reader
 from api.gateway import model_names
 from api.gateway.openai_carrying import models_by_name
 from api.schemas.base import DeletedOut, Page
@@ -46,7 +46,7 @@ def list_models(
 
 
 @router.post("/install", status_code=status.HTTP_201_CREATED, response_model=JobOut)
-def install(body: InstallIn, door: Door, caller: Submitter) -> Response:
+def install(body: InstallIn, door: Door, caller: Changer) -> Response:
     """Download a model: a job of kind `download`, whose parameters are the body's fields."""
     submission = Submission(kind="download", params=body.model_dump(exclude={"priority"}), priority=body.priority)
     with door.read() as session:

@@ -8,7 +8,7 @@ from fastapi import APIRouter, status
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from api.deps import Admin, Door, FrontDoor, Submitter
+from api.deps import Admin, Changer, Door, FrontDoor
 from api.schemas.store import GcIn, GcLine, GcOut, HostsIn, JobsOut
 from shared import catalog
 from shared.db import now
@@ -42,7 +42,7 @@ def gc(body: GcIn, door: Door, caller: Admin) -> GcOut:
 
 
 @router.post("/scan", status_code=status.HTTP_201_CREATED)
-def scan(body: HostsIn, door: Door, caller: Submitter) -> JobsOut:
+def scan(body: HostsIn, door: Door, caller: Changer) -> JobsOut:
     """Look for models of other programs: a job for each host."""
     with door.write(wake=True) as session:
         Fleet(session).check_named(body.host, None)
@@ -51,7 +51,7 @@ def scan(body: HostsIn, door: Door, caller: Submitter) -> JobsOut:
 
 
 @router.post("/{name:path}/verify", status_code=status.HTTP_201_CREATED)
-def verify(name: str, body: HostsIn, door: Door, caller: Submitter) -> JobsOut:
+def verify(name: str, body: HostsIn, door: Door, caller: Changer) -> JobsOut:
     """Read all files of an installed model again and compare them with its manifest: a job for each host."""
     return _verify(door, name, body.host, caller)
 

@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from api import privacy, views
 from api.answers import as_json, page
-from api.deps import After, Changer, Door, FrontDoor, Limit, Reader, Submitter
+from api.deps import After, Changer, Door, FrontDoor, Limit, Reader
 from api.grants import check_model
 from api.schemas.base import Page
 from api.schemas.runs import RunIn, RunOut
@@ -25,7 +25,7 @@ router = APIRouter(prefix="/v1/runs", tags=["runs"])
 
 
 @router.post("", status_code=status.HTTP_201_CREATED, response_model=RunOut)
-def start(body: RunIn, door: Door, caller: Submitter) -> Response:
+def start(body: RunIn, door: Door, caller: Changer) -> Response:
     """Ask for a run; it is `pending` until the scheduler finds memory for it."""
     wish = RunWish(
         model=body.model,

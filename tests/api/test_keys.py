@@ -10,6 +10,8 @@ from tests.api.conftest import Opener
 from tests.api.fleet import Fleet
 from tests.api.served import Served
 
+_ECHO = {"kind": "inference", "params": {"model": "echo", "prompt": "x"}}
+
 
 def made(door: Served, **fields: Any) -> dict[str, Any]:
     answer = door.post("/v1/keys", {"name": "ci", **fields})
@@ -75,11 +77,34 @@ def test_what_an_admin_changes_of_others_is_in_the_log(door: Served, fleet: Flee
     assert own["id"] not in {key for key, _ in told}
 
 
+_GUARDED = {"kind": "download", "params": {"model": "local:/a.gguf"}}
+_TURN = {"name": "nightly", "cron": "0 0 * * *", "job": _ECHO}
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "outcomes"),
+    [("/v1/runs", {"model": "echo"}, ["done"]), ("/v1/runs", {"model": "none"}, ["not_found"]),
+     ("/v1/models/install", {"model": "org/tiny"}, ["done"]), ("/v1/models/scan", {}, ["done"]),
+     ("/v1/models/echo/verify", {}, ["invalid_parameters"]), ("/v1/schedules", _TURN, ["done"]),
+     ("/v1/jobs", _GUARDED, ["done"]), ("/v1/jobs/bulk", {"jobs": [_ECHO, _GUARDED]}, ["done"]),
+     ("/v1/jobs", _GUARDED | {"deadline": "2020-01-01T00:00:00Z"}, ["invalid_parameters"]),
+     ("/api/pull", {"model": "none", "stream": False}, ["not_found"]),
+     # What any key may do, and nobody need look up.
+     ("/v1/jobs", _ECHO, []), ("/v1/jobs/bulk", {"jobs": [_ECHO]}, []), ("/v1/jobs", {}, []),
+     ("/v1/jobs", {"kind": "download", "params": {"model": "org/tiny"}}, [])],
+)  # fmt: skip
+def test_what_an_admin_does_with_hosts_is_in_the_log(
+    door: Served, fleet: Fleet, path: str, body: dict[str, Any], outcomes: list[str]
+) -> None:
+    for role, logged in (("admin", outcomes), ("submit", [])):
+        key = made(door, role=role)
+        door.post(path, body, headers=bearer(key))
+        told = door.get(f"/v1/audit?key={key['id']}").json()["data"]
+        assert [(entry["path"], entry["outcome"]) for entry in told] == [(path, outcome) for outcome in logged]
+
+
 def test_the_log_is_for_admins(door: Served) -> None:
     assert door.get("/v1/audit", headers=bearer(made(door, role="submit"))).status_code == 403
-
-
-_ECHO = {"kind": "inference", "params": {"model": "echo", "prompt": "x"}}
 
 
 def test_work_is_no_more_urgent_than_its_key_may_be(door: Served, fleet: Fleet) -> None:

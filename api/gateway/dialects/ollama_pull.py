@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
-from api.deps import Door, FrontDoor, Submitter
+from api.deps import Changer, Door, FrontDoor
 from api.gateway import model_names
 from api.gateway.ollama.following import follow, told
 from api.gateway.reading import need, read_object, want
@@ -30,7 +30,7 @@ router = APIRouter(tags=["ollama"])
 
 
 @router.post("/api/pull", response_class=Response)
-async def pull(request: Request, door: Door, caller: Submitter) -> Response:
+async def pull(request: Request, door: Door, caller: Changer) -> Response:
     """Download a model; progress is streamed as lines of JSON unless `stream` is false. Leaving does not stop it."""
     asked = await read_object(request)
     name = want(asked, "model", str) or need(asked, "name", str, "it names what to download")
