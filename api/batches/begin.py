@@ -8,10 +8,8 @@ from datetime import UTC, datetime
 from itertools import islice
 from typing import Any
 
-from sqlalchemy.exc import InterfaceError, OperationalError
-
 from api.batches import recordings, rows
-from api.batches.collect import refuse
+from api.batches.collect import are_known, refuse
 from api.batches.contract import Part
 from api.batches.dialects import dialect_of
 from api.batches.lines import lines
@@ -49,6 +47,7 @@ def begin(door: FrontDoor, row: Batch) -> None:
         with door.read() as session:
             files.find(session, file_id, caller.sees)
 
+    split = Split()
     splitter = Splitter(door.store, dialect_of(row.dialect), row.endpoint, find, find_file)
     try:
         with door.read() as session:
@@ -67,11 +66,10 @@ def begin(door: FrontDoor, row: Batch) -> None:
         # Cancelled, or begun by another front door, while the file was read.
         splitter.discard()
         return
-    except (OperationalError, InterfaceError):
-        # Of a commit that was not answered nobody knows whether it holds these files.
-        raise
     except BaseException:
-        splitter.discard()
+        # A commit that was not answered may hold all the same.
+        if not are_known(door, row, split.all_stored):
+            splitter.discard()
         raise
     splitter.discard()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
 from http import HTTPStatus
@@ -24,7 +24,7 @@ from shared import files
 from shared.db import clock_time
 from shared.errors import CidermillError, EngineFailed, InvalidInput, InvalidParameters, NotFound, Problem, revive
 from shared.files import NO_LIMIT, Sink, Stored
-from shared.tables import Batch, Job, Result
+from shared.tables import Batch, File, Job, Result
 from shared.vocabulary import JobState
 
 _AT_ONCE = 200
@@ -35,7 +35,7 @@ def collect(door: FrontDoor, row: Batch) -> None:
     with _written(door, row) as into, door.read() as session:
         expired = clock_time(session) >= row.expires_at
         state = _write(session, door, row, into, Unanswered.EXPIRED if expired else Unanswered.CANCELLED)
-    with door.write() as session:
+    with _entered(door, row, into) as session:
         output, errors = into.known(session)
         if not rows.finish(session, row, state, into.counts, into.usage, into.mistakes, output, errors):
             session.rollback()
@@ -49,11 +49,35 @@ def refuse(door: FrontDoor, row: Batch, error: CidermillError) -> None:
         if dialect.together:
             say = partial(dialect.refused, problem=error.problem, status=error.status)
             _unasked(session, door, row, into, "failed", say)
-    with door.write() as session:
+    with _entered(door, row, into) as session:
         output, _ = into.known(session)
         if not rows.fail(session, row, row.total, [mistake(None, error.code, error.problem.sentence())], output):
             session.rollback()
             into.forget()
+
+
+def are_known(door: FrontDoor, row: Batch, stored: Sequence[Stored]) -> bool:
+    """Whether the database took files of a batch that were to be entered together with a change of it.
+
+    A commit that was not answered holds the batch's row until it is over; so that is waited for.
+    """
+    if not stored:
+        return False
+    with door.database.write() as session:
+        session.get(Batch, row.id, with_for_update=True)
+        return session.get(File, stored[0].id) is not None
+
+
+@contextmanager
+def _entered(door: FrontDoor, row: Batch, into: _Files) -> Iterator[Session]:
+    """A transaction that is to make files known; those that it did not are forgotten."""
+    try:
+        with door.write() as session:
+            yield session
+    except BaseException:
+        if not are_known(door, row, into.stored):
+            into.forget()
+        raise
 
 
 @contextmanager
@@ -201,6 +225,10 @@ class _Files:
             self.counts["failed"] += number
             self.mistakes.append(mistake(None, error.code, error.problem.sentence()))
 
+    @property
+    def stored(self) -> list[Stored]:
+        return list(self._stored.values())
+
     def keep(self) -> None:
         self._stored = {name: sink.keep() for name, sink in self._sinks.items()}
 
@@ -209,7 +237,7 @@ class _Files:
             sink.discard()
 
     def forget(self) -> None:
-        for each in self._stored.values():
+        for each in self.stored:
             self._door.store.forget(self._door.store.path(each.id))
 
     def known(self, session: Session) -> tuple[str | None, str | None]:

@@ -78,6 +78,11 @@ class Split:
     stored: Stored | None = None
     mistakes: list[dict[str, Any]] = field(default_factory=list)
 
+    @property
+    def all_stored(self) -> list[Stored]:
+        stored = (self.stored, *(draft.stored for draft in self.parts))
+        return [each for each in stored if each is not None]
+
 
 def part_size(total: int, *, recordings: bool = False) -> int:
     """Lines of a part."""
@@ -120,9 +125,8 @@ class Splitter:
         """Forget every byte."""
         for draft in self._split.parts:
             draft.sink.discard()
-        for stored in (self._split.stored, *(draft.stored for draft in self._split.parts)):
-            if stored is not None:
-                self._store.forget(self._store.path(stored.id))
+        for stored in self._split.all_stored:
+            self._store.forget(self._store.path(stored.id))
 
     def _line(self, number: int, line: bytes) -> None:
         custom_id: str | None = None

@@ -10,18 +10,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import text
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import select, text
+from sqlalchemy.exc import IntegrityError, OperationalError
 
 from api.app import create_app
 from api.batches import rows
 from api.batches.begin import begin
+from api.batches.collect import collect
 from api.deps import FrontDoor
+from api.events import Feed
 from shared import catalog, files, keys, quota_book
 from shared.db import Database, clock_time
 from shared.files import NO_LIMIT
 from shared.settings import Settings
-from shared.tables import Batch
+from shared.tables import Batch, File
 from tests.e2e.batches import CHAT, chat
 
 #: 17 requests, which become two jobs, and a line that is none.
@@ -38,6 +40,31 @@ def test_what_was_split_is_forgotten_when_it_cannot_be_queued(door: FrontDoor, t
     with _refused(door), pytest.raises(IntegrityError):
         begin(door, row)
     assert [path.name for path in (tmp_path / "data" / "files").rglob("file_*")] == [row.input_file]
+
+
+@pytest.mark.parametrize("committed", [False, True])
+def test_files_of_a_batch_stay_only_where_the_database_took_them(
+    door: FrontDoor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, committed: bool
+) -> None:
+    row = _batch(door)
+    for step, change in ((begin, "begin"), (collect, "finish")):
+        with door.read() as session:
+            before, row = set(session.scalars(select(File.id))), session.get_one(Batch, row.id)
+        with monkeypatch.context() as patched:
+            if committed:
+                patched.setattr(Feed, "poke", _unanswered)
+            else:
+                patched.setattr(rows, change, _unanswered)
+            with pytest.raises(OperationalError):
+                step(door, row)
+        with door.read() as session:
+            known = set(session.scalars(select(File.id)))
+        assert (known > before) == committed
+        assert {path.name for path in (tmp_path / "data" / "files").rglob("file_*")} == known
+        if not committed:
+            step(door, row)
+        with door.write() as session:
+            rows.finalize(session, row)
 
 
 def test_what_could_not_be_begun_is_counted_once_when_it_is(door: FrontDoor) -> None:
@@ -89,6 +116,10 @@ def _batch(door: FrontDoor, owner: str = "", asked: Sequence[Any] = _ASKED) -> B
     with door.write() as session:
         files.add(session, stored, name="in.jsonl", purpose="batch", content_type="application/jsonl", owner=owner)
         return rows.add(session, "openai", CHAT, stored.id, owner=owner, window="1d", seconds=86400.0, details={})
+
+
+def _unanswered(*_: Any) -> None:
+    raise OperationalError("COMMIT", {}, Exception("the disk is full"))
 
 
 @contextmanager
