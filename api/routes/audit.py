@@ -21,7 +21,7 @@ def list_audit(
     key: Annotated[str | None, Query(max_length=40, description="Id of a key.")] = None,
     limit: Limit = 50,
 ) -> Listed[AuditOut]:
-    """Everything that was changed with an admin's rights, or tried to be, but for what models are asked; newest first."""
+    """Everything that was changed with an admin's rights, or tried to be, but what models are asked; newest first."""
     with door.read() as session:
         return Listed(
             data=[AuditOut.model_validate(row) for row in audit.entries(session, before=before, key=key, limit=limit)]

@@ -16,14 +16,15 @@ from fastapi.routing import APIRoute
 
 from api import routes
 from api.app import create_app
-from api.deps import Admin, Changer, Joiner, Reader, Submitter, WorkerHost
+from api.deps import Admin, Asker, Changer, Joiner, Reader, Submitter, WorkerHost
 from api.gateway import dialects
 from shared.db import Database
 from shared.schema import upgrade
 from shared.settings import Settings
 
 _ASKS = {
-    Reader: "read", Submitter: "submit", Changer: "submit", Admin: "admin", Joiner: "worker", WorkerHost: "host token",
+    Reader: "read", Submitter: "submit", Asker: "submit", Changer: "submit", Admin: "admin", Joiner: "worker",
+    WorkerHost: "host token",
 }  # fmt: skip
 
 
