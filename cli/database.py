@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from shared.db import Database
 from shared.errors import ConfigError, Unavailable
@@ -15,8 +15,8 @@ from shared.settings import load_settings
 
 @contextmanager
 def open_database() -> Iterator[Database]:
-    """The database of the settings. Raises Unavailable when it fails while it is used."""
-    database = Database(load_settings().database)
+    """The database of the settings. Raises ConfigError, or Unavailable when it fails while it is used."""
+    database = _named(load_settings().database)
     try:
         yield database
     except SQLAlchemyError as error:
@@ -27,6 +27,17 @@ def open_database() -> Iterator[Database]:
         ) from error
     finally:
         database.close()
+
+
+def _named(url: str) -> Database:
+    try:
+        return Database(url)
+    except (ArgumentError, ModuleNotFoundError) as error:
+        raise ConfigError(
+            "The address of the database is none",
+            "it is of neither of the forms sqlite:///FILE and postgresql://USER@HOST/NAME",
+            "correct CIDERMILL_DATABASE_URL or database_url in cidermill.toml",
+        ) from error
 
 
 @contextmanager

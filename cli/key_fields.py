@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
+from cli.options import finite
 from cli.output import Json
 from shared.errors import BadRequest
 from shared.moments import at, read_moment
@@ -21,7 +22,7 @@ Limits = Annotated[
     typer.Option("--limit", metavar="WHAT=N", help="As tokens/day=100000 or concurrent=4, or none; may be repeated."),
 ]
 MaxPriority = Annotated[Priority | None, typer.Option("--priority", help="The most urgent class its work may have.")]
-Weight = Annotated[float | None, typer.Option(help="Its part of the fair share; others have 1.")]
+Weight = Annotated[float | None, typer.Option(callback=finite, help="Its part of the fair share; others have 1.")]
 Expires = Annotated[
     str | None, typer.Option(metavar="WHEN", help="It stops then: a time with its zone, 30d from now, or never.")
 ]

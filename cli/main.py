@@ -64,12 +64,25 @@ def run(arguments: Sequence[str]) -> int:
 
         show(error.problem)
         return exit_of(error)
+    except (OSError, UnicodeError) as error:
+        from cli.problems import of_system, show
+
+        _flush()
+        show(of_system(error))
+        return Exit.FAILED
     return code if isinstance(code, int) else Exit.OK
 
 
 def _write_no_more() -> None:
     """What standard output still holds goes nowhere: Python would try to write it at the end, and fail again."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _flush() -> None:
+    try:
+        sys.stdout.flush()
+    except OSError:
+        _write_no_more()
 
 
 def main() -> None:

@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+from math import isfinite
 from typing import Annotated
 
 import typer
 
 from shared.vocabulary import Priority
+
+
+def finite(number: float | None) -> float | None:
+    """For options that are numbers: `nan` and `inf` are read as some, and JSON has neither."""
+    if number is not None and not isfinite(number):
+        raise typer.BadParameter(f"{number} is no number to reckon with")
+    return number
+
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON: one object, or one per line for lists.")]
 Limit = Annotated[int, typer.Option(min=1, help="List at most so many, the newest first.")]

@@ -41,6 +41,19 @@ def exit_of(error: CidermillError) -> Exit:
     return next((code for cls, code in _BY_CLASS if isinstance(error, cls)), Exit.FAILED)
 
 
+def of_system(error: OSError | UnicodeError) -> Problem:
+    """A file, a stream or a text that the system does not let us use."""
+    if isinstance(error, OSError):
+        what = f"{error.filename or 'A file or stream'} cannot be used"
+        fix = "see that it is what it should be, that you may use it, and that its disk has room"
+        return Problem(code="system", what=what, why=(error.strerror or str(error)).lower(), fix=fix)
+    why = f"{error.reason} at position {error.start}" if isinstance(error, _MISREAD) else str(error)
+    return Problem(code="system", what="A text cannot be used", why=why, fix="give all texts in UTF-8")
+
+
+_MISREAD = (UnicodeDecodeError, UnicodeEncodeError)
+
+
 def show_usage(error: typer.TyperException) -> Exit:
     """Say what is wrong with the command line; where only the command is missing, its help says it all."""
     text = error.format_message()

@@ -41,7 +41,9 @@ def list_queues(as_json: options.AsJson = False) -> None:
 @app.command("set")
 def set_(
     name: Name,
-    weight: Annotated[float | None, typer.Option(min=0, help="Its share beside other keys or labels.")] = None,
+    weight: Annotated[
+        float | None, typer.Option(min=0, callback=options.finite, help="Its share beside other keys or labels.")
+    ] = None,
     limit: Annotated[int | None, typer.Option(min=0, help="Jobs of it that may run at the same time.")] = None,
     no_limit: Annotated[bool, typer.Option("--no-limit", help="Any number may.")] = False,
     as_json: options.AsJson = False,

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from cli.exits import Exit
 from tests.cli.running import cidermill
 
@@ -29,6 +31,14 @@ def test_a_database_that_is_not_there_is_exit_code_3_without_its_password(tmp_pa
     assert done.returncode == Exit.UNREACHABLE
     assert "very-secret" not in done.stderr
     assert done.stderr.startswith("Error: The database postgresql")
+
+
+@pytest.mark.parametrize("url", ["nope", "nope://someone:very-secret@there/x"])
+def test_an_address_that_is_none_of_a_database_is_a_wrong_setting(tmp_path: Path, url: str) -> None:
+    done = cidermill(tmp_path, "db", "check", CIDERMILL_DATABASE_URL=url)
+    assert done.returncode == Exit.USAGE
+    assert "very-secret" not in done.stderr
+    assert "CIDERMILL_DATABASE_URL" in done.stderr
 
 
 def test_the_first_key_is_made_without_a_front_door(tmp_path: Path) -> None:

@@ -84,6 +84,37 @@ def test_what_cannot_be_sent_or_called_is_a_wrong_setting_and_not_shown(tmp_path
     assert "secret" not in done.stderr
 
 
+@pytest.mark.parametrize("number", ["nan", "inf"])
+@pytest.mark.parametrize("command", ["keys create me", "keys set me", "queues set all"])
+def test_weights_are_finite(command: str, number: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run([*command.split(), "--weight", number]) == Exit.USAGE
+    assert "--weight" in capsys.readouterr().err
+
+
+def test_a_file_that_cannot_be_used_is_told_in_three_parts(tmp_path: Path) -> None:
+    (tmp_path / "cidermill.toml").mkdir()
+    done = cidermill(tmp_path, "config", "show")
+    assert done.returncode == Exit.FAILED
+    assert [line.split(":")[0] for line in done.stderr.splitlines()] == ["Error", "Cause", "To fix"]
+    assert "cidermill.toml" in done.stderr
+
+
+def test_a_text_that_is_not_utf_8_is_told_in_three_parts(tmp_path: Path) -> None:
+    done = cidermill(tmp_path, "--url", "http://127.0.0.1:9", "keys", "create", os.fsdecode(b"\xff"))
+    assert done.returncode == Exit.FAILED
+    assert [line.split(":")[0] for line in done.stderr.splitlines()] == ["Error", "Cause", "To fix"]
+
+
+def test_a_disk_that_is_full_is_told_once(tmp_path: Path) -> None:
+    full = Path("/dev/full")
+    if not full.exists():
+        pytest.skip("this system has no /dev/full")
+    with full.open("w") as out:
+        done = subprocess.run([*COMMAND, "--help"], stdout=out, stderr=subprocess.PIPE, text=True, check=False)
+    assert done.returncode == Exit.FAILED
+    assert [line.split(":")[0] for line in done.stderr.splitlines()] == ["Error", "Cause", "To fix"]
+
+
 def test_a_reader_that_leaves_early_is_no_error() -> None:
     reader, writer = os.pipe()
     os.close(reader)
