@@ -21,6 +21,8 @@ def piece(arguments: str, call_id: str | None = None, name: str | None = None, *
         ([piece("{", "a", "look"), piece("}"), piece("{}", "b", "look")], [0, 0, 1]),
         ([piece("{", "a", "look"), piece("}", "a", "look"), piece("{", "b"), piece("}", "a")], [0, 0, 1, 0]),
         ([piece("{}", name="look"), piece("{}", name="look", index=None)], [0, 1]),
+        ([piece("{", "a", index=0), piece("}", index=0), piece("{", "b", index=0), piece("}", index=0)], [0, 0, 1, 1]),
+        ([piece("{", "a", index=0), piece("{", "b", index=0), piece("}", "a", index=0)], [0, 1, 0]),
         ([piece("{}"), piece("{}", "a", index=5), piece("{}", "b")], [0, 5, 6]),
     ],
 )
