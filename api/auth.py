@@ -82,7 +82,7 @@ class Auth:
             raise Forbidden(
                 f"The key {who.name!r} may not do this",
                 f"its role is {who.rank.name}, and this needs {least.name}",
-                f"use a key with the role {least.name}: cidermill keys create --role {least.name}",
+                f"use a key with the role {least.name}: cidermill keys create NAME --role {least.name}",
             )
         return who
 

@@ -231,5 +231,6 @@ def unknown_key(given: bool) -> Unauthorized:
     return Unauthorized(
         "The API key is not known" if given else "An API key is required",
         "it was revoked or mistyped" if given else "this front door asks every caller who it is",
-        "send Authorization: Bearer ck_…; make a key with: cidermill keys create",
+        "on its machine: cidermill keys create NAME --local; the CLI takes --api-key or CIDERMILL_API_KEY, "
+        "others send Authorization: Bearer ck_…",
     )

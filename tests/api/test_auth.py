@@ -111,6 +111,12 @@ def test_a_wrong_key_says_so_without_saying_more(locked: Served) -> None:
     assert "wrong" not in answer.json()["error"]["what"]
 
 
+def test_who_has_no_key_is_told_where_one_is_made_without_one(locked: Served) -> None:
+    fix = locked.get("/v1/jobs").json()["error"]["fix"]
+    assert "cidermill keys create NAME --local" in fix
+    assert "CIDERMILL_API_KEY" in fix
+
+
 def test_jobs_of_different_keys_do_not_share_idempotency_keys(locked: Served) -> None:
     first, second = (
         locked.post(
