@@ -30,6 +30,7 @@ from shared.protocol import (
 )
 from shared.runs import quarantine
 from shared.runs import state as runs
+from shared.runs.service import ATTENTIVE
 from shared.settings import Settings
 from shared.tables import Host, HostRuntime, Run, is_live_run
 from shared.vocabulary import Guard, RunState
@@ -252,7 +253,8 @@ def wishes(session: Session, name: str) -> list[RunHint]:
 
 
 def _attended(session: Session, name: str) -> dict[str, int]:
-    rows = session.execute(select(Run.id, Run.attended).where(is_live_run, Run.host == name, Run.attended > 0))
+    lately = (Run.attended > 0, Run.last_used_at > now(session) - ATTENTIVE)
+    rows = session.execute(select(Run.id, Run.attended).where(is_live_run, Run.host == name, *lately))
     return {run_id: slots for run_id, slots in rows}  # noqa: C416
 
 

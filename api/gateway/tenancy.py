@@ -24,11 +24,8 @@ from shared.runs import service
 
 _log = structlog.get_logger(__name__)
 
-_RENEW = 1.0
 #: Seconds after its last request for which a run stays held: the next one often follows, and costs no write then.
 _LINGER = 2.0
-#: Seconds after it for which a slot stays free for the next who wants an answer at once.
-_ATTENTIVE = 30.0
 #: Seconds for which the pace of a run that is not used is remembered.
 _MEMORY = 600.0
 #: How much one request more counts in the mean of their seconds.
@@ -79,7 +76,7 @@ class Tenancy:
     async def run(self) -> None:
         """Each second: hold the runs that are in use, let go of those that no longer are."""
         while True:
-            await asyncio.sleep(_RENEW)
+            await asyncio.sleep(service.RENEW)
             moment = time.monotonic()
             used = {run_id for run_id, load in self.loads.items() if load.requests}
             used |= {run_id for run_id, left in self._left.items() if left > moment - _LINGER}
@@ -100,7 +97,7 @@ class Tenancy:
 
     def _slots(self, moment: float) -> dict[str, int]:
         """Slots to leave to people, where that has changed: those they have and one for the next."""
-        wanted = {run_id: 1 for run_id, left in self._left.items() if left > moment - _ATTENTIVE}
+        wanted = {run_id: 1 for run_id, left in self._left.items() if left > moment - service.ATTENTIVE}
         wanted |= {run_id: load.requests + 1 for run_id, load in self.loads.items() if load.requests}
         gone = dict.fromkeys(set(self._attended) - set(wanted), 0)
         return {run_id: count for run_id, count in (wanted | gone).items() if count != self._attended.get(run_id, 0)}

@@ -13,6 +13,7 @@ from sqlalchemy import Connection, Row, Text, bindparam, cast, select
 from scheduler.reading.hosts import Use
 from scheduler.views import LoadView, RunView
 from shared.errors import Problem, RunDied
+from shared.runs.service import ATTENTIVE
 from shared.runtimes import RunSpec
 from shared.tables import Job, Run, is_live_run
 from shared.vocabulary import Capability, JobState, RunState
@@ -97,7 +98,7 @@ def _view(row: Row[*tuple[Any, ...]], use: Use | None, at_work: Collection[str],
         ready_at=row.ready_at,
         # The gateway dates the last use of a run ahead of time while it has requests on it.
         streaming=last_used_at > moment,
-        attended=row.attended,
+        attended=row.attended if last_used_at > moment - ATTENTIVE else 0,
         owner_job=row.owner_job,
         owner_live=row.owner_job is None or row.owner_job in at_work,
     )

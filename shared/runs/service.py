@@ -20,8 +20,11 @@ from shared.runtimes import Endpoint, RunSpec
 from shared.tables import Job, Run, is_live_run
 from shared.vocabulary import Capability, Priority, RunState
 
-#: Seconds that a run in use by the gateway is promised to it, renewed every second.
+#: Seconds that a run in use by the gateway is promised to it, and after which that is renewed.
 HOLD = 4.0
+RENEW = 1.0
+#: Seconds after its last use for which slots of a run stay free for people; a front door that died says not when they go.
+ATTENTIVE = 30.0
 
 
 @dataclass(frozen=True)
@@ -124,9 +127,11 @@ def attend(session: Session, slots: Mapping[str, int]) -> None:
 
 
 def let_go(session: Session, run_ids: Collection[str]) -> None:
-    """The gateway has done with these runs: last used now."""
+    """A front door has done with these runs: last used now, but for those that another one holds."""
     if run_ids:
-        session.execute(update(Run).where(Run.id.in_(run_ids)).values(last_used_at=now(session)))
+        moment = now(session)
+        ours = (Run.id.in_(run_ids), Run.last_used_at <= moment + (HOLD - RENEW))
+        session.execute(update(Run).where(*ours).values(last_used_at=moment))
 
 
 def unload(session: Session, model_id: str) -> int:

@@ -12,7 +12,7 @@ from scheduler.plan import plan
 from scheduler.planner import Planner
 from scheduler.reading.snapshot import Reader
 from scheduler.views import LoadView, RunView, Snapshot
-from shared.db import Database
+from shared.db import Database, clock_time
 from shared.errors import OutOfMemory
 from shared.vocabulary import RunState
 from tests.scheduler.fleet import NOW, host, model, run, snapshot
@@ -64,12 +64,15 @@ def test_a_copy_that_could_not_be_loaded_is_not_tried_again_soon() -> None:
     assert copies(replace(seen, loads=(LoadView("qwen", "llama-cpp", NOW - 5, FAILED),))) == []
 
 
-def test_a_crowd_is_seen_in_the_database(database: Database) -> None:
+@pytest.mark.parametrize(("ago", "there"), [(0.0, ["mini"]), (60.0, [])])
+def test_a_crowd_is_seen_in_the_database_until_it_must_have_gone(
+    database: Database, ago: float, there: list[str]
+) -> None:
     with database.write() as session:
         add_host(session, "studio", 16)
         add_host(session, "mini", 16)
         add_model(session, "qwen", 4, "studio", "mini")
-        add_run(session, "r", "qwen", "studio", attended=6)
+        add_run(session, "r", "qwen", "studio", attended=6, last_used_at=clock_time(session) - ago)
     with database.read() as session:
         seen = Reader().read(session, whole=True)
-    assert copies(seen) == ["mini"]
+    assert copies(seen) == there

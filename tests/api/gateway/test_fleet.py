@@ -13,7 +13,7 @@ from sqlalchemy import Connection, event, select
 
 from api.gateway.outlook import Wanted
 from api.gateway.routing import Load
-from shared.db import Database
+from shared.db import Database, clock_time
 from shared.runs import service
 from shared.tables import Model, Run
 from shared.vocabulary import Capability
@@ -178,3 +178,12 @@ def test_slots_of_people_are_told_to_the_host(door: Served, fleet: Fleet, engine
     with door.database.write() as session:
         service.attend(session, {ref.run_id: 0})
     assert fleet.sync().attended == {}
+
+
+def test_slots_of_people_whose_front_door_died_are_free_again(door: Served, fleet: Fleet, engine: str) -> None:
+    ref = fleet.ready_run(engine)
+    for ago, told in ((0.0, {ref.run_id: 7}), (60.0, {})):
+        with door.database.write() as session:
+            service.attend(session, {ref.run_id: 7})
+            session.get_one(Run, ref.run_id).last_used_at = clock_time(session) - ago
+        assert fleet.sync().attended == told

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import time
+from contextlib import closing
+
+import pytest
 
 from api.gateway import tenancy
+from shared.db import Database
+from shared.runs import service
 from shared.tables import Run
 from tests.api.fleet import Fleet
 from tests.api.served import Served
 from tests.api.test_gateway import chat
+from tests.scheduler.rows import add_run
 from tests.waiting import eventually
 
 
@@ -23,3 +29,13 @@ def test_a_run_stays_held_a_moment_for_the_next_request(door: Served, fleet: Fle
     assert door.post("/v1/chat/completions", chat("hi")).status_code == 200
     eventually(lambda: last_used() < time.time())
     assert last_used() >= began + tenancy._LINGER
+
+
+@pytest.mark.parametrize(("renewed_ago", "goes"), [(0.5, False), (1.5, True)])
+def test_a_run_that_another_front_door_holds_stays_held(database_url: str, renewed_ago: float, goes: bool) -> None:
+    database = Database(database_url, clock=lambda: 1000.0)
+    with closing(database), database.write() as session:
+        add_run(session, "r", last_used_at=1000.0 + service.HOLD - renewed_ago)
+        service.let_go(session, ["r"])
+        session.expire_all()
+        assert (session.get_one(Run, "r").last_used_at == 1000.0) == goes
