@@ -1,15 +1,16 @@
 """What commands print on standard output: tables, facts, or JSON with one object per line.
 
-On a terminal a table has colours and fits the width; anywhere else it is plain text of aligned columns, never cut.
+On a terminal a table has colours and fits the width, as far as that cuts nothing that other commands need; anywhere
+else it is plain text of aligned columns, never cut.
 """
 
 from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import typer
 
@@ -26,6 +27,8 @@ class Column:
     title: str
     cell: Callable[[Json], str]
     right: bool = False
+    #: Other commands need it as it is: it is never cut. So is the first column of each table.
+    whole: bool = False
 
 
 def emit(thing: Mapping[str, Any]) -> None:
@@ -70,18 +73,40 @@ def _plain_table(columns: Sequence[Column], rows: list[list[str]]) -> None:
 
 
 def _rich_table(columns: Sequence[Column], rows: list[list[str]]) -> None:
+    from rich.cells import cell_len
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
+    console = Console(highlight=False)
+    lines = [[column.title for column in columns], *rows]
+    widths = [max(cell_len(line[i]) for line in lines) for i in range(len(columns))]
+    kept = {0} | {i for i, column in enumerate(columns) if column.whole}
+    gaps = 2 * (len(columns) - 1)
+    _shrink(widths, kept, console.width - gaps)
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in columns:
-        table.add_column(column.title, justify="right" if column.right else "left", overflow="ellipsis", no_wrap=True)
+    for column, width in zip(columns, widths, strict=True):
+        side: Literal["left", "right"] = "right" if column.right else "left"
+        table.add_column(column.title, justify=side, width=width, overflow="ellipsis", no_wrap=True)
     for row in rows:
         table.add_row(*(Text(cell, style=_STATE_STYLES.get(cell, "")) for cell in row))
-    Console(highlight=False).print(table)
+    # Where even that is too wide, the terminal goes on in its next line.
+    console.width = max(console.width, sum(widths) + gaps)
+    console.print(table)
 
 
+def _shrink(widths: list[int], kept: Collection[int], room: int) -> None:
+    """Take from the widest columns until all fit: nothing from those `kept`, and not all that says something."""
+    cut = [i for i in range(len(widths)) if i not in kept]
+    while cut and sum(widths) > room:
+        widest = max(cut, key=widths.__getitem__)
+        if widths[widest] <= _LEAST:
+            return
+        widths[widest] -= 1
+
+
+#: Letters of a column that is cut.
+_LEAST = 6
 _STATE_STYLES = {
     "succeeded": "green", "ready": "green", "up": "green", "ok": "green",
     "running": "cyan", "starting": "cyan", "assigned": "cyan",

@@ -17,7 +17,7 @@ app = group("Models barred from a host that they brought down, or crashed on aga
 
 _COLUMNS = (
     Column("MODEL", lambda barred: barred["model"]),
-    Column("HOST", lambda barred: barred["host"]),
+    Column("HOST", lambda barred: barred["host"], whole=True),
     Column("SINCE", lambda barred: ago(barred["since"])),
     Column("REASON", lambda barred: barred["reason"]),
 )

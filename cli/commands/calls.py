@@ -16,7 +16,7 @@ app = command()
 
 _COLUMNS = (
     Column("WHEN", lambda call: iso(call["at"])),
-    Column("REQUEST", lambda call: call["request_id"]),
+    Column("REQUEST", lambda call: call["request_id"], whole=True),
     Column("KEY", lambda call: call["key"] or "loopback"),
     Column("MODEL", lambda call: call["model"]),
     Column("PATH", lambda call: call["path"]),

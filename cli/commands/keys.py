@@ -32,7 +32,7 @@ class Role(StrEnum):
 _COLUMNS = (
     Column("ID", lambda key: key["id"]),
     Column("NAME", lambda key: key["name"]),
-    Column("PREFIX", lambda key: key["prefix"]),
+    Column("PREFIX", lambda key: key["prefix"], whole=True),
     Column("ROLE", lambda key: key["role"]),
     Column("STATE", key_fields.state),
     Column("MODELS", lambda key: "all" if key["models"] is None else " ".join(key["models"])),

@@ -26,7 +26,7 @@ _COLUMNS = (
     Column("ZONE", lambda one: one["timezone"]),
     Column("KIND", lambda one: one["job"]["kind"]),
     Column("NEXT", lambda one: "paused" if one["paused"] else iso(one["next_at"])),
-    Column("LAST JOB", lambda one: one["last_job"] or ""),
+    Column("LAST JOB", lambda one: one["last_job"] or "", whole=True),
     Column("ERROR", lambda one: (one["error"] or {}).get("what", "")),
 )
 

@@ -48,7 +48,7 @@ _RECOMMENDED = (
     Column("FITS", lambda model: _FITS[model["fits"]]),
     Column("HOST", lambda model: model["host"] or ""),
     Column("LICENCE", lambda model: model["licence"]),
-    Column("PULL", lambda model: model["model"]),
+    Column("PULL", lambda model: model["model"], whole=True),
 )
 
 

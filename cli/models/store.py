@@ -19,7 +19,7 @@ Name = Annotated[str, typer.Argument(metavar="MODEL", help="Its name or referenc
 
 _SWEPT = (
     Column("MODEL", lambda line: line["model"]),
-    Column("HOST", lambda line: line["host"]),
+    Column("HOST", lambda line: line["host"], whole=True),
     Column("SIZE", lambda line: size(line["size"]), right=True),
     Column("FREES", lambda line: size(line["frees"]), right=True),
     Column("USED", lambda line: ago(line["last_used_at"])),

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import sys
 import time
+from operator import itemgetter
 
 import pytest
 
@@ -17,6 +19,24 @@ THINGS = [{"name": "a", "size": 5}, {"name": "a-long-name", "size": 12345}]
 def test_a_table_away_from_a_terminal_is_aligned_and_plain(capsys: pytest.CaptureFixture[str]) -> None:
     show_list(THINGS, COLUMNS, as_json=False, empty="none")
     assert capsys.readouterr().out == "NAME          SIZE\na                5\na-long-name  12345\n"
+
+
+@pytest.mark.parametrize("width", ["80", "20"])
+def test_a_narrow_terminal_never_cuts_what_other_commands_need(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, width: str
+) -> None:
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", width)
+    names = ("id", "a", "b", "prefix", "c")
+    columns = [Column(name.upper(), itemgetter(name), whole=name == "prefix") for name in names]
+    show_list([{name: f"{name}-{'x' * 20}" for name in names}], columns, as_json=False, empty="none")
+    row = capsys.readouterr().out.splitlines()[-1]
+    assert f"id-{'x' * 20}" in row
+    assert f"prefix-{'x' * 20}" in row
+    assert f"a-{'x' * 20}" not in row
+    assert len(row.rstrip()) == max(int(width), 76)
 
 
 def test_json_is_one_object_per_line_with_everything_in_it(capsys: pytest.CaptureFixture[str]) -> None:
