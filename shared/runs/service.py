@@ -23,7 +23,7 @@ from shared.vocabulary import Capability, Priority, RunState
 #: Seconds that a run in use by the gateway is promised to it, and after which that is renewed.
 HOLD = 4.0
 RENEW = 1.0
-#: Seconds after its last use for which slots of a run stay free for people; a front door that died says not when they go.
+#: Seconds after its last use for which slots of a run stay free for people: one that died does not say that they left.
 ATTENTIVE = 30.0
 
 
