@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from itertools import islice
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
 from shared import leader, queues
@@ -53,7 +53,10 @@ class Pruner:
 
 
 def _jobs(session: Session, before: float) -> tuple[int, Sequence[str]]:
-    """But for those of batches that are not over: their answers are still to be written."""
+    """But for those of batches that are not over: their answers are still to be written.
+
+    What they made expires with them, so that it stays while others work through it.
+    """
     long = select(Batch.parts).where(is_live_batch, Batch.created_at < before)
     needed = {part["job"] for parts in session.scalars(long) for part in parts}
     old = session.scalars(
@@ -62,9 +65,9 @@ def _jobs(session: Session, before: float) -> tuple[int, Sequence[str]]:
         .order_by(Job.id)
         .limit(_AT_ONCE)
     ).all()
-    files = session.scalars(delete(File).where(File.job_id.in_(old)).returning(File.id)).all()
+    session.execute(update(File).where(File.job_id.in_(old)).values(expires_at=clock_time(session)))
     session.execute(delete(Job).where(Job.id.in_(old)))
-    return len(old), files
+    return len(old), ()
 
 
 def _expired(session: Session, before: float) -> tuple[int, Sequence[str]]:

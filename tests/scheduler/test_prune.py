@@ -74,6 +74,24 @@ def test_files_that_have_expired_go_with_their_bytes(database: Database, tmp_pat
     assert {path.name for path in tmp_path.rglob("file_*")} == {stored.id}
 
 
+def test_what_an_old_job_made_stays_while_another_works_through_it(database: Database, tmp_path: Path) -> None:
+    store = FileStore(str(tmp_path))
+    old, stored = finished(database, 31 * DAY), store.store(BytesIO(b"words"), Bytes(10))
+    with database.write() as session:
+        files.add(session, stored, name="a.txt", purpose="output", content_type="text/plain", job_id=old)
+        [reader] = add_jobs(session)
+        work = {"kind": "transcription", "params": {"file": stored.id}}
+        session.execute(update(Job).where(Job.id == reader).values(work))
+    fence, pruner = lead(database), Pruner(database, store, 30 * DAY)
+    pruner.prune(fence)
+    assert (count(database, Job), count(database, File)) == (1, 1)
+    with database.write() as session:
+        session.execute(update(Job).values(state=JobState.CANCELLED))
+    pruner.prune(fence)
+    assert count(database, File) == 0
+    assert list(tmp_path.rglob("file_*")) == []
+
+
 def test_files_stay_while_a_batch_or_a_job_works_through_them(database: Database, tmp_path: Path) -> None:
     store = FileStore(str(tmp_path))
     of_batch, of_job, of_jobs = (expired(database, store) for _ in range(3))
