@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import sys
 from types import FrameType
 
 import structlog
@@ -24,7 +23,10 @@ _INTERRUPTED = 130
 
 
 def run(settings: Settings) -> int:
-    """Be this host's agent until SIGTERM or Ctrl-C; a second signal ends everything at once."""
+    """Be this host's agent until SIGTERM or Ctrl-C; a second signal ends everything at once.
+
+    Raises CidermillError.
+    """
     configure_logs(settings, "agent")
     agent = Agent(settings, host_token(settings))
 
@@ -42,8 +44,7 @@ def run(settings: Settings) -> int:
         agent.run(runtimes)
     except CidermillError as error:
         log.error("agent ended", error=str(error))
-        print(f"Error: {error}", file=sys.stderr)  # noqa: T201
-        return 1
+        raise
     return 0
 
 

@@ -10,9 +10,11 @@ from typing import Any
 
 import pytest
 
+from cli.exits import Exit
 from tests.api.fleet import Fleet
 from tests.api.security.test_scopes import key
 from tests.api.served import Served
+from tests.cli.running import cidermill
 from tests.waiting import eventually
 
 
@@ -59,6 +61,12 @@ def test_an_agent_joins_by_itself_with_a_worker_key(door: Served, tmp_path: Path
     finally:
         agent.terminate()
         agent.wait()
+
+
+def test_an_agent_whose_token_is_unknown_ends_as_other_commands_do(door: Served, tmp_path: Path) -> None:
+    done = cidermill(tmp_path, "agent", "--join", door.url, "--token", "unknown", "--name", "mini-1")
+    assert done.returncode == Exit.AUTH
+    assert {"Error", "Cause", "To fix"} <= {line.split(":")[0] for line in done.stderr.splitlines()}
 
 
 _SOURCES = ["local:/etc/passwd", "/etc/passwd", "url:http://127.0.0.1:8080/a.gguf", "http://localhost/a.gguf"]
