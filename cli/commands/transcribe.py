@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -53,6 +54,8 @@ def transcribe(
     """Transcribe a recording and print its text, or write subtitles."""
     form_name = "text" if form is Form.TEXT else form.value
     wishes = Wishes(priority, label, select, tolerate, None, queue_by, not_before, deadline)
+    if output is not None:
+        _check(output)
     with connect() as client:
         params: dict[str, Any] = {
             "model": model or _speech_model(client),
@@ -64,16 +67,24 @@ def transcribe(
         job = client.post("/v1/jobs", {"kind": "transcription", "params": params, **wishes.fields()})
         followed = follow(client, [job["id"]], timeout=timeout, quiet=as_json, speak=False)
         job = followed.jobs.get(job["id"], job)
-        if job["state"] == JobState.SUCCEEDED:
-            _write(client.download(job["result"]["files"][form_name]), output)
-    if as_json and output is not None:
+        if job["state"] == JobState.SUCCEEDED and (output is not None or not as_json):
+            _write(client, job["result"]["files"][form_name], output)
+    if as_json:
         emit(job)
     elif JobState(job["state"]).final:
         show_end(job)
     return followed.code
 
 
-def _write(content: bytes, output: Path | None) -> None:
+def _check(output: Path) -> None:
+    """Before anybody works for it. Raises InvalidInput for what cannot be written."""
+    if output.is_dir() or not os.access(output if output.exists() else output.parent, os.W_OK):
+        why = "it is a folder" if output.is_dir() else "it, or its folder, is not there or not yours to write"
+        raise InvalidInput(f"{output} cannot be written", why, "name another file with -o")
+
+
+def _write(client: Client, file_id: str, output: Path | None) -> None:
+    content = client.download(file_id)
     if output is None:
         text = speech(content.decode())
         typer.echo(text, nl=not text.endswith("\n"))
@@ -82,7 +93,9 @@ def _write(content: bytes, output: Path | None) -> None:
         output.write_bytes(content)
     except OSError as error:
         raise InvalidInput(
-            f"{output} cannot be written", (error.strerror or str(error)).lower(), "name another file with -o"
+            f"{output} cannot be written",
+            (error.strerror or str(error)).lower(),
+            f"what should be in it is kept: {client.url}/v1/files/{file_id}/content",
         ) from error
     remark(f"Written to {output}")
 
