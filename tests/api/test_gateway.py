@@ -13,6 +13,7 @@ from shared.runs import state as runs
 from shared.runtimes import InstalledModel, RunSpec
 from shared.units import Bytes
 from shared.vocabulary import Format
+from tests.api.conftest import Opener
 from tests.api.fleet import Fleet
 from tests.api.served import Served
 from tests.waiting import eventually
@@ -78,11 +79,15 @@ def test_what_the_engine_refuses_is_told(
         assert (answer.status_code, set(answer.json()["error"])) == (client_reads, {"message", "type", "param", "code"})
 
 
-def test_an_engine_that_dies_is_a_503(door: Served, fleet: Fleet) -> None:
+def test_an_engine_that_dies_is_unavailable_when_its_lease_is_over(open_door: Opener) -> None:
+    door = open_door(host_name="studio", lease_seconds=1)
+    fleet = Fleet(door, "studio")
+    fleet.register()
     fleet.ready_run("http://127.0.0.1:1")
-    for stream in (False, True):
-        answer = door.post(_CHAT, chat("x", stream=stream))
-        assert (answer.status_code, answer.json()["error"]["code"]) == (503, "unavailable")
+    answer = door.post(_CHAT, chat("x"))
+    assert (answer.status_code, answer.json()["error"]["code"]) == (503, "unavailable")
+    answer = door.post(_CHAT, chat("x", stream=True))
+    assert '"code":"unavailable"' in answer.text
 
 
 def test_an_engine_elsewhere_is_not_called(door: Served, fleet: Fleet) -> None:
