@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import structlog
 
@@ -51,3 +53,13 @@ def configure_logs(settings: Settings, process: str) -> None:
     for noisy in ("httpx2", "httpcore2", "httpx", "httpcore", "dramatiq", "huggingface_hub", "alembic"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
     structlog.contextvars.bind_contextvars(process=process)
+
+
+@contextmanager
+def told_whole() -> Iterator[None]:
+    """What the system does to a service goes into its log with where, before the command line says it in short."""
+    try:
+        yield
+    except (OSError, UnicodeError):
+        structlog.get_logger(__name__).exception("the service ended by what nobody foresaw")
+        raise

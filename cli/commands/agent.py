@@ -32,6 +32,7 @@ def agent(
     memory: Annotated[str | None, typer.Option(help="Memory that runs may hold, such as 12GiB.")] = None,
 ) -> int:
     """Run this machine's agent; the token is needed the first time only."""
+    from shared.logs import told_whole
     from workers.agent.main import run
 
     end_with_parent()
@@ -41,7 +42,8 @@ def agent(
             token = _joined(settings, token)
             settings = settings.model_copy(update={"host_token": SecretStr(token)})
         keep_token(settings, token)
-    return run(settings)
+    with told_whole():
+        return run(settings)
 
 
 def _joined(settings: Settings, key: str) -> str:

@@ -20,6 +20,8 @@ def api(
 ) -> int:
     """Run the front door; `cidermill db upgrade` first makes or updates its database."""
     from api.main import run
+    from shared.logs import told_whole
 
     end_with_parent()
-    return run(load_settings(host=host, port=port))
+    with told_whole():
+        return run(load_settings(host=host, port=port))

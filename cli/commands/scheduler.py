@@ -13,6 +13,8 @@ app = command()
 def scheduler() -> int:
     """Run the scheduler, which decides what runs where. Several may run; one leads."""
     from scheduler.main import run
+    from shared.logs import told_whole
 
     end_with_parent()
-    return run(load_settings())
+    with told_whole():
+        return run(load_settings())
