@@ -13,7 +13,7 @@ from shared.db import now
 from shared.errors import InvalidParameters, NotFound
 from shared.identifiers import new_id
 from shared.nearest import did_you_mean, nearest
-from shared.protocol import InstallRecord
+from shared.protocol import OURS, InstallRecord
 from shared.references import ModelRef
 from shared.runtimes import InstalledModel, ModelShape
 from shared.store import at_path
@@ -25,8 +25,6 @@ from shared.upsert import insert_for
 from shared.vocabulary import FINAL_RUN_STATES, Capability, Format, Provider, RunState
 
 ECHO = "echo"
-#: The source of installs that Cidermill downloaded, and may delete.
-OURS = "cidermill"
 _ECHO_CAPABILITIES = [Capability.GENERATE, Capability.EMBED, Capability.TRANSCRIBE]
 
 

@@ -256,6 +256,10 @@ class Outcome(StrEnum):
     RELEASED = "released"
 
 
+#: The source of what Cidermill put on a host itself.
+OURS = "cidermill"
+
+
 class InstallRecord(_Message):
     """A model that a download put on this host; registered in the same transaction that ends the job."""
 
@@ -273,7 +277,7 @@ class InstallRecord(_Message):
     #: name, size in bytes and sha256 of every file.
     files: list[dict[str, Any]] = []
     #: Who put it there: `cidermill`, or the program whose store it was found in.
-    source: str = "cidermill"
+    source: str = OURS
 
 
 class Transfer(_Message):

@@ -14,6 +14,7 @@ from shared import aliases, catalog
 from shared.db import clock_time
 from shared.errors import Conflict
 from shared.jobs.intake import Submission
+from shared.protocol import OURS
 from shared.references import ModelRef
 from shared.store import copies
 from shared.store.gc import Copy, Policy, Verdict, sweep
@@ -102,7 +103,7 @@ def _copies(session: Session, where: ColumnElement[bool]) -> list[Copy]:
 
 
 def _foreign(model: Model, install: Install) -> str | None:
-    if install.source != catalog.OURS:
+    if install.source != OURS:
         return f"it belongs to {install.source}"
     ours = model.provider in _DELETABLE or copies.is_copy(install.path, install.files)
     return None if ours else "it was there before Cidermill"

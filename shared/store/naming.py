@@ -7,7 +7,7 @@ from itertools import count
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from shared.protocol import InstallRecord
+from shared.protocol import OURS, InstallRecord
 from shared.tables import Alias, Model
 
 #: What clients call the model that answers those who name none.
@@ -19,18 +19,20 @@ _LATEST = ":latest"
 def free_name(session: Session, source: InstallRecord | Model) -> str:
     """The name of `source`, or `name-2`, … when clients already mean something else by it.
 
-    That is a name, id, alias or reference of another model, or `default`; and after an `@` they name a host.
+    That is a name, id, alias or reference of another model, or `default`; and after an `@` they name a host. What
+    another program of the host keeps is called as there: nobody who submits chose that.
     """
     name = source.name.replace("@", "-")
     taken = _called(session) | (_found_by(session) - _references(source.provider, source.repo, source.file))
+    theirs = isinstance(source, InstallRecord) and source.source != OURS
     candidates = (name if number == 1 else f"{name}-{number}" for number in count(1))
-    return next(candidate for candidate in candidates if taken.isdisjoint(_said(candidate)))
+    return next(candidate for candidate in candidates if taken.isdisjoint(_said(candidate, theirs=theirs)))
 
 
-def _said(name: str) -> tuple[str, str]:
+def _said(name: str, *, theirs: bool) -> set[str]:
     """What clients write when they mean it, with and without what Ollama's add."""
     folded = name.casefold()
-    return folded, folded.removesuffix(_LATEST)
+    return {folded} if theirs else {folded, folded.removesuffix(_LATEST)}
 
 
 def _called(session: Session) -> set[str]:

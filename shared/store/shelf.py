@@ -7,6 +7,7 @@ from sqlalchemy.orm import Session
 
 from shared import catalog
 from shared.db import now
+from shared.protocol import OURS
 from shared.store.manifest import content_digest, manifest
 from shared.store.wire import Found, Shelf, ShelfFile, ShelfModel, Verified
 from shared.tables import Install, Model
@@ -37,7 +38,7 @@ def shelf(session: Session, host: str) -> Shelf:
 def found(session: Session, host: str, said: Found) -> list[str]:
     """Enter what other programs keep on a host, forget what they no longer keep; the models' names, in order."""
     ids = catalog.register(session, host, said.models)
-    foreign = [source for source in said.searched if source != catalog.OURS]
+    foreign = [source for source in said.searched if source != OURS]
     gone = list(
         session.scalars(
             select(Install.model_id).where(
