@@ -13,6 +13,10 @@ from shared.errors import InvalidParameters
 
 Part = dict[str, Any]
 
+_SPOKEN = ("text", "thinking", "tool_use")
+#: What Anthropic's servers did or hid in a chat that began there: nothing else can read it.
+_FOREIGN = ("redacted_thinking", "server_tool_use", "mcp_tool_use")
+
 
 def blocks(content: object, place: str) -> list[dict[str, Any]]:
     """Content as a list of blocks: a text is one block. Raises InvalidParameters."""
@@ -45,6 +49,13 @@ def parts(content: Sequence[Mapping[str, Any]], place: str) -> Iterator[Part]:
                 yield _text(_read(block, "tool_name", place))
             case other:
                 raise _unread(place, f"nothing here reads a block of type {other}", "send its text")
+
+
+def check_spoken(block: Mapping[str, Any], place: str) -> None:
+    """A block of what the model said before. Raises InvalidParameters for one whose loss would change the chat."""
+    kind = block["type"]
+    if kind not in (*_SPOKEN, *_FOREIGN) and not str(kind).endswith("_tool_result"):
+        raise _unread(place, f"nothing here reads a block of type {kind} of an assistant", "send its text")
 
 
 def plain(content: Sequence[Part]) -> str:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from api.gateway.anthropic.blocks import blocks, parts, plain
+from api.gateway.anthropic.blocks import blocks, check_spoken, parts, plain
 from api.gateway.anthropic.tools import tools_of
 from api.gateway.reading import need, want
 from api.gateway.thinking import told_to_think
@@ -14,6 +14,8 @@ from api.gateway.thoughts_apart import FIELD
 from shared.errors import InvalidParameters
 
 _SAME = ("temperature", "top_p", "top_k")
+#: Ways to think; `adaptive` leaves it to the model how long.
+_THINKING = ("enabled", "disabled", "adaptive")
 
 
 def chat_of(asked: Mapping[str, Any]) -> dict[str, Any]:
@@ -42,7 +44,7 @@ def _messages(asked: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
         if not isinstance(message, dict) or message.get("role") not in ("user", "assistant", "system"):
             raise InvalidParameters(f"{place} is wrong", "it has no role", "give role and content", field=place)
         said = blocks(message.get("content"), place)
-        yield from _assistant(said) if message["role"] == "assistant" else _user(said, message["role"], place)
+        yield from _assistant(said, place) if message["role"] == "assistant" else _user(said, message["role"], place)
 
 
 def _user(said: list[dict[str, Any]], role: str, place: str) -> Iterator[dict[str, Any]]:
@@ -62,8 +64,10 @@ def _user(said: list[dict[str, Any]], role: str, place: str) -> Iterator[dict[st
         yield {"role": role, "content": plain(rest) if only_text else rest}
 
 
-def _assistant(said: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+def _assistant(said: list[dict[str, Any]], place: str) -> Iterator[dict[str, Any]]:
     """Thoughts go along in a field of their own; which of them the model reads again is decided for all dialects."""
+    for block in said:
+        check_spoken(block, place)
     calls = [
         {
             "id": block.get("id") or "",
@@ -84,9 +88,16 @@ def _thinking(asked: Mapping[str, Any]) -> dict[str, Any]:
     thinking = want(asked, "thinking", dict)
     if thinking is None:
         return {}
-    budget = want(thinking, "budget_tokens", int) if thinking.get("type") == "enabled" else None
+    if (kind := thinking.get("type")) not in _THINKING:
+        raise InvalidParameters(
+            "thinking.type is wrong",
+            f"it is {kind or 'missing'}",
+            f"give one of {', '.join(_THINKING)}",
+            field="thinking.type",
+        )
+    budget = want(thinking, "budget_tokens", int) if kind == "enabled" else None
     limit = {"thinking_budget_tokens": budget} if budget else {}
-    return told_to_think(thinking.get("type") != "disabled") | limit
+    return told_to_think(kind != "disabled") | limit
 
 
 def _format(asked: Mapping[str, Any]) -> dict[str, Any]:

@@ -118,6 +118,11 @@ def test_tools_become_functions(choice: object, sent: object) -> None:
         {"messages": [{"role": "user", "content": [{"type": "image", "source": "x"}]}]},
         {"messages": [{"role": "assistant", "content": [{"type": "text", "text": 5}]}]},
         {"messages": [{"role": "assistant", "content": [{"type": "thinking", "thinking": 5}]}]},
+        {"messages": [{"role": "assistant", "content": [{"type": "image", "source": "x"}]}]},
+        {"messages": [{"role": "assistant", "content": [{"type": ["text"]}]}]},
+        {"thinking": {"type": "bogus"}},
+        {"thinking": {}},
+        {"thinking": {"type": ["enabled"]}},
         {"output_config": {"format": {"type": "bogus"}}},
         {"output_config": {"format": {"type": "json_schema"}}},
         {"output_config": {"format": {"type": "json_schema", "schema": 5}}},
@@ -292,6 +297,13 @@ def test_an_answer_fits_the_schema_that_was_asked_for() -> None:
     for fields in ({"output_config": {"format": wanted}}, {"output_format": wanted}):
         body = chat_of(asked(**fields))
         assert body["response_format"]["json_schema"] == {"name": "answer", "schema": schema, "strict": True}
+
+
+@pytest.mark.parametrize("kind", ["redacted_thinking", "server_tool_use", "web_search_tool_result", "mcp_tool_result"])
+def test_a_chat_that_began_at_anthropic_goes_on(kind: str) -> None:
+    content = [{"type": kind, "data": "x"}, {"type": "text", "text": "hello"}]
+    [turn] = chat_of(asked(messages=[{"role": "assistant", "content": content}]))["messages"]
+    assert turn == {"role": "assistant", "content": "hello"}
 
 
 def test_a_thought_is_no_longer_than_its_budget() -> None:
