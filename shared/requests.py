@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from shared.call_arguments import with_readable_calls
 from shared.foreign_json import read_foreign
 from shared.opening import Opening
 from shared.remote_parts import remote_parts
@@ -57,6 +58,8 @@ def read_request(written: Any, defaults: Mapping[str, Any] = _NONE, opening: Ope
     path, asked = _path(written.get("url"), plain), {**defaults, **plain}
     if opening is not None and path == CHAT:
         asked["messages"] = opening.before(asked["messages"])
+    if path == CHAT:
+        asked["messages"] = [with_readable_calls(message) for message in asked["messages"]]
     for place, kind in remote_parts(asked.get("messages")):
         raise ValueError(f"the {kind} of message {place} is an address, and nothing is fetched: send a data: URL")
     return EngineRequest(path, asked, custom_id)

@@ -7,9 +7,9 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from api.gateway.reading import strict_json
 from shared.errors import InvalidParameters
 from shared.files import FileStore
+from shared.strict_json import strict_json
 from shared.units import MIB, format_bytes
 
 #: Bytes that one request may have.

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
-import math
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
 from starlette.requests import Request
 
 from shared.errors import BadRequest, InvalidParameters
+from shared.strict_json import strict_json
 
 T = TypeVar("T")
 
@@ -28,20 +27,6 @@ async def read_object(request: Request) -> dict[str, Any]:
     if not isinstance(asked, dict):
         raise BadRequest("The request is not an object", f"it is {_said(asked)}", "send an object with its fields")
     return asked
-
-
-def strict_json(text: str | bytes) -> Any:
-    """What a text says that is JSON to engines and databases, too. Raises ValueError, RecursionError.
-
-    Python also reads numbers that it calls NaN and Infinity, and writes them as JSON that others refuse.
-    """
-    return json.loads(text, parse_constant=_finite, parse_float=_finite)
-
-
-def _finite(number: str) -> float:
-    if not math.isfinite(value := float(number)):
-        raise ValueError(f"{number[:64]} is no number of JSON, or too large for one")
-    return value
 
 
 def need(asked: Mapping[str, Any], name: str, kind: type[T], why: str) -> T:

@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from api.gateway.call_arguments import readable
 from api.gateway.reading import want
 from api.gateway.thoughts_apart import FIELD
+from shared.call_arguments import readable
 from shared.errors import InvalidParameters
 
 _FORMATS = ("text", "json_object", "json_schema")

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from api.gateway.anthropic.signature import Signature
-from api.gateway.call_arguments import given
 from api.gateway.pieces import Call, Usage, answer_of
+from shared.call_arguments import given
 from shared.identifiers import new_id
 
 _REASONS = {"length": "max_tokens", "tool_calls": "tool_use", "content_filter": "refusal"}

@@ -11,11 +11,11 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Literal
 
-from api.gateway.call_arguments import given
 from api.gateway.ollama import errors
 from api.gateway.ollama.clock import Clock
 from api.gateway.ollama.probabilities import likely
 from api.gateway.pieces import Answer, Call, Text, Thought, answer_of, pieces_of
+from shared.call_arguments import given
 from shared.errors import Problem
 
 Field = Literal["message", "response"]
