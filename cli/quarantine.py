@@ -1,4 +1,4 @@
-"""Models that a host does not load any more: ls, lift. Part of `cidermill hosts`."""
+"""Models that a host does not load any more: ls, lift. Part of `hosts`."""
 
 from __future__ import annotations
 

@@ -62,7 +62,7 @@ _HELP = {
     Code.GUARD: "memory comes free on {host}: its guard opens by itself",
     Code.HOT: "{host} cools down",
     Code.TOO_SMALL: "a smaller context or fewer slots, or a host with more memory",
-    Code.CLOSED: "{host} is opened: cidermill hosts uncordon {host}",
+    Code.CLOSED: "{host} is opened: cidermill hosts undrain {host}",
     Code.TAINTED: "the job tolerates the taint of {host}, or it is taken off",
     Code.QUARANTINED: "the model is let onto {host} again",
     Code.SELECTOR: "a host gets the label that is asked for",

@@ -17,7 +17,7 @@ def check(words: Sequence[str]) -> None:
 def check_names(words: Sequence[str]) -> None:
     """Only the names: a mention in a sentence may leave out what is required. Raises LookupError."""
     command, rest = find(words)
-    known = {name for param in command.params for name in [*param.opts, *param.secondary_opts]}
+    known = {"--help", *(name for param in command.params for name in [*param.opts, *param.secondary_opts])}
     for word in rest:
         if word.startswith("-") and len(word) > 1 and word.partition("=")[0] not in known:
             raise LookupError(f"{command.name} has no option {word}")

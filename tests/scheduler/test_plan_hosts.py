@@ -31,7 +31,7 @@ def test_a_closed_host_gets_no_work_no_run_and_is_named_as_the_reason(closed: di
         reason = decided.blocked_jobs["a"]
         word = "is under maintenance: new disk" if "maintenance" in closed else f"is {next(iter(closed))}"
         assert (reason.code, reason.sentence) == (Code.CLOSED, f"studio {word}")
-        assert reason.would_help == ("studio is opened: cidermill hosts uncordon studio",)
+        assert reason.would_help == ("studio is opened: cidermill hosts undrain studio",)
 
 
 @pytest.mark.parametrize("closed", CLOSED)
