@@ -22,6 +22,7 @@ Limit = Annotated[int, typer.Option(min=1, help="List at most so many, the newes
 Timeout = Annotated[float | None, typer.Option(min=0, metavar="SECONDS", help="Stop waiting after so long (exit 6).")]
 PriorityOption = Annotated[Priority | None, typer.Option(help="How urgent it is; default: normal.")]
 Host = Annotated[str | None, typer.Option(help="Only this host; default: any that fits.")]
+OnlyHost = Annotated[str | None, typer.Option(help="Only this host; default: all of them.")]
 RuntimeOption = Annotated[str | None, typer.Option("--runtime", help="Only this runtime; default: any that can.")]
 Labels = Annotated[list[str] | None, typer.Option("--label", metavar="KEY=VALUE", help="A label; may be repeated.")]
 Detach = Annotated[bool, typer.Option("--detach", "-d", help="Do not follow: print the job's id and return.")]

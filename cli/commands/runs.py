@@ -49,7 +49,7 @@ def start(
     keep_alive: Annotated[float | None, typer.Option(help="Seconds it stays loaded idle; -1 for ever.")] = None,
     pinned: Annotated[bool, typer.Option("--pin", help="Never evict it.")] = False,
     param: Annotated[list[str] | None, typer.Option("--param", "-p", help="KEY=VALUE for the engine.")] = None,
-    detach: options.Detach = False,
+    detach: Annotated[bool, typer.Option("--detach", "-d", help="Do not wait: print the run's id and return.")] = False,
     timeout: options.Timeout = None,
     as_json: options.AsJson = False,
 ) -> int:

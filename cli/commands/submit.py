@@ -25,7 +25,12 @@ _PURPOSE = {"transcription": "audio", "inference": "batch"}
 
 @app.command()
 def submit(
-    kind: Annotated[str, typer.Argument(help="What kind of job: download, inference, benchmark, transcription.")],
+    kind: Annotated[
+        str,
+        typer.Argument(
+            help="What kind of job: inference, transcription, transcriptions, benchmark, download, scan, verify."
+        ),
+    ],
     param: Annotated[
         list[str] | None,
         typer.Option("--param", "-p", metavar="KEY=VALUE", help="A parameter; spec.context=2048 nests, JSON is read."),

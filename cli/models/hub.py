@@ -68,7 +68,7 @@ def fit(
     model: Annotated[str, typer.Argument(help="An installed model, or org/name of one to install.")],
     context: Annotated[int | None, typer.Option(min=16, metavar="TOKENS", help="Context of each slot.")] = None,
     slots: Annotated[int | None, typer.Option(min=1, help="Requests side by side.")] = None,
-    host: options.Host = None,
+    host: options.OnlyHost = None,
     as_json: options.AsJson = False,
 ) -> None:
     """Tell on which hosts a model would run, and how large, before anything is downloaded."""

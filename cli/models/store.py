@@ -33,7 +33,7 @@ def gc(
     ] = None,
     keep: Annotated[str | None, typer.Option(metavar="SIZE", help="Until models take no more on each host.")] = None,
     free: Annotated[str | None, typer.Option(metavar="SIZE", help="Until so much of each disk is free.")] = None,
-    host: options.Host = None,
+    host: options.OnlyHost = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do it; without, only say what would be deleted.")] = False,
     as_json: options.AsJson = False,
 ) -> int:
@@ -52,7 +52,7 @@ def gc(
     return done
 
 
-def scan(host: options.Host = None, as_json: options.AsJson = False) -> int:
+def scan(host: options.OnlyHost = None, as_json: options.AsJson = False) -> int:
     """Find models that other programs keep on the hosts, and enter them in the catalog where they are."""
     with connect() as client:
         code, jobs = _await(client, client.post("/v1/models/scan", {"host": host})["jobs"], quiet=as_json)
@@ -66,7 +66,7 @@ def scan(host: options.Host = None, as_json: options.AsJson = False) -> int:
     return code
 
 
-def verify(name: Name, host: options.Host = None, as_json: options.AsJson = False) -> int:
+def verify(name: Name, host: options.OnlyHost = None, as_json: options.AsJson = False) -> int:
     """Read all files of an installed model again and compare them with their checksums."""
     with connect() as client:
         submitted = client.post(path_of("model", name, "verify"), {"host": host})["jobs"]

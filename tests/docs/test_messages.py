@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.docs.command_line import check_names
+from shared.kinds import open_kinds
+from tests.docs.command_line import check_names, find
 from tests.docs.reading import ROOT
 
 _COMMAND = re.compile(r"\bcidermill ([a-z][\w-]*(?: [^\s`;,:()]+)*)")
@@ -23,6 +24,17 @@ def test_commands_in_messages_exist(folder: str) -> None:
                 check_names(said.split())
             except LookupError as error:
                 pytest.fail(f"{path.relative_to(ROOT)}: cidermill {said}: {error}")
+
+
+def test_submit_names_every_kind_of_job() -> None:
+    (kind,) = (param for param in find(["submit"])[0].params if param.name == "kind")
+    assert set(open_kinds()) == set(re.findall(r"\w+", kind.help.partition(":")[2]))
+
+
+@pytest.mark.parametrize("command", ["gc", "scan", "verify", "fit"])
+def test_commands_that_mean_all_hosts_when_none_is_named_say_so(command: str) -> None:
+    (host,) = (param for param in find(["models", command])[0].params if param.name == "host")
+    assert host.help == "Only this host; default: all of them."
 
 
 def _texts(path: Path) -> Iterator[str]:
