@@ -5,6 +5,7 @@ On a thread of its own: to check a job may mean to ask the hub, and nobody's wor
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 
 import structlog
@@ -23,6 +24,8 @@ _log = structlog.get_logger(__name__)
 
 #: Seconds after which one that failed for a while, say because the hub did not answer, is tried again.
 _AGAIN = 30.0
+#: Schedules that one look tries; the others come with the next.
+_AT_ONCE = 50
 
 
 class Timetable:
@@ -32,7 +35,7 @@ class Timetable:
         self._database = database
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="timetable")
         self._look: Future[int] | None = None
-        self._not_before: dict[str, float] = {}
+        self._failed_at: dict[str, float] = {}
 
     def tick(self, fence: Fence) -> None:
         """Begin to look at what is due, unless a look is under way."""
@@ -46,13 +49,28 @@ class Timetable:
     def fire(self, fence: Fence) -> int:
         """Submit everything that is due; how much that was."""
         try:
+            self._call_back(fence)
             with self._database.read() as session:
                 moment = clock_time(session)
-                rows = [row for row in schedules.due(session) if self._not_before.get(row.id, 0.0) <= moment]
+                rows = schedules.named(session, self._next(schedules.due(session), moment))
             return sum(self._fire(fence, row, moment) for row in rows)
         except (StaleTransition, DBAPIError, PoolTimeout) as error:
             _log.warning("schedules wait for the next tick", reason=str(error).splitlines()[0])
             return 0
+
+    def _call_back(self, fence: Fence) -> None:
+        with self._database.read() as session:
+            rows = schedules.hurried(session)
+        for row in rows:
+            with self._database.write() as session:
+                leader.check(session, fence)
+                schedules.call_back(session, row)
+
+    def _next(self, due: Sequence[str], moment: float) -> list[str]:
+        """Those to try in this look: what never failed comes before what did."""
+        self._failed_at = {id_: self._failed_at[id_] for id_ in due if id_ in self._failed_at}
+        ready = (id_ for id_ in due if not 0 <= moment - self._failed_at.get(id_, 0.0) < _AGAIN)
+        return sorted(ready, key=lambda id_: self._failed_at.get(id_, 0.0))[:_AT_ONCE]
 
     def _fire(self, fence: Fence, row: Schedule, moment: float) -> bool:
         at = schedules.occasion(row, moment)
@@ -88,14 +106,16 @@ class Timetable:
         return submitted.id
 
     def _failed(self, fence: Fence, row: Schedule, at: float, error: CidermillError, moment: float) -> bool:
-        """What may work later is tried again; anything else is told, and the next time is waited for."""
+        """It is told; what may work later is tried again, of anything else the next time is waited for."""
         _log.warning("schedule could not submit its job", schedule=row.name, reason=str(error))
-        if error.retryable:
-            self._not_before[row.id] = moment + _AGAIN
-            return False
         with self._database.write() as session:
             leader.check(session, fence)
-            schedules.note(session, row, at, None, error.problem)
+            if error.retryable:
+                schedules.note_delay(session, row, error.problem)
+            else:
+                schedules.note(session, row, at, None, error.problem)
+        if error.retryable:
+            self._failed_at[row.id] = moment
         return False
 
 

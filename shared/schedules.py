@@ -6,7 +6,7 @@ while nobody scheduled, only the last is made up for.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -131,10 +131,31 @@ def read_job(job: Mapping[str, Any]) -> Submission:
 # --- the scheduler -----------------------------------------------------------------------------
 
 
-def due(session: Session, limit: int = 50) -> list[Schedule]:
-    """Schedules whose time has come, the longest overdue first."""
-    wanted = select(Schedule).where(Schedule.paused.is_(False), Schedule.next_at <= clock_time(session))
-    return list(session.scalars(wanted.order_by(Schedule.next_at).limit(limit)))
+def due(session: Session) -> list[str]:
+    """Ids of the schedules whose time has come, the longest overdue first."""
+    wanted = select(Schedule.id).where(Schedule.paused.is_(False), Schedule.next_at <= clock_time(session))
+    return list(session.scalars(wanted.order_by(Schedule.next_at)))
+
+
+def named(session: Session, ids: Sequence[str]) -> list[Schedule]:
+    """Those of them that there still are, in this order."""
+    return [row for id_ in ids if (row := session.get(Schedule, id_)) is not None]
+
+
+def hurried(session: Session) -> list[Schedule]:
+    """Schedules that fired at a time which is still to come: the clock was ahead for a while."""
+    return list(session.scalars(select(Schedule).where(Schedule.last_at > clock_time(session))))
+
+
+def call_back(session: Session, row: Schedule) -> None:
+    """Wait for the next time from now; what the wrong clock has submitted already is not submitted twice."""
+    moment = clock_time(session)
+    soon = next_time(row.cron, row.timezone, moment)
+    session.execute(
+        update(Schedule)
+        .where(Schedule.id == row.id, Schedule.next_at.is_not_distinct_from(row.next_at))
+        .values(next_at=soon, last_at=last_time(row.cron, row.timezone, moment))
+    )
 
 
 def occasion(row: Schedule, moment: float) -> float:
@@ -159,6 +180,14 @@ def note(session: Session, row: Schedule, occasion_at: float, job_id: str | None
     if changed is not None:
         told = {"job": job_id} if error is None else {"error": error.sentence()}
         _tell(session, "schedule.failed" if error else "schedule.fired", row, **told)
+
+
+def note_delay(session: Session, row: Schedule, error: Problem) -> None:
+    """Why an occasion is still to be made up for; written once for each reason."""
+    if (row.error or {}).get("code") == error.code:
+        return
+    unchanged = Schedule.next_at == row.next_at
+    session.execute(update(Schedule).where(Schedule.id == row.id, unchanged).values(error=error.model_dump()))
 
 
 def note_run(session: Session, row: Schedule, job_id: str) -> None:

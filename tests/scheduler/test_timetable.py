@@ -38,11 +38,11 @@ def fence(database: Database) -> Fence:
     return lead(database)
 
 
-def add(database: Database, ago: float = 0.5, **more: Any) -> Schedule:
+def add(database: Database, ago: float = 0.5, owner: str = "k1", **more: Any) -> Schedule:
     """A schedule for every minute whose next time was `ago` seconds ago."""
     with database.write() as session:
         wish = Wish(**{"name": "nightly", "cron": "* * * * *", "job": JOB, **more})
-        row = schedules.add(session, wish, "k1")
+        row = schedules.add(session, wish, owner)
         row.next_at = clock_time(session) - ago
         session.flush()
         session.expunge(row)
@@ -155,3 +155,31 @@ def test_what_no_database_takes_is_told_of_its_schedule_and_stops_no_other(
         told = {row.name: (row.error or {}).get("code") for row in session.scalars(select(Schedule))}
     assert told == {"odd": "invalid_parameters", "huge": "invalid_parameters", "nightly": None}
     assert timetable.fire(fence) == 0, "each waits for its next time"
+
+
+def test_schedules_that_wait_for_their_quota_hold_up_no_others_and_say_why(
+    database: Database, timetable: Timetable, fence: Fence
+) -> None:
+    with database.write() as session:
+        session.execute(update(Key).values(limits={"requests/day": 1}))
+        session.add(Key(id="k2", name="other", prefix="cl", digest="e", role="submit", created_at=0.0))
+    for number in range(52):
+        add(database, ago=5.0, name=f"greedy {number}")
+    innocent = add(database, owner="k2", name="innocent")
+    assert [timetable.fire(fence) for _ in range(3)] == [1, 1, 0]
+    with database.read() as session:
+        assert session.get_one(Schedule, innocent.id).last_job is not None
+        told = [row.error for row in session.scalars(select(Schedule)) if row.error is not None]
+    assert [error["code"] for error in told] == ["rate_limit_exceeded"] * 51
+
+
+def test_a_clock_that_was_ahead_for_a_moment_stops_no_schedule(
+    database: Database, timetable: Timetable, fence: Fence
+) -> None:
+    add(database)
+    with database.write() as session:
+        ahead = clock_time(session) + 86_400
+        session.execute(update(Schedule).values(last_at=ahead, next_at=ahead + 60))
+    timetable.fire(fence)
+    with database.read() as session:
+        assert clock_time(session) < (kept(database).next_at or 0) <= clock_time(session) + 61
