@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from threading import Lock
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import ColumnElement, Engine, Float, create_engine, event, literal
 from sqlalchemy.engine import URL, make_url
@@ -20,6 +20,8 @@ from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 
 from shared.json_text import storable
+
+T = TypeVar("T")
 
 Clock = Callable[[], float]
 
@@ -137,6 +139,15 @@ class Database:
         """Close every connection; one that a thread still uses is closed as soon as it is given back."""
         event.listen(self.engine, "checkin", _close_late)
         self.engine.dispose()
+
+
+def locked(session: Session, kind: type[T], key: Any) -> T | None:
+    """The row as it is now, which nobody else changes until this transaction ends; `None` when there is none.
+
+    What the session knew of it before may have been changed by another transaction meanwhile.
+    """
+    session.flush()
+    return session.get(kind, key, with_for_update=True, populate_existing=True)
 
 
 def _close_late(connection: Any, _: Any) -> None:

@@ -31,7 +31,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import Session
 
 from shared import events, guards, leader
-from shared.db import clock_time, now
+from shared.db import clock_time, locked, now
 from shared.errors import Conflict, NotFound, Problem
 from shared.events import NewEvent
 from shared.jobs.hold import passing
@@ -395,7 +395,7 @@ def checkpoint(session: Session, host: str, worker: str, ref: AttemptRef, items:
 
     `None` when the attempt is no longer this worker's.
     """
-    attempt = session.get(Attempt, (ref.job_id, ref.attempt), with_for_update=True)
+    attempt = locked(session, Attempt, (ref.job_id, ref.attempt))
     if attempt is None or not guards.finishes(attempt, worker, host):
         return None
     have = set(
@@ -495,7 +495,7 @@ def cancel(session: Session, job_id: str) -> JobState:
     # Attempts are locked before their jobs, as a claim and a finish do: the other way round they would wait for
     # each other for ever.
     session.execute(select(Attempt.number).where(Attempt.job_id == job_id, is_live_attempt).with_for_update())
-    job = session.get(Job, job_id, with_for_update=True)
+    job = locked(session, Job, job_id)
     if job is None:
         raise no_such_job(job_id)
     if job.state.final:

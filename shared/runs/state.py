@@ -18,7 +18,7 @@ from sqlalchemy import BigInteger, ColumnElement, Integer, and_, bindparam, case
 from sqlalchemy.orm import Session
 
 from shared import catalog, events, guards, leader
-from shared.db import clock_time, now
+from shared.db import clock_time, locked, now
 from shared.errors import Conflict, NotFound, Problem
 from shared.events import NewEvent
 from shared.jobs import state as jobs
@@ -68,7 +68,7 @@ def create(session: Session, rows: Sequence[dict[str, Any]]) -> None:
 
 def request_stop(session: Session, run_id: str, reason: str) -> RunState:
     """A person or the owner wants it gone. Raises NotFound; a run that is over stays as it is."""
-    run = session.get(Run, run_id, with_for_update=True)
+    run = locked(session, Run, run_id)
     if run is None:
         raise no_such_run(run_id)
     _stop(session, run, reason)
@@ -228,7 +228,7 @@ def block(session: Session, fence: Fence, reasons: dict[str, dict[str, Any] | No
 
 def tend(session: Session, host: str, worker: str, ref: RunRef, lease: float) -> tuple[RunAction, Run | None]:
     """What the run wants of this worker. To be told `start` is to have claimed it."""
-    run = session.get(Run, ref.run_id, with_for_update=True)
+    run = locked(session, Run, ref.run_id)
     if run is None or run.host != host:
         return RunAction.NOTHING, None
     if guards.tendable(run, ref.generation, host):
@@ -247,7 +247,7 @@ def report(session: Session, host: str, said: RunReport, lease: float) -> bool:
     """A worker says what became of a run; `False` when it is no longer this worker's."""
     if said.event != RunEvent.READY:
         judge_anew(session, host)
-    run = session.get(Run, said.run_id, with_for_update=True)
+    run = locked(session, Run, said.run_id)
     if run is None or not guards.run_owned(run, said.generation, said.worker, host):
         return False
     if run.state.final:
