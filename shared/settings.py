@@ -125,7 +125,12 @@ class Settings(BaseSettings):
         description="Address from which this host serves its models to others; unset: loopback while the front door is "
         "on loopback, else this host's address towards it.",
     )
-    peer_port: int = Field(default=0, ge=0, le=65535, description="Port for that; 0 picks a free one.")
+    peer_port: int = Field(
+        default=0,
+        ge=0,
+        le=65535,
+        description="Port for that, and on which the front door reaches this host's runs; 0 picks a free one.",
+    )
     share_models: bool = Field(default=True, description="Serve this host's models to other hosts of the fleet.")
     find_models: bool = Field(default=True, description="Look for models of other programs when the agent starts.")
     whisper_threads: int | None = Field(default=None, ge=1, description="CPU threads of a Whisper run.")
@@ -145,7 +150,11 @@ class Settings(BaseSettings):
     claim_seconds: float = Field(default=20.0, gt=0, description="How long an assignment waits for its worker.")
     leader_seconds: float = Field(default=10.0, gt=0, description="How long a scheduler leads without renewal.")
     max_crashes: int = Field(default=3, ge=1, description="Crashes after which a job fails as crash_loop.")
-    retention_days: float = Field(default=30.0, gt=0, description="Days that finished jobs and events are kept.")
+    retention_days: float = Field(
+        default=30.0,
+        gt=0,
+        description="Days that finished jobs, with the files they made, runs, events and calls are kept.",
+    )
     fetch_models: bool = Field(
         default=True, description="Download a model that work waits for to a host that has room for it."
     )
