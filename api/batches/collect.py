@@ -21,13 +21,14 @@ from api.batches.split import mistake
 from api.deps import FrontDoor
 from api.gateway.pieces import Usage, usage_of
 from shared import files
-from shared.db import clock_time
+from shared.db import clock_time, let_go
 from shared.errors import CidermillError, EngineFailed, InvalidInput, InvalidParameters, NotFound, Problem, revive
 from shared.files import NO_LIMIT, Sink, Stored
 from shared.tables import Batch, File, Job, Result
 from shared.vocabulary import JobState
 
-_AT_ONCE = 200
+#: Answers read at once: one with many vectors has megabytes.
+_AT_ONCE = 20
 
 
 def collect(door: FrontDoor, row: Batch) -> None:
@@ -105,6 +106,7 @@ def _write(session: Session, door: FrontDoor, row: Batch, into: _Files, why: Una
     if row.refused_file is not None:
         with into.failing(left):
             refused = files.find(session, row.refused_file)
+            let_go(session)
             for _, line in lines(door.store, refused.id, refused.size):
                 into.put("failed", line)
     if into.mistakes:
@@ -116,6 +118,7 @@ def _write(session: Session, door: FrontDoor, row: Batch, into: _Files, why: Una
 
 def _part(session: Session, door: FrontDoor, dialect: Dialect, part: Part, into: _Files, why: Unanswered) -> None:
     job, file = session.get(Job, part.job), files.find(session, part.file)
+    let_go(session)
     failure = Problem.model_validate(job.error) if job and job.state == JobState.FAILED and job.error else None
     if failure is not None and failure.code == "deadline_passed":
         failure = None
@@ -139,6 +142,7 @@ def _unasked(
 ) -> None:
     """What to say of each line of a batch that ended before it was split, by its id."""
     file = files.held(session, row.input_file)
+    let_go(session)
     # A line that is too long for any is no line, nor is what follows it.
     with suppress(InvalidParameters):
         for _, line in lines(door.store, file.id, file.size):
@@ -181,11 +185,12 @@ def _refusal(dialect: Dialect, written: dict[str, Any], problem: Problem) -> tup
 
 
 def _results(session: Session, job_id: str) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Finished lines of a job in order, some at a time."""
+    """Finished lines of a job in order, some at a time; to write those of a page may take long."""
     after = -1
     while True:
         query = select(Result.index, Result.data).where(Result.job_id == job_id, Result.index > after)
         found = session.execute(query.order_by(Result.index).limit(_AT_ONCE)).all()
+        let_go(session)
         yield from ((index, data) for index, data in found)
         if len(found) < _AT_ONCE:
             return
