@@ -25,8 +25,8 @@ from api.hosts_memory import host_memory
 from api.hosts_power import host_power, model_energy
 from shared import hosts, invariants
 from shared.db import Database, clock_time
-from shared.tables import Attempt, Event, Host, Job, Run
-from shared.vocabulary import FINAL_RUN_STATES, LIVE_ATTEMPT_STATES, RunState
+from shared.tables import Attempt, Event, Host, Job, Run, is_live_attempt
+from shared.vocabulary import FINAL_RUN_STATES, RunState
 
 # A second series for each counter tells nobody anything.
 disable_created_metrics()  # type: ignore[no-untyped-call]
@@ -121,7 +121,7 @@ def _slots(session: Session) -> Iterator[Metric]:
     holding = (
         select(*place, func.sum(Attempt.slots))
         .join(Attempt, Attempt.run_id == Run.id)
-        .where(Attempt.state.in_(LIVE_ATTEMPT_STATES))
+        .where(is_live_attempt)
         .group_by(*place)
     )
     for host, runtime, model, slots in session.execute(holding):

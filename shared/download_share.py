@@ -5,10 +5,7 @@ from __future__ import annotations
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from shared.tables import Attempt
-from shared.vocabulary import AttemptState
-
-_LIVE = (AttemptState.ASSIGNED, AttemptState.RUNNING)
+from shared.tables import Attempt, is_live_attempt
 
 
 def download_share(session: Session, host: str, total: int | None) -> int | None:
@@ -19,9 +16,7 @@ def download_share(session: Session, host: str, total: int | None) -> int | None
     if total is None:
         return None
     rows = session.execute(
-        select(Attempt.host, func.count())
-        .where(Attempt.state.in_(_LIVE), Attempt.runtime == "store")
-        .group_by(Attempt.host)
+        select(Attempt.host, func.count()).where(is_live_attempt, Attempt.runtime == "store").group_by(Attempt.host)
     )
     counts = {name: int(count) for name, count in rows}
     own = max(1, counts.pop(host, 0))

@@ -44,7 +44,6 @@ class RunState(StrEnum):
 
 
 FINAL_JOB_STATES = frozenset({JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELLED})
-LIVE_ATTEMPT_STATES = frozenset({AttemptState.ASSIGNED, AttemptState.RUNNING})
 FINAL_RUN_STATES = frozenset({RunState.STOPPED, RunState.FAILED})
 
 

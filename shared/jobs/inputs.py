@@ -14,8 +14,8 @@ from sqlalchemy.orm import Session
 
 from shared.kinds import kinds
 from shared.kinds.contract import Kind
-from shared.tables import Attempt, File, Job
-from shared.vocabulary import FINAL_JOB_STATES, AttemptState
+from shared.tables import Attempt, File, Job, is_live_attempt
+from shared.vocabulary import AttemptState, JobState
 
 
 def read_by(kind: Kind) -> set[str]:
@@ -28,7 +28,7 @@ def in_use(session: Session) -> set[str]:
     parameters = _parameters()
     jobs = session.execute(
         select(Job.kind, *(Job.params[name] for name in parameters))
-        .where(Job.state.not_in(FINAL_JOB_STATES))
+        .where(Job.state.in_([state for state in JobState if not state.final]))
         .where(Job.kind.in_([name for name, kind in kinds().items() if kind.reads]))
     )
     found: set[str] = set()
@@ -48,7 +48,7 @@ def is_for(session: Session, host: str, file: File) -> bool:
     jobs = session.execute(
         select(Job.id, Job.kind, *(Job.params[name] for name in parameters))
         .join(Attempt, Attempt.job_id == Job.id)
-        .where(Attempt.host == host, Attempt.state == AttemptState.RUNNING)
+        .where(is_live_attempt, Attempt.host == host, Attempt.state == AttemptState.RUNNING)
         .where((Job.id == file.job_id) | Job.kind.in_(readers))
     )
     for job_id, kind, *values in jobs:

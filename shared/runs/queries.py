@@ -8,8 +8,8 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from shared.runs.state import no_such_run
-from shared.tables import Attempt, Run
-from shared.vocabulary import FINAL_RUN_STATES, LIVE_ATTEMPT_STATES, Capability, RunState
+from shared.tables import Attempt, Run, is_live_attempt
+from shared.vocabulary import FINAL_RUN_STATES, Capability, RunState
 
 LIVE = tuple(state for state in RunState if state not in FINAL_RUN_STATES)
 
@@ -43,7 +43,7 @@ def slots_used(session: Session, run_ids: Collection[str]) -> dict[str, int]:
     """Slots that live attempts hold, by run; runs that nobody uses are left out."""
     rows = session.execute(
         select(Attempt.run_id, func.sum(Attempt.slots))
-        .where(Attempt.run_id.in_(run_ids), Attempt.state.in_(LIVE_ATTEMPT_STATES))
+        .where(is_live_attempt, Attempt.run_id.in_(run_ids))
         .group_by(Attempt.run_id)
     )
     return {run_id: int(total) for run_id, total in rows if run_id is not None}
