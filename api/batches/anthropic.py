@@ -17,6 +17,8 @@ _UNANSWERED = {Unanswered.CANCELLED: "canceled", Unanswered.EXPIRED: "expired"}
 class Anthropic:
     """Lines `{custom_id, params}`; every line has its result in one file."""
 
+    name = "anthropic"
+    id_prefix = "msgbatch"
     together = True
 
     def read(self, written: Any, endpoint: str) -> Asked:

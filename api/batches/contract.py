@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Protocol
@@ -52,6 +51,10 @@ class Part:
 class Dialect(Protocol):
     """How one dialect writes its lines; each answer is one JSON object of the output or error file."""
 
+    #: What a batch keeps of it.
+    name: str
+    #: What the ids of its batches begin with.
+    id_prefix: str
     #: Do answers and errors go into one file?
     together: bool
 
@@ -64,7 +67,3 @@ class Dialect(Protocol):
     def refused(self, custom_id: str | None, problem: Problem, status: int) -> dict[str, Any]: ...
 
     def unanswered(self, custom_id: str | None, why: Unanswered) -> dict[str, Any]: ...
-
-
-#: The dialect of a batch by its name.
-Dialects = Callable[[str], Dialect]

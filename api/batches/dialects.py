@@ -6,9 +6,10 @@ from api.batches.anthropic import Anthropic
 from api.batches.contract import Dialect
 from api.batches.openai import OpenAi
 
-_DIALECTS: dict[str, Dialect] = {"openai": OpenAi(), "anthropic": Anthropic()}
+_ALL: tuple[Dialect, ...] = (OpenAi(), Anthropic())
+_BY_NAME = {dialect.name: dialect for dialect in _ALL}
 
 
 def dialect_of(name: str) -> Dialect:
     """Raises KeyError for a name that no batch has."""
-    return _DIALECTS[name]
+    return _BY_NAME[name]

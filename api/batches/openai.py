@@ -33,6 +33,8 @@ _UNANSWERED = {
 class OpenAi:
     """Lines `{custom_id, method, url, body}`; answers and errors in files of their own."""
 
+    name = "openai"
+    id_prefix = "batch"
     together = False
 
     def read(self, written: Any, endpoint: str) -> Asked:

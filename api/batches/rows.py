@@ -10,6 +10,7 @@ from sqlalchemy import delete, func, select, update
 from sqlalchemy.orm import Session
 
 from api.batches.contract import BatchState, Part
+from api.batches.dialects import dialect_of
 from api.gateway.pieces import Usage
 from shared.db import clock_time
 from shared.errors import Conflict, NotFound
@@ -29,7 +30,7 @@ def add(
     """A new batch over a file; `output_seconds` is how long the files that it writes are kept."""
     moment = clock_time(session)
     row = Batch(
-        id=new_id("msgbatch" if dialect == "anthropic" else "batch"), dialect=dialect, endpoint=endpoint,
+        id=new_id(dialect_of(dialect).id_prefix), dialect=dialect, endpoint=endpoint,
         state=BatchState.VALIDATING, owner=owner, completion_window=window, details=dict(details),
         input_file=input_file, output_seconds=output_seconds, parts=[], counts={}, errors=[], total=0,
         created_at=moment, expires_at=moment + seconds,
@@ -70,9 +71,6 @@ def live(session: Session) -> list[Batch]:
 
 def parts_of(row: Batch) -> list[Part]:
     return [Part(**part) for part in row.parts]
-
-
-# --- transitions -------------------------------------------------------------------------------
 
 
 def begin(session: Session, row: Batch, parts: Sequence[Part], total: int, refused_file: str | None) -> None:
@@ -155,9 +153,6 @@ def _move(session: Session, batch_id: str, before: Sequence[BatchState], after: 
     moved = update(Batch).where(Batch.id == batch_id, Batch.state.in_(before)).values(state=after, **values)
     done = session.execute(moved.returning(Batch.id), execution_options={"synchronize_session": False})
     return done.scalar() is not None
-
-
-# --- its jobs ----------------------------------------------------------------------------------
 
 
 def unfinished(session: Session, row: Batch) -> list[str]:

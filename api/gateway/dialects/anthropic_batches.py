@@ -17,7 +17,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from api.batches import rows
-from api.batches.anthropic import ENDPOINT
+from api.batches.anthropic import ENDPOINT, Anthropic
 from api.batches.contract import BatchState, Unanswered
 from api.batches.keeper import Keeper
 from api.deps import Changer, Door, FrontDoor, Reader, Submitter
@@ -31,7 +31,6 @@ from shared.tables import Batch
 
 router = APIRouter(tags=["anthropic"])
 
-_DIALECT = "anthropic"
 _DAY = 86400.0
 #: What a request may be called.
 _ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
@@ -61,7 +60,9 @@ def list_batches(
     """The newest first."""
     with door.read() as session:
         newer = before_id is not None
-        found = rows.batches(session, _DIALECT, caller.sees, after=before_id or after_id, limit=limit + 1, newer=newer)
+        found = rows.batches(
+            session, Anthropic.name, caller.sees, after=before_id or after_id, limit=limit + 1, newer=newer
+        )
         shown = [batch(session, row, _address(request)) for row in found[:limit]]
     if newer:
         shown.reverse()
@@ -74,7 +75,7 @@ def list_batches(
 def show(batch_id: str, request: Request, door: Door, caller: Reader) -> dict[str, Any]:
     """How it stands."""
     with door.read() as session:
-        return batch(session, rows.find(session, batch_id, _DIALECT, caller.sees), _address(request))
+        return batch(session, rows.find(session, batch_id, Anthropic.name, caller.sees), _address(request))
 
 
 @router.get(_PATHS[0] + "/{batch_id}/results", response_class=Response)
@@ -82,7 +83,7 @@ def show(batch_id: str, request: Request, door: Door, caller: Reader) -> dict[st
 def results(batch_id: str, request: Request, door: Door, caller: Reader) -> Response:
     """One line for each request, as JSONL. 409 while it is not over."""
     with door.read() as session:
-        row = rows.find(session, batch_id, _DIALECT, caller.sees)
+        row = rows.find(session, batch_id, Anthropic.name, caller.sees)
         if row.finished_at is None:
             raise Conflict(f"Batch {batch_id} has no results yet", f"it is {row.state}", "wait until it has ended")
         if row.output_file is None:
@@ -96,7 +97,7 @@ def results(batch_id: str, request: Request, door: Door, caller: Reader) -> Resp
 def cancel(batch_id: str, request: Request, door: Door, caller: Changer) -> dict[str, Any]:
     """End it; what is answered by then is in its results."""
     with door.write() as session:
-        shown = batch(session, rows.cancel(session, batch_id, _DIALECT, caller.sees), _address(request))
+        shown = batch(session, rows.cancel(session, batch_id, Anthropic.name, caller.sees), _address(request))
     keeper: Keeper = request.app.state.batches
     keeper.ring()
     return shown
@@ -109,7 +110,7 @@ def remove(batch_id: str, door: Door, caller: Changer) -> dict[str, Any]:
     # What it used is told by its results: it must be charged before they go.
     door.meter.write()
     with door.write() as session:
-        gone = rows.remove(session, batch_id, _DIALECT, caller.sees)
+        gone = rows.remove(session, batch_id, Anthropic.name, caller.sees)
     for file_id in gone:
         door.store.forget(door.store.path(file_id))
     return {"id": batch_id, "type": "message_batch_deleted"}
@@ -126,7 +127,7 @@ def _create(door: FrontDoor, caller: Caller, asked: dict[str, Any], address: str
             session, stored, name="requests.jsonl", purpose="batch", content_type="application/jsonl", owner=caller.id
         )
         row = rows.add(
-            session, _DIALECT, ENDPOINT, stored.id, owner=caller.id, window="24h", seconds=_DAY, details={}
+            session, Anthropic.name, ENDPOINT, stored.id, owner=caller.id, window="24h", seconds=_DAY, details={}
         )  # fmt: skip
         row.total = len(wanted)
         return batch(session, row, address)

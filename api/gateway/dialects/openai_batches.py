@@ -15,7 +15,7 @@ from api import expiry, shapes
 from api.batches import rows
 from api.batches.contract import BatchState
 from api.batches.keeper import Keeper
-from api.batches.openai import ENDPOINTS
+from api.batches.openai import ENDPOINTS, OpenAi
 from api.deps import After, Changer, Door, FrontDoor, Reader, Submitter
 from api.gateway.pieces import Usage
 from api.gateway.reading import need, read_object, want
@@ -29,7 +29,6 @@ from shared.tables import Batch
 router = APIRouter(prefix="/v1/batches", tags=["openai"])
 shapes.register(shapes.OPENAI, "/v1/batches")
 
-_DIALECT = "openai"
 _LONGEST_WINDOW = 30 * 86400.0
 _MOST_DETAILS = 16
 Limit = Annotated[int, Query(ge=1, le=100, description="Batches of a page.")]
@@ -52,7 +51,7 @@ async def create(request: Request, door: Door, caller: Submitter) -> dict[str, A
 def list_batches(door: Door, caller: Reader, after: After = None, limit: Limit = 20) -> dict[str, Any]:
     """The newest first."""
     with door.read() as session:
-        found = rows.batches(session, _DIALECT, caller.sees, after=after, limit=limit + 1)
+        found = rows.batches(session, OpenAi.name, caller.sees, after=after, limit=limit + 1)
         shown = [batch(session, row) for row in found[:limit]]
     ends = (shown[0]["id"], shown[-1]["id"]) if shown else (None, None)
     return {
@@ -64,14 +63,14 @@ def list_batches(door: Door, caller: Reader, after: After = None, limit: Limit =
 def show(batch_id: str, door: Door, caller: Reader) -> dict[str, Any]:
     """How it stands."""
     with door.read() as session:
-        return batch(session, rows.find(session, batch_id, _DIALECT, caller.sees))
+        return batch(session, rows.find(session, batch_id, OpenAi.name, caller.sees))
 
 
 @router.post("/{batch_id}/cancel")
 def cancel(batch_id: str, request: Request, door: Door, caller: Changer) -> dict[str, Any]:
     """End it; what is answered by then is in its output file."""
     with door.write() as session:
-        shown = batch(session, rows.cancel(session, batch_id, _DIALECT, caller.sees))
+        shown = batch(session, rows.cancel(session, batch_id, OpenAi.name, caller.sees))
     keeper: Keeper = request.app.state.batches
     keeper.ring()
     return shown
@@ -90,7 +89,7 @@ def _create(door: FrontDoor, caller: Caller, asked: dict[str, Any]) -> dict[str,
     with door.write() as session:
         files.find(session, file_id, caller.sees)
         row = rows.add(
-            session, _DIALECT, endpoint, file_id, owner=caller.id, window=window, seconds=_seconds(window),
+            session, OpenAi.name, endpoint, file_id, owner=caller.id, window=window, seconds=_seconds(window),
             details=_details(asked), output_seconds=kept,
         )  # fmt: skip
         return batch(session, row)

@@ -99,7 +99,8 @@ def test_a_batch_whose_time_ends_before_it_is_begun_expires_too(door: Served) ->
 
 def test_a_batch_that_nobody_can_read_holds_up_no_other(door: Served) -> None:
     with door.database.write() as session:
-        rows.add(session, "of nobody", CHAT, "file_gone", owner="", window="1d", seconds=86400.0, details={})
+        none = rows.add(session, "openai", CHAT, "file_gone", owner="", window="1d", seconds=86400.0, details={})
+        none.dialect = "of nobody"
         odd = rows.add(session, "openai", "/v1/none", "file_gone", owner="", window="1d", seconds=86400.0, details={})
         odd.state, odd.parts = "in_progress", [{"nobody": "knows"}]
     until(door, create(door, [chat("a")]), "in_progress")
