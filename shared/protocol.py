@@ -11,6 +11,7 @@ ignored on both sides, so an old worker keeps working with a newer front door.
 | POST /claim | Claim → Claimed |
 | POST /finish | Finish → Finished |
 | POST /items | Items → Accepted |
+| POST /items/recall | Recall → Recalled |
 | POST /output | Output → Accepted |
 | POST /runs/tend | Tend → RunOrder |
 | POST /runs/report | RunReport → Accepted |
@@ -237,8 +238,6 @@ class Assignment(AttemptRef):
     slots: int
     run: ClaimedRun | None = None
     model: InstalledModel | None = None
-    #: Results of items that earlier attempts finished, by index.
-    items: dict[int, Any] = {}
     labels: dict[str, str] = {}
 
 
@@ -327,6 +326,20 @@ class Item(_Message):
 class Items(AttemptRef):
     worker: str
     items: list[Item] = Field(max_length=1024)
+
+
+class Recall(AttemptRef):
+    """What earlier attempts of the job have finished: the items that come after one in their order."""
+
+    worker: str
+    after: int = -1
+
+
+class Recalled(_Message):
+    """As many as one answer holds; with `more` the next are asked for, after the last of these."""
+
+    items: list[Item]
+    more: bool = False
 
 
 class Output(AttemptRef):

@@ -7,6 +7,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property, partial
 from pathlib import Path
 from typing import IO, Any, BinaryIO, cast
 
@@ -22,6 +23,7 @@ from shared.protocol import (
     Item,
     Output,
     Progress,
+    Recall,
     Release,
     Transfer,
 )
@@ -73,15 +75,29 @@ class AttemptFiles:
 class AttemptItems:
     """The checkpoint of one attempt."""
 
-    def __init__(self, context: AttemptContext, done: Mapping[int, Any], outbox: Outbox) -> None:
+    def __init__(self, context: AttemptContext, outbox: Outbox) -> None:
         self._context = context
-        self._done = dict(done)
         self._outbox = outbox
         self._ticket = 0
 
     @property
     def done(self) -> Mapping[int, Any]:
         return self._done
+
+    @cached_property
+    def _done(self) -> dict[int, Any]:
+        """Asked for piece by piece when a kind looks: it may be more than a claim could carry in time."""
+        context = self._context
+        found: dict[int, Any] = {}
+        ask = Recall(job_id=context.job_id, attempt=context.attempt, worker=context.worker)
+        more = context.attempt > 1
+        while more:
+            page = patiently(partial(context.front_door.recall, ask), context.raise_if_cancelled)
+            found |= {item.index: item.data for item in page.items}
+            ask = ask.model_copy(update={"after": next(reversed(found), -1)})
+            more = page.more
+            context.raise_if_cancelled()
+        return found
 
     def put(self, index: int, data: Any) -> None:
         self._context.raise_if_fenced()
@@ -114,7 +130,7 @@ class AttemptContext:
         self.model = assignment.model
         self.front_door, self.worker, self.scratch = front_door, worker, scratch
         self.files = AttemptFiles(self)
-        self.items = AttemptItems(self, assignment.items, outbox)
+        self.items = AttemptItems(self, outbox)
         self._store = store
         self._status = AttemptStatus(job_id=self.job_id, attempt=self.attempt, worker=worker)
         self._acquired: dict[str, Acquire] = {}

@@ -80,6 +80,10 @@ class FrontDoor:
     def items(self, message: protocol.Items) -> protocol.Accepted:
         return self._post("/items", message, protocol.Accepted)
 
+    def recall(self, message: protocol.Recall) -> protocol.Recalled:
+        """Some of what earlier attempts finished. Raises StaleTransition when fenced off."""
+        return self._post("/items/recall", message, protocol.Recalled)
+
     def output(self, message: protocol.Output) -> protocol.Accepted:
         return self._post("/output", message, protocol.Accepted)
 

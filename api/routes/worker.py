@@ -91,6 +91,13 @@ def items(said: protocol.Items, door: Door, host: WorkerHost) -> Response:
     return as_json(Accepted(accepted=fresh is not None))
 
 
+@router.post("/items/recall", response_model=protocol.Recalled)
+def recall(said: protocol.Recall, door: Door, host: WorkerHost) -> Response:
+    with door.read() as session:
+        found = work.recall(session, host, said)
+    return as_json(found)
+
+
 @router.post("/output", response_model=protocol.Accepted)
 def output(said: protocol.Output, door: Door, host: WorkerHost) -> Response:
     with door.write() as session:

@@ -2,24 +2,38 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import bindparam, select
+from sqlalchemy import Text, bindparam, cast, select
 from sqlalchemy.orm import Session
 
-from shared import catalog, events
+from shared import catalog, events, guards
 from shared.errors import NotFound, StaleTransition
 from shared.events import NewEvent
 from shared.jobs import inputs, state
-from shared.protocol import Assignment, AttemptRef, Claim, ClaimedRun, FinishedAttempt, Output, Verdict
+from shared.protocol import (
+    Assignment,
+    AttemptRef,
+    Claim,
+    ClaimedRun,
+    FinishedAttempt,
+    Item,
+    Output,
+    Recall,
+    Recalled,
+    Verdict,
+)  # fmt: skip
 from shared.runtimes import Endpoint, InstalledModel
 from shared.store import speeds
 from shared.tables import Attempt, File, Job, Result, Run
-from shared.vocabulary import AttemptState
 
 _LOG_LINE = 4096
-
+#: Letters of items that one answer holds; one that has more of them comes alone.
+_RECALLED = 4 << 20
+#: Rows that are read of the database together.
+_AT_ONCE = 100
 
 # Built once: every claim asks them.
 _JOBS = select(Job).where(Job.id.in_(bindparam("ids", expanding=True)))
@@ -39,10 +53,7 @@ def claim(session: Session, host: str, ask: Claim, lease: float) -> tuple[list[A
     runs = _runs(session, attempts)
     model_ids = {job.model_id for job in jobs.values() if job.model_id is not None}
     models = catalog.on_host(session, sorted(model_ids), host) if model_ids else {}
-    items = _items(session, attempts)
-    given = [
-        _assignment(a, jobs[a.job_id], runs.get(a.run_id or ""), models, items.get(a.job_id, {})) for a in attempts
-    ]
+    given = [_assignment(a, jobs[a.job_id], runs.get(a.run_id or ""), models) for a in attempts]
     waits = [_wait(jobs[a.job_id], a) for a in attempts if a.number == 1]
     return given, waits
 
@@ -63,25 +74,7 @@ def _runs(session: Session, attempts: Sequence[Attempt]) -> dict[str, ClaimedRun
     }
 
 
-def _items(session: Session, attempts: Sequence[Attempt]) -> dict[str, dict[int, Any]]:
-    """What earlier attempts finished, by job; a first attempt has none."""
-    again = [a.job_id for a in attempts if a.number > 1]
-    if not again:
-        return {}
-    found: dict[str, dict[int, Any]] = {}
-    rows = session.execute(select(Result.job_id, Result.index, Result.data).where(Result.job_id.in_(again)))
-    for job_id, index, data in rows:
-        found.setdefault(job_id, {})[index] = data
-    return found
-
-
-def _assignment(
-    attempt: Attempt,
-    job: Job,
-    run: ClaimedRun | None,
-    models: dict[str, InstalledModel],
-    items: dict[int, Any],
-) -> Assignment:
+def _assignment(attempt: Attempt, job: Job, run: ClaimedRun | None, models: dict[str, InstalledModel]) -> Assignment:
     return Assignment(
         job_id=attempt.job_id,
         attempt=attempt.number,
@@ -91,9 +84,26 @@ def _assignment(
         slots=attempt.slots,
         run=run,
         model=models.get(job.model_id or ""),
-        items=items,
         labels=job.labels,
     )
+
+
+def recall(session: Session, host: str, said: Recall) -> Recalled:
+    """What earlier attempts finished, in order, as much as one answer holds.
+
+    Raises StaleTransition when the attempt is no longer this worker's.
+    """
+    check_running(session, said, said.worker, host)
+    query = select(Result.index, cast(Result.data, Text)).where(Result.job_id == said.job_id, Result.index > said.after)
+    items: list[Item] = []
+    size = 0
+    with session.execute(query.order_by(Result.index), execution_options={"yield_per": _AT_ONCE}) as rows:
+        for index, data in rows:
+            size += len(data)
+            if items and size > _RECALLED:
+                return Recalled(items=items, more=True)
+            items.append(Item(index=index, data=json.loads(data)))
+    return Recalled(items=items)
 
 
 def finish(
@@ -128,12 +138,7 @@ def _said(said: Output, host: str, type_: str, **data: Any) -> NewEvent:
 def running(session: Session, ref: AttemptRef, worker: str, host: str) -> bool:
     """Is this attempt still this worker's?"""
     attempt = session.get(Attempt, (ref.job_id, ref.attempt))
-    return (
-        attempt is not None
-        and attempt.state == AttemptState.RUNNING
-        and attempt.worker == worker
-        and attempt.host == host
-    )
+    return attempt is not None and guards.finishes(attempt, worker, host)
 
 
 def check_running(session: Session, ref: AttemptRef, worker: str, host: str) -> None:

@@ -50,7 +50,7 @@ def test_a_claim_names_only_what_was_won(fleet: Fleet, door: Served) -> None:
     assert fleet.claim(first, worker="worker-2") == []
 
 
-def test_a_second_attempt_is_given_the_finished_items(door: Served, fleet: Fleet) -> None:
+def test_a_second_attempt_recalls_the_finished_items(door: Served, fleet: Fleet) -> None:
     ref = fleet.running_job()
     run_id = door.get(f"/v1/jobs/{ref.job_id}").json()["attempts"][0]["run_id"]
     items = [{"index": 3, "data": "three"}, {"index": 1, "data": [1]}]
@@ -58,8 +58,20 @@ def test_a_second_attempt_is_given_the_finished_items(door: Served, fleet: Fleet
     assert fleet.finish(ref, "released") == protocol.Verdict.ACCEPTED
     again = fleet.assign(ref.job_id, run_id)
     assert again.attempt == 2
-    [assignment] = fleet.claim(again)
-    assert assignment.items == {3: "three", 1: [1]}
+    fleet.claim(again)
+    said = {**again.model_dump(), "worker": fleet.worker}
+    assert fleet.call("/items/recall", said).json() == {"items": [items[1], items[0]], "more": False}
+    assert fleet.call("/items/recall", {**said, "attempt": 1}).status_code == 409
+
+
+def test_long_items_are_recalled_some_at_a_time(door: Served, fleet: Fleet) -> None:
+    ref = fleet.running_job()
+    for index in range(3):
+        fleet.keep(ref, {"index": index, "data": "long" * 600_000})
+    said = {**ref.model_dump(), "worker": fleet.worker}
+    pages = [fleet.call("/items/recall", {**said, "after": after}).json() for after in (-1, 0, 1, 2)]
+    found = [([item["index"] for item in page["items"]], page["more"]) for page in pages]
+    assert found == [([0], True), ([1], True), ([2], False), ([], False)]
 
 
 def test_a_finish_that_comes_twice_is_a_duplicate_and_a_late_one_is_stale(fleet: Fleet) -> None:

@@ -78,6 +78,7 @@ _TABLE = {
     "host": """
         GET  /worker/v1/files/{file_id} /worker/v1/models/shelf
         POST /worker/v1/claim /worker/v1/files /worker/v1/finish /worker/v1/items /worker/v1/output
+             /worker/v1/items/recall
              /worker/v1/register /worker/v1/sync
              /worker/v1/models/found /worker/v1/models/sources /worker/v1/models/verified
              /worker/v1/runs/acquire /worker/v1/runs/release /worker/v1/runs/report /worker/v1/runs/tend

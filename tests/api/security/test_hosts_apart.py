@@ -37,6 +37,7 @@ _ENDPOINT = {"url": "http://127.0.0.1:9", "served_name": "mine", "slots": 4, "co
     ("path", "more"),
     [
         ("/items", {"items": [{"index": 0, "data": "forged"}]}),
+        ("/items/recall", {}),
         ("/output", {"text": "forged", "log": ["forged"]}),
         ("/finish", {"outcome": "succeeded", "result": {"text": "forged"}}),
         ("/runs/tend", {}),
