@@ -8,7 +8,6 @@ anybody through a proxy on this machine, whom only the proxy's own headers tell 
 from __future__ import annotations
 
 from collections.abc import Collection
-from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
 from starlette.requests import HTTPConnection, Request
@@ -18,6 +17,7 @@ from api.auth import Auth
 from api.bodies import FORM, counted
 from api.errors import NO_DATABASE, answer, unanswered
 from api.forwarded import stranger
+from api.host_name import host_of
 from shared.errors import BadRequest, CidermillError, Forbidden, Unauthorized, UnsupportedEncoding
 from shared.files import too_large
 from shared.keys import Rank
@@ -123,11 +123,3 @@ def names_of(settings: Settings) -> Collection[str]:
     """Names the front door answers to: loopback's, what it is bound to, and the host of its configured URL."""
     configured = {host_of(settings.url)} if settings.url else set()
     return {*LOOPBACK, *_FROM_CONTAINERS, settings.host, *configured}
-
-
-def host_of(url: str) -> str:
-    """The host name in a URL; empty when there is none."""
-    try:
-        return (urlsplit(url).hostname or "").lower()
-    except ValueError:
-        return ""
