@@ -18,11 +18,11 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 from starlette.concurrency import run_in_threadpool
 
-from api.gate import host_of
 from api.gateway import model_names
 from api.gateway.bell import Bell
 from api.gateway.model_names import Found
 from api.gateway.routing import Candidate, Reach
+from api.host_name import host_of
 from shared import engine_pass
 from shared.db import Database
 from shared.errors import CidermillError
@@ -53,7 +53,7 @@ class View:
 
     found: Found
     runs: tuple[Candidate, ...]
-    #: `time.monotonic()` when it was read.
+    #: `time.monotonic()` when the look began that read it.
     at: float
 
 
@@ -106,11 +106,15 @@ class Outlook:
             if not demand:
                 self._views.clear()
                 continue
+            began = time.monotonic()
             try:
-                self._views = await run_in_threadpool(self._read_all, demand)
+                views = await run_in_threadpool(self._read_all, demand)
             except SQLAlchemyError as error:
                 _log.warning("runs cannot be looked at", reason=str(error).splitlines()[0])
                 continue
+            self._views = {wanted: view for wanted, view in self._views.items() if view.at >= began}
+            for wanted, view in views.items():
+                self._keep(wanted, view)
             for wanted in demand:
                 if wanted not in self._views:
                     # Who asks again for what is no longer there is told why.
@@ -118,23 +122,29 @@ class Outlook:
 
     async def _renewed(self, wanted: Wanted) -> View:
         view = await run_in_threadpool(self._read_one, wanted)
-        self._views[wanted] = view
+        self._keep(wanted, view)
         return view
 
+    def _keep(self, wanted: Wanted, view: View) -> None:
+        """Looks do not end in the order in which they began: the newer one stays."""
+        known = self._views.get(wanted)
+        if known is None or view.at > known.at:
+            self._views[wanted] = view
+
     def _read_one(self, wanted: Wanted) -> View:
+        at = time.monotonic()
         with self._database.read() as session:
-            return self._read(session, wanted)
+            return self._read(session, wanted, at)
 
     def _read_all(self, demand: list[Wanted]) -> dict[Wanted, View]:
-        views = {}
+        views, at = {}, time.monotonic()
         with self._database.read() as session:
             for wanted in demand:
                 with suppress(CidermillError):
-                    views[wanted] = self._read(session, wanted)
+                    views[wanted] = self._read(session, wanted, at)
         return views
 
-    def _read(self, session: Session, wanted: Wanted) -> View:
-        at = time.monotonic()
+    def _read(self, session: Session, wanted: Wanted, at: float) -> View:
         found = model_names.find(session, wanted.name, self._settings.default_model)
         runs = queries.serving(session, found.model.id, wanted.capability, found.host)
         used = queries.slots_used(session, [run.id for run in runs]) if runs else {}
