@@ -9,7 +9,7 @@ from scheduler.draft import Draft
 from scheduler.forecast import Forecast
 from scheduler.seat import Seat
 from scheduler.views import HostView, RunView
-from shared.vocabulary import Priority, RunState
+from shared.vocabulary import Guard, Priority, RunState
 
 #: Seconds of idleness after which a run is half as likely to be wanted again.
 _HALF_WANTED = 60.0
@@ -74,7 +74,7 @@ def stop_idle(draft: Draft) -> None:
 def _no_longer_wanted(run: RunView, host: HostView, now: float) -> str | None:
     if host.leaving:
         return f"{host.name} drains"
-    if host.guard != "open":
+    if host.guard != Guard.OPEN:
         return f"{host.name} is short of memory"
     return f"it was idle for {run.keep_alive:.0f} s" if _outlived(run, now) else None
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from scheduler.decisions import MEMORY_GUARD
 from scheduler.draft import Draft
 from scheduler.seat import Seat
-from shared.vocabulary import RunState
+from shared.vocabulary import Guard, RunState
 
 
 def shed(draft: Draft) -> None:
     """On each host whose guard sheds, end the least urgent, newest run, at work or not, and wait until it is gone."""
     for name, host in draft.snapshot.hosts.items():
-        if host.guard != "shedding":
+        if host.guard != Guard.SHEDDING:
             continue
         loaded = [seat for seat in draft.seats_on.get(name, ()) if seat.run.held]
         if any(_going(seat) for seat in loaded):

@@ -18,12 +18,13 @@ from scheduler.draft import Draft
 from scheduler.lines import Waiting, line_up
 from scheduler.plan import decide, look
 from scheduler.views import JobView, RunView, Shape, Snapshot
+from shared.vocabulary import Guard, Priority
 
 #: A fleet of so many hosts is planned whole each time, which is quick enough, and misses nothing.
 _FEW_HOSTS = 64
 #: After more events than this a whole plan is hardly dearer.
 _MANY = 64
-_INTERACTIVE = 0
+_INTERACTIVE = Priority.INTERACTIVE.rank
 
 
 @dataclass(slots=True)
@@ -167,6 +168,6 @@ class _Around:
         return run.host is not None and (run.host in open_hosts or run.model_id in models)
 
 
-def _closed(guard: str) -> str:
+def _closed(guard: Guard) -> Guard:
     """A host that sheds work goes on doing so."""
-    return "closed" if guard == "open" else guard
+    return Guard.CLOSED if guard == Guard.OPEN else guard

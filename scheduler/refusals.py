@@ -7,6 +7,7 @@ from scheduler.rank import TOO_HOT
 from scheduler.reasons import Code, HostFact
 from scheduler.views import HostView, ModelView
 from scheduler.wishes import Terms
+from shared.vocabulary import Guard
 
 
 def refusal(draft: Draft, host: HostView, terms: Terms) -> HostFact | None:
@@ -44,7 +45,7 @@ def no_new_runs(host: HostView, model: ModelView) -> HostFact | None:
     name = host.name
     if model.quarantined and name in model.quarantined:
         return HostFact(name, Code.QUARANTINED, f"{model.name} is barred from {name}: {model.quarantined[name]}")
-    if host.guard != "open":
+    if host.guard != Guard.OPEN:
         return HostFact(name, Code.GUARD, f"{name} is short of memory: its guard admits no new run")
     if host.thermal == TOO_HOT:
         return HostFact(name, Code.HOT, f"{name} is too hot for another run")

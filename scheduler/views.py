@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from scheduler.rank import TOO_HOT
 from shared.errors import Problem
 from shared.runs.learned import LearnedPeak
 from shared.runtimes import ModelShape, RunSpec, RuntimeInfo
 from shared.units import Bytes
-from shared.vocabulary import Capability, Format, RunState, Source
+from shared.vocabulary import Capability, Format, Guard, RunState, Source
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +33,7 @@ class HostView:
     #: Words that keep work away which does not tolerate them.
     taints: tuple[str, ...] = ()
     #: What its memory guard says: `open`, `closed` (no new runs, idle ones go) or `shedding` (busy ones go too).
-    guard: str = "open"
+    guard: Guard = Guard.OPEN
     #: How hot it is, `nominal | fair | serious | critical`; `None` when it does not say.
     thermal: str | None = None
     #: Part of its processors at work, 0 to 1; `None` when it does not say.
@@ -55,7 +56,7 @@ class HostView:
     @property
     def plain(self) -> bool:
         """Takes any work and any run, whoever asks: what the planner can know of most hosts at once."""
-        quiet = self.guard == "open" and self.thermal != "critical" and not (self.taints or self.apart)
+        quiet = self.guard == Guard.OPEN and self.thermal != TOO_HOT and not (self.taints or self.apart)
         return quiet and self.reserved_by is None and self.open
 
 

@@ -18,7 +18,7 @@ from scheduler.views import ModelView, RunView, Shape
 from scheduler.wishes import Wish
 from shared.runs.need import capped_context
 from shared.runtimes import RunSpec
-from shared.vocabulary import Capability, RunState
+from shared.vocabulary import Capability, Guard, RunState
 
 _Key = tuple[float, int, str]
 
@@ -109,7 +109,7 @@ class Want:
     def _admits(self, seat: Seat) -> bool:
         """Its host lets it serve whoever wishes this."""
         host = self.draft.snapshot.hosts[seat.run.host or ""]
-        if host.guard == "shedding" or seat.run.runtime not in host.runtimes:
+        if host.guard == Guard.SHEDDING or seat.run.runtime not in host.runtimes:
             return False
         return refusal(self.draft, host, self.wish.terms) is None
 

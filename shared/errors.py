@@ -20,11 +20,15 @@
     │   ├── Busy                           429   what could take this has enough to do; it says when to come back
     │   │   └── QuotaExceeded              429   the key has used what it may for now
     │   └── Unavailable                    503   a part we need (database, Redis, front door) is down
+    ├── ConfigError                              a setting is wrong: the command ends before it begins
     └── ExecutionError                     a job or a run went wrong; carried as data, not as a status
         ├── InvalidInput                   the job's own input is bad; trying again cannot help
         ├── EngineFailed                   the engine failed at one request; others may succeed
         ├── RunDied → OutOfMemory, UnsupportedModel, PortInUse
         ├── DownloadFailed → GatedModel, DiskFull, ChecksumMismatch, HubOffline
+        ├── LeaseLost                      the attempt belongs to nobody any more, another takes its place
+        ├── HandedBack                     the attempt ends without fault of the job, which goes on elsewhere
+        ├── LoopOfCrashes                  the job's attempts died too often
         ├── DeadlinePassed                 the job had not begun in time
         └── Cancelled
 

@@ -25,7 +25,7 @@ def leads(holder: str, epoch: int, moment: Moment) -> Conditions:
     return [Leader.holder == holder, Leader.epoch == epoch, Leader.until > moment]
 
 
-def assignable(moment: Moment) -> Conditions:
+def assignable() -> Conditions:
     """A job is assigned only from the queue."""
     return [Job.state == JobState.QUEUED]
 

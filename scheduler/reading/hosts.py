@@ -16,6 +16,7 @@ from shared.downloads.room import LEAST_RESERVE
 from shared.runtimes import RuntimeInfo
 from shared.store.promised import read_promised
 from shared.tables import Attempt, Host, HostRuntime, is_live_attempt
+from shared.vocabulary import Guard
 
 _host, _offer, _attempt = Host.__table__.c, HostRuntime.__table__.c, Attempt.__table__.c
 
@@ -75,7 +76,7 @@ def _view(
         runtimes=offers,
         labels=_labels(row.labels_text),
         taints=_taints(row.taints_text),
-        guard=row.guard,
+        guard=Guard(row.guard),
         thermal=row.thermal,
         load=row.percent / 100 if row.percent is not None else None,
         maintenance=row.maintenance,

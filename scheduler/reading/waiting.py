@@ -54,12 +54,17 @@ _CROWD = (
     + "|"
     + cast(_job.placement, Text)
 )
+_OWN = (_job.id, _job.queued_at, _job.slots, _job.deadline)
+#: Columns that make a job's shape, with its placement, whether it is preemptible, and its parts.
+_WISHES = (
+    _job.rank, _job.capability, _job.model_id, _job.model, _job.runtime, _job.host,
+    cast(_job.spec, Text).label("spec_text"), _job.disk, _job.exclusive,
+    cast(_job.acquires, Text).label("acquires_text"), _job.kind, _job.queue,
+)  # fmt: skip
+_WISH = slice(len(_OWN), len(_OWN) + len(_WISHES))
 _DUE = select(
-    _job.id, _job.queued_at, _job.slots, _job.deadline, _job.rank, _job.capability, _job.model_id, _job.model,
-    _job.runtime, _job.host, cast(_job.spec, Text).label("spec_text"), _job.disk, _job.exclusive,
-    cast(_job.acquires, Text).label("acquires_text"), _job.kind, _job.queue, _job.owner,
-    cast(_job.labels, Text).label("labels_text"), cast(_job.placement, Text).label("placement_text"),
-    _job.preemptible, _CROWD.label("crowd"),
+    *_OWN, *_WISHES, _job.owner, cast(_job.labels, Text).label("labels_text"),
+    cast(_job.placement, Text).label("placement_text"), _job.preemptible, _CROWD.label("crowd"),
 ).where(
     is_waiting_job,
     _job.not_before.is_(None) | (_job.not_before <= bindparam("moment")),
@@ -179,10 +184,6 @@ class Waiting:
     @staticmethod
     def _parts(owner: str, labels: str) -> tuple[str, ...]:
         return (f"key:{owner}", *(_label_parts(labels) if labels != "{}" else ()))
-
-
-#: Columns of a row that make its shape, with its placement, whether it is preemptible, and its parts.
-_WISH = slice(4, 16)
 
 
 @lru_cache(4096)

@@ -109,7 +109,7 @@ def assign(session: Session, fence: Fence, placements: Sequence[Placement], time
         update(Job)
         .where(
             Job.id.in_([p.job_id for p in placements]),
-            *guards.assignable(moment),
+            *guards.assignable(),
             *guards.due(moment),
             *guards.sole(kept_for),
         )
@@ -296,7 +296,7 @@ def fail_queued(session: Session, fence: Fence, problems: Mapping[str, Problem])
     moment = now(session)
     rows = session.execute(
         update(Job)
-        .where(Job.id.in_(problems), *guards.assignable(moment))
+        .where(Job.id.in_(problems), *guards.assignable())
         .values(state=JobState.FAILED, finished_at=moment, blocked_by=None, phase=None)
         .returning(Job.id),
         execution_options={"synchronize_session": False},

@@ -16,7 +16,7 @@ from shared.store.disk_room import DiskRoom
 from shared.store.disks import Wanted, disk_rooms
 from shared.store.outlook import Fits, IdleRun, Outlook, Room, outlook
 from shared.tables import Attempt, Host, HostRuntime, Install, Run, is_live_attempt
-from shared.vocabulary import Capability, RunState
+from shared.vocabulary import Capability, Guard, RunState
 
 
 def outlooks(session: Session, model: InstalledModel, spec: RunSpec, wanted: Wanted) -> list[Outlook]:
@@ -71,7 +71,7 @@ def _closed(host: Host) -> str | None:
         return f"it is under maintenance: {host.maintenance}"
     if host.draining or host.cordoned:
         return "it is draining" if host.draining else "it is cordoned"
-    return None if host.guard == "open" else "its memory guard lets nothing in"
+    return None if host.guard == Guard.OPEN else "its memory guard lets nothing in"
 
 
 def _held(session: Session) -> dict[str, list[tuple[Run, bool]]]:

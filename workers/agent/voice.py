@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
+from importlib.metadata import version
 from pathlib import Path
 from typing import TypeVar
 
@@ -36,7 +37,7 @@ log = structlog.get_logger()
 
 T = TypeVar("T")
 
-_VERSION = "0.1.0"
+_VERSION = version("cidermill")
 #: Pauses, in seconds, after which a front door that does not answer is worth a warning.
 _EARLY = 3.0
 _PAUSE_FIRST, _PAUSE_LIMIT = 0.1, 5.0
