@@ -5,14 +5,19 @@ The union is only described here; checking is the kinds' own business, so that a
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
+from api import shapes
+from shared.errors import Problem
 from shared.kinds import open_kinds
 
 _REF = "#/components/schemas/"
+#: Any: it shows what errors look like.
+_PROBLEM = Problem(code="bad_request", what="", why="", fix="")
 
 
 def describe(app: FastAPI) -> None:
@@ -52,12 +57,30 @@ def _job(plain: dict[str, Any], name: str, about: str, params: dict[str, Any]) -
 
 
 def _describe_errors(made: dict[str, Any]) -> None:
-    """Every error has our shape; the framework's own is never sent."""
+    """Every error has the shape of its path; the framework's own is never sent."""
     schemas = made["components"]["schemas"]
     for name in ("HTTPValidationError", "ValidationError"):
         schemas.pop(name, None)
-    answer = {"description": "Error", "content": {"application/json": {"schema": {"$ref": _REF + "ErrorOut"}}}}
-    for operations in made["paths"].values():
+    for path, operations in made["paths"].items():
+        answer = {"description": "Error", "content": {"application/json": {"schema": _error(path)}}}
         for operation in operations.values():
-            operation["responses"].pop("422", None)
-            operation["responses"]["default"] = answer
+            answers = operation["responses"]
+            answers.pop("422", None)
+            answers.update({status: answer for status in ("default", *answers) if not status.startswith("2")})
+
+
+def _error(path: str) -> dict[str, Any]:
+    """Ours has a name; of a dialect's errors each looks like any other."""
+    shape = shapes.of(path)
+    return {"$ref": _REF + "ErrorOut"} if shape.body is shapes.own else _like(shape.body(_PROBLEM, 400))
+
+
+def _like(value: Any) -> dict[str, Any]:
+    """The schema of JSON like this; what is null here may be a text elsewhere."""
+    if isinstance(value, Mapping):
+        return {
+            "type": "object",
+            "properties": {name: _like(each) for name, each in value.items()},
+            "required": list(value),
+        }
+    return {"type": "string"} if value is not None else {"type": ["string", "null"]}

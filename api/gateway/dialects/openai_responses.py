@@ -33,11 +33,11 @@ async def respond(request: Request, caller: Submitter) -> Response:
     return await carried(request, read(await read_object(request)))
 
 
-@router.post("/v1/responses/{response_id}/cancel", response_class=Response)
-@router.get("/v1/responses/{response_id}/input_items", response_class=Response)
-@router.get("/v1/responses/{response_id}", response_class=Response)
-@router.post("/v1/responses/{response_id}", response_class=Response)
-@router.delete("/v1/responses/{response_id}", response_class=Response)
+@router.post("/v1/responses/{response_id}/cancel", response_class=Response, status_code=404)
+@router.get("/v1/responses/{response_id}/input_items", response_class=Response, status_code=404)
+@router.get("/v1/responses/{response_id}", response_class=Response, status_code=404)
+@router.post("/v1/responses/{response_id}", response_class=Response, status_code=404)
+@router.delete("/v1/responses/{response_id}", response_class=Response, status_code=404)
 async def find(response_id: str, caller: Reader) -> None:
     """Always a 404: responses are not kept, and none is made shorter here (`POST …/compact`)."""
     raise NotFound(

@@ -19,13 +19,23 @@ For whoever reads an error of Cidermill, by eye or by program: every code, what 
 | where | shape |
 |---|---|
 | REST | `{{"error": {{code, what, why, fix, details, message, type, param}}}}`, which OpenAI's clients read too |
-| `/v1/chat/…` | exactly OpenAI's `{{"error": {{message, type, param, code}}}}` |
+| `/v1/files…` | the same, and 422 is 400 |
+| `/v1/chat/…`, `/v1/completions`, `/v1/embeddings`, `/v1/responses…`, `/v1/audio/…`, `/v1/batches…` \
+| OpenAI's `{{"error": {{message, type, param, code}}}}`; 422 is 400 |
+| `/v1/messages…`, `/anthropic/…` \
+| Anthropic's `{{"type": "error", "error": {{type, message}}, "request_id"}}`; 422 is 400, and 503 is 529 |
+| `/api/…` | Ollama's `{{"error": "…"}}`; 422 is 400 |
 | command line | `Error:`, `Cause:` and `To fix:` on standard error, and an [exit code](exit-codes.md) |
 | a job or a run | its `error` field: `{{code, what, why, fix, retryable, crash, details}}` |
 
 **Retryable**: another attempt of the same job may succeed, so it is tried again while its failures are not used up.
 **Crash**: a process died; such attempts are counted apart, and `max_crashes` of them (3, if not set)
 fail a job as `crash_loop`.
+"""
+
+_BESIDES = """\
+Besides: `model_not_found` (404) where a client asks for a model that nobody knows, and `method_not_allowed` (405).
+Attempts and runs that got lost have `worker_lost` or `run_lost` in their `error`; both are retryable, and crashes.
 """
 
 
@@ -38,7 +48,9 @@ def page() -> str:
         (code(error.code), _status(error), _yes(error.retryable), _yes(error.crash), sentences(error))
         for error in error_classes()
     ]
-    return _TOP.format(tree=tree) + "\n" + table(("code", "status", "retryable", "crash", "meaning"), rows)
+    return "\n".join(
+        [_TOP.format(tree=tree), table(("code", "status", "retryable", "crash", "meaning"), rows), "", _BESIDES]
+    )
 
 
 def error_classes(error: type[CidermillError] = CidermillError) -> Iterator[type[CidermillError]]:

@@ -25,13 +25,14 @@ programs is at `/openapi.json`, and for people at `/docs`. What agents and worke
 * **Keys.** On loopback nobody needs a key. Anywhere else every caller sends `Authorization: Bearer ck_…` (or
   `x-api-key`), and the last column says which role it must have: `admin` may do all, `submit` what is not
   administration, `read` only look, `worker` only let hosts join (as admins may).
-* **Errors** are `{"error": {code, what, why, fix, …}}` with the status of the [error](errors.md). 503 carries
-  `Retry-After`.
+* **Errors** are `{"error": {code, what, why, fix, …}}` with the status of the [error](errors.md); what the clients of
+  OpenAI, Anthropic and Ollama call has errors in those APIs' own shapes. 503 carries `Retry-After`.
 * **Lists** come in pages, the newest first: `limit` rows, and `?after=<last_id>` for the next while `has_more` is true.
 * **Sending twice.** With an `Idempotency-Key` the same request gives the same job again (200), another one with that
   key is refused (409).
 * **Streams** of events are server-sent events. A client that comes back with `Last-Event-ID` misses nothing.
-* **Times** are seconds since 1970, **sizes** are bytes. A field that a body does not have is refused.
+* **Times** are seconds since 1970, **sizes** are bytes. A field that a body does not have is refused, but for the calls
+  of those clients: what they take is told in [fields of requests](fields.md).
 """
 
 #: Calls with a page of their own.
@@ -79,8 +80,7 @@ def _body(call: dict[str, Any]) -> str:
 
 
 def _answer(call: dict[str, Any]) -> str:
-    good = {status: each for status, each in call["responses"].items() if status.startswith("2")}
-    status, each = next(iter(good.items()))
+    status, each = next(iter(call["responses"].items()))
     return " ".join(filter(None, [status, _link(each.get("content", {}))]))
 
 
