@@ -31,6 +31,8 @@ LIVE_ATTEMPTS = text("state IN ('assigned', 'running')")
 WAITING_JOBS = text("state = 'queued'")
 LIVE_BATCHES = text("state IN ('validating', 'in_progress', 'finalizing', 'cancelling')")
 EXPIRING_FILES = text("expires_at IS NOT NULL")
+FINISHED_JOBS = text("finished_at IS NOT NULL")
+ENDED_RUNS = text("ended_at IS NOT NULL")
 FAILED_RESULTS = text("failed")
 LIVE_RUNS = text("state IN ('pending', 'starting', 'ready', 'stopping')")
 
@@ -417,6 +419,8 @@ class Run(Base):
     __tablename__ = "runs"
     __table_args__ = (
         Index("ix_runs_live", "state", "host", sqlite_where=LIVE_RUNS, postgresql_where=LIVE_RUNS),
+        Index("ix_runs_serving", "model_id", sqlite_where=LIVE_RUNS, postgresql_where=LIVE_RUNS),
+        Index("ix_runs_ended_at", "ended_at", sqlite_where=ENDED_RUNS, postgresql_where=ENDED_RUNS),
         Index("ix_runs_held", "host", "memory_held"),
     )
 
@@ -495,7 +499,9 @@ class Job(Base):
             sqlite_where=WAITING_JOBS,
             postgresql_where=WAITING_JOBS,
         ),
-        Index("ix_jobs_listing", "state", "id"),
+        Index("ix_jobs_finished_at", "finished_at", sqlite_where=FINISHED_JOBS, postgresql_where=FINISHED_JOBS),
+        # With the kind, so that they are counted without being read.
+        Index("ix_jobs_listing", "state", "id", "kind"),
         Index("ux_jobs_idempotency", "owner", "idempotency_key", unique=True),
     )
 
@@ -546,7 +552,7 @@ class Job(Base):
     queued_at: Mapped[float]
     started_at: Mapped[float | None]
     finished_at: Mapped[float | None]
-    #: Why it waits, with numbers (`scheduler.plan.Reason` as JSON); null when it does not.
+    #: Why it waits, with numbers (`scheduler.reasons.Reason` as JSON); null when it does not.
     blocked_by: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
     phase: Mapped[str | None] = mapped_column(String(64))
     progress: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
