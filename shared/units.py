@@ -1,4 +1,4 @@
-"""Quantities and names, typed by meaning."""
+"""Quantities: bytes, and how people write them."""
 
 from __future__ import annotations
 
@@ -6,9 +6,6 @@ import re
 from typing import NewType
 
 Bytes = NewType("Bytes", int)
-JobId = NewType("JobId", str)
-RunId = NewType("RunId", str)
-HostName = NewType("HostName", str)
 
 KIB, MIB, GIB = 1024, 1024**2, 1024**3
 

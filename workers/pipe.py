@@ -30,7 +30,6 @@ class Start(BaseModel):
     trusted: Path | None = None
     redis_url: SecretStr
     namespace: str
-    lease_seconds: float
     drain_seconds: float
     spool: str
     scratch: str

@@ -118,7 +118,6 @@ class Agent:
             trusted=self._settings.trusted.absolute() if self._settings.trusted is not None else None,
             redis_url=SecretStr(registered.redis_url),
             namespace=registered.namespace,
-            lease_seconds=registered.lease_seconds,
             drain_seconds=self._settings.drain_seconds,
             spool=str(self._spool),
             scratch=str(self._scratch),
