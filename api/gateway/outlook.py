@@ -165,7 +165,6 @@ def _candidate(run: Run, host: Host | None, used: dict[str, int], here: str) -> 
         model=run.model,
         slots=run.slots,
         busy=used.get(run.id, 0),
-        keep_alive=run.keep_alive,
         endpoint=endpoint,
         context=queries.context_of(run),
         reach=_reach(run, endpoint, host, here) if endpoint is not None else None,

@@ -35,7 +35,6 @@ class Candidate:
     slots: int
     #: Slots that jobs hold.
     busy: int
-    keep_alive: float
     endpoint: Endpoint | None = None
     #: `None` when it answers where the front door cannot get to.
     reach: Reach | None = None

@@ -142,8 +142,7 @@ class Seats:
             run = choose(view.runs, self._tenancy.loads, avoid, warm)
         if run is None or run.endpoint is None or run.reach is None:
             return None
-        keep_alive = None if exchange.keep_alive == run.keep_alive else exchange.keep_alive
-        if not await self._tenancy.hold(run.id, keep_alive):
+        if not await self._tenancy.hold(run.id, exchange.keep_alive):
             return None
         self._affinity.went(session, run.id)
         return Seat(

@@ -49,7 +49,10 @@ class Tenancy:
         self._attended: dict[str, int] = {}
 
     async def hold(self, run_id: str, keep_alive: float | None = None) -> bool:
-        """Is it still ready? Then it stays, for some seconds at least; with `keep_alive`, longer after that."""
+        """Is it still ready? Then it stays, for some seconds at least; with `keep_alive`, longer after that.
+
+        That is written each time: what the run had a moment ago, others may have changed.
+        """
         if run_id in self._held and keep_alive is None:
             return True
         if not await run_in_threadpool(self._hold, run_id, keep_alive):

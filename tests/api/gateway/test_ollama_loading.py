@@ -66,6 +66,13 @@ def test_a_longer_stay_is_kept_and_none_changes_nothing(door: Served, fleet: Fle
         assert keep_alive(door) == kept
 
 
+def test_a_stay_is_written_though_the_run_had_it_a_moment_ago(door: Served, fleet: Fleet, engine: str) -> None:
+    fleet.ready_run(engine, spec={"keep_alive": 300})
+    for said in (300, -1, 300, 0, 300):
+        door.post("/api/generate", {"model": "echo", "stream": False, "keep_alive": said})
+    assert keep_alive(door) == 300
+
+
 def test_texts_are_embedded_in_order(door: Served, fleet: Fleet, engine: str) -> None:
     fleet.ready_run(engine, capability="embed")
     several = door.post("/api/embed", {"model": "echo", "input": ["a", "b"]}).json()

@@ -12,7 +12,7 @@ from api.gateway.routing import Candidate
 from shared.errors import CannotFit
 from shared.vocabulary import RunState
 
-_RUN = Candidate("a", 1, RunState.READY, "mini", "m", 4, 0, 300.0)
+_RUN = Candidate("a", 1, RunState.READY, "mini", "m", 4, 0)
 
 
 @pytest.mark.parametrize(

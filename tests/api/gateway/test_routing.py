@@ -14,7 +14,7 @@ _ENDPOINT = Endpoint(url="http://127.0.0.1:1", served_name="m", slots=4, context
 
 
 def run(name: str, slots: int = 4, busy: int = 0) -> Candidate:
-    return Candidate(name, 1, RunState.READY, "mini", "m", slots, busy, 300.0, _ENDPOINT, Reach(_ENDPOINT.url))
+    return Candidate(name, 1, RunState.READY, "mini", "m", slots, busy, _ENDPOINT, Reach(_ENDPOINT.url))
 
 
 def chosen(*runs: Candidate, loads: dict[str, Load] | None = None, avoid: tuple[str, ...] = (), warm: str = "") -> str:
