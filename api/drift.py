@@ -21,7 +21,7 @@ _RUNS = (
         func.sum(Run.memory_used),
         func.sum(Run.memory_peak),
     )
-    .where(Run.memory_held > 0)
+    .where(Run.host.in_(select(Host.name)), Run.memory_held > 0)
     .group_by(*_PLACE)
 )
 

@@ -25,7 +25,7 @@ from api.hosts_memory import host_memory
 from api.hosts_power import host_power, model_energy
 from shared import hosts, invariants
 from shared.db import Database, clock_time
-from shared.tables import Attempt, Event, Host, Job, Run, is_live_attempt
+from shared.tables import Attempt, Event, Host, Job, Run, is_live_attempt, is_live_run
 from shared.vocabulary import FINAL_RUN_STATES, RunState
 
 # A second series for each counter tells nobody anything.
@@ -93,7 +93,7 @@ class Tables(Collector):
 
 def _live(session: Session) -> Iterator[Metric]:
     runs = GaugeMetricFamily("cidermill_runs", "Runs that are not over, by state.", labels=["state"])
-    counted = dict(session.execute(select(Run.state, func.count()).group_by(Run.state)).all())
+    counted = dict(session.execute(select(Run.state, func.count()).where(is_live_run).group_by(Run.state)).all())
     for state in RunState:
         if state not in FINAL_RUN_STATES:
             runs.add_metric([state], counted.get(state, 0))
@@ -115,7 +115,7 @@ def _slots(session: Session) -> Iterator[Metric]:
     total = GaugeMetricFamily("cidermill_run_slots", "Slots that ready runs offer.", labels=labels)
     used = GaugeMetricFamily("cidermill_run_slots_used", "Slots that live attempts hold.", labels=labels)
     place = (Run.host, Run.runtime, Run.model)
-    ready = select(*place, func.sum(Run.slots)).where(Run.state == RunState.READY).group_by(*place)
+    ready = select(*place, func.sum(Run.slots)).where(is_live_run, Run.state == RunState.READY).group_by(*place)
     for host, runtime, model, slots in session.execute(ready):
         total.add_metric([host or "", runtime or "", model], int(slots))
     holding = (

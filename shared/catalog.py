@@ -19,10 +19,10 @@ from shared.runtimes import InstalledModel, ModelShape
 from shared.store import at_path
 from shared.store.manifest import content_digest, manifest
 from shared.store.naming import free_name
-from shared.tables import Alias, Install, Model, Run
+from shared.tables import Alias, Install, Model, Run, is_live_run
 from shared.units import Bytes
 from shared.upsert import insert_for
-from shared.vocabulary import FINAL_RUN_STATES, Capability, Format, Provider, RunState
+from shared.vocabulary import Capability, Format, Provider, RunState
 
 ECHO = "echo"
 _ECHO_CAPABILITIES = [Capability.GENERATE, Capability.EMBED, Capability.TRANSCRIBE]
@@ -267,7 +267,8 @@ def files_on(session: Session, host: str, repo: str, commit: str) -> set[tuple[s
 
 def ready_hosts(session: Session) -> dict[str, list[str]]:
     """Hosts where a run is ready, by model id."""
-    rows = session.execute(select(Run.model_id, Run.host).where(Run.state == RunState.READY).distinct())
+    ready = select(Run.model_id, Run.host).where(is_live_run, Run.state == RunState.READY).distinct()
+    rows = session.execute(ready)
     found: dict[str, list[str]] = {}
     for model_id, host in rows:
         found.setdefault(model_id, []).append(host or "")
@@ -284,8 +285,4 @@ def same_content(session: Session, model: Model) -> list[str]:
 
 def users(session: Session, model_id: str) -> list[str]:
     """Runs that have the model loaded, or are about to."""
-    return list(
-        session.scalars(
-            select(Run.id).where(Run.model_id == model_id, Run.state.not_in(FINAL_RUN_STATES)).order_by(Run.id)
-        )
-    )
+    return list(session.scalars(select(Run.id).where(is_live_run, Run.model_id == model_id).order_by(Run.id)))

@@ -110,7 +110,8 @@ def runtimes(session: Session) -> dict[str, list[HostRuntime]]:
 
 def memory_held(session: Session) -> dict[str, int]:
     """Bytes that runs hold, by host."""
-    rows = session.execute(select(Run.host, func.sum(Run.memory_held)).where(Run.memory_held > 0).group_by(Run.host))
+    holding = (Run.host.in_(select(Host.name)), Run.memory_held > 0)
+    rows = session.execute(select(Run.host, func.sum(Run.memory_held)).where(*holding).group_by(Run.host))
     return {host: int(total) for host, total in rows if host is not None}
 
 
@@ -244,6 +245,7 @@ def wishes(session: Session, name: str) -> list[RunHint]:
     """Runs of this host that a worker should look at because their message was due or had to be sent again."""
     rows = session.scalars(
         select(Run).where(
+            is_live_run,
             Run.host == name,
             Run.state.in_([RunState.PENDING, RunState.STOPPING]),
             (Run.publish_at <= now(session)) | (Run.published > 1),

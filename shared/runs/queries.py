@@ -8,7 +8,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from shared.runs.state import no_such_run
-from shared.tables import Attempt, Run, is_live_attempt
+from shared.tables import Attempt, Run, is_live_attempt, is_live_run
 from shared.vocabulary import FINAL_RUN_STATES, Capability, RunState
 
 LIVE = tuple(state for state in RunState if state not in FINAL_RUN_STATES)
@@ -32,6 +32,8 @@ def runs(
         query = query.where(Run.id < after)
     if states:
         query = query.where(Run.state.in_(states))
+    if states and not FINAL_RUN_STATES.intersection(states):
+        query = query.where(is_live_run)
     if model is not None:
         query = query.where((Run.model == model) | (Run.model_id == model))
     if host is not None:
@@ -61,6 +63,7 @@ def context_of(run: Run) -> int:
 def serving(session: Session, model_id: str, capability: Capability, host: str | None = None) -> list[Run]:
     """Runs of a model that anybody may use, on any host or those that are or will be on this one; ready ones first."""
     query = select(Run).where(
+        is_live_run,
         Run.model_id == model_id,
         Run.capability == capability,
         Run.owner_job.is_(None),

@@ -21,7 +21,7 @@ from shared import aliases, catalog
 from shared.db import clock_time
 from shared.grants import check_model, may_use
 from shared.keys import Caller
-from shared.tables import HostRuntime, Install, Model, Run
+from shared.tables import HostRuntime, Install, Model, Run, is_live_run
 from shared.vocabulary import RunState
 
 router = APIRouter(tags=["ollama"])
@@ -76,7 +76,7 @@ def ps(door: Door, caller: Reader) -> dict[str, list[dict[str, Any]]]:
             select(Run, Model, HostRuntime)
             .join(Model, Model.id == Run.model_id)
             .outerjoin(HostRuntime, (HostRuntime.host == Run.host) & (HostRuntime.name == Run.runtime))
-            .where(Run.state == RunState.READY)
+            .where(is_live_run, Run.state == RunState.READY)
             .order_by(Run.model, Run.id)
         )
         shown = [
