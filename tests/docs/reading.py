@@ -16,7 +16,6 @@ DOCS = ROOT / "docs"
 _FENCE = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 _LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 _CODE = re.compile(r"`([^`\n]+)`")
-_SHELL = frozenset({"bash", "console", "sh"})
 _ENDS = frozenset({"|", "||", "&", "&&", ";", ">", ">>", "<"})
 
 
@@ -57,12 +56,16 @@ class Page:
         return _CODE.findall(self.prose)
 
     def commands(self) -> Iterator[list[str]]:
-        """Each simple command of its shell blocks, as words; of a console only what follows `$ `."""
-        for language in _SHELL:
-            for block in self.blocks(language):
-                for line in block.replace("\\\n", " ").splitlines():
-                    if language != "console" or line.startswith("$ "):
-                        yield from _simple(line.removeprefix("$ "))
+        """Each simple command that people type, as words."""
+        for block in self.shell():
+            for line in block.replace("\\\n", " ").splitlines():
+                yield from _simple(line)
+
+    def shell(self) -> Iterator[str]:
+        """What people type: its shell blocks, and of its consoles what follows `$ `."""
+        yield from self.blocks("bash", "sh")
+        for block in self.blocks("console"):
+            yield "\n".join(line.removeprefix("$ ") for line in block.splitlines() if line.startswith("$ "))
 
 
 def pages() -> list[Page]:

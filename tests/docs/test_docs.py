@@ -61,6 +61,14 @@ def test_commands_can_be_typed_as_they_stand(page: Page) -> None:
 
 
 @each_page
+def test_commands_can_be_typed_in_zsh_too(page: Page) -> None:
+    """The shell of macOS knows no comments where people type, and fails at a pattern that no file fits."""
+    for block in page.shell():
+        bare = re.sub(r"""\\.|'[^']*'|"[^"]*\"""", "", block)
+        assert not [line for line in bare.splitlines() if re.search(r"[#*?\[]", line)], page
+
+
+@each_page
 def test_commands_in_sentences_exist(page: Page) -> None:
     for said in page.code_words():
         words = said.split()
