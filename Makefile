@@ -10,6 +10,9 @@ LOCK := pyproject.toml uv.lock
 # What `make demo` needs is a part of what `make test` needs, so nothing that is there is taken away again.
 SYNC := sync --frozen --inexact --no-default-groups --quiet
 DEMO := --extra llama --extra whisper --extra macos --group demo
+ifeq ($(shell uname -sm),Darwin arm64)
+DEMO += --extra mlx
+endif
 DEV := --all-extras --group dev
 
 # Dozens of processes start here: without this, where a shell says so, each compiles all of its modules again.
