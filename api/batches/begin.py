@@ -97,18 +97,19 @@ def _queue(door: FrontDoor, row: Batch, split: Split, caller: Caller) -> None:
     """Files, jobs, their count as requests of the key and the batch's state in one transaction."""
     refused = split.stored = _keep_refused(door, row, split.refused)
     with door.write(wake=True) as session:
-        stored = [_stored(draft) for draft in split.parts]
-        for number, each in enumerate(stored, 1):
-            name = f"{row.id}-{number}.jsonl"
-            files.add(session, each, name=name, purpose=PART, content_type="application/jsonl", owner=row.owner)
+        read = [
+            files.add(
+                session, draft.stored, name=f"{row.id}-{number}.jsonl", purpose=PART,
+                content_type="application/jsonl", owner=row.owner,
+            )
+            for number, draft in enumerate(split.parts, 1)
+        ]  # fmt: skip
         deadline = max(row.expires_at, clock_time(session) + _LEAST)
-        wanted = [_submission(row, draft, each.id, deadline) for draft, each in zip(split.parts, stored, strict=True)]
-        prepared = service.prepare(session, wanted, row.owner)
+        prepared = service.prepare(session, [_submission(row, draft, deadline) for draft in split.parts], row.owner)
         submitted = service.queue(session, prepared)
-        made = zip(submitted, stored, split.parts, strict=True)
-        parts = [Part(job.id, file.id, draft.model, draft.lines) for job, file, draft in made]
-        for part in parts:
-            files.find(session, part.file).job_id = part.job
+        parts = [_part(job.id, draft) for job, draft in zip(submitted, split.parts, strict=True)]
+        for file, job in zip(read, submitted, strict=True):
+            file.job_id = job.id
         if refused is not None:
             files.add(
                 session, refused, name=f"{row.id}-refused.jsonl", purpose=PART,
@@ -118,9 +119,9 @@ def _queue(door: FrontDoor, row: Batch, split: Split, caller: Caller) -> None:
         door.meter.desk.admit_jobs(session, caller, split.total - len(split.refused))
 
 
-def _stored(draft: Draft) -> Stored:
-    assert draft.stored is not None
-    return draft.stored
+def _part(job_id: str, draft: Draft) -> Part:
+    pile = draft.pile
+    return Part(job_id, draft.stored.id, pile.called if pile.alike else None, draft.lines)
 
 
 def _keep_refused(door: FrontDoor, row: Batch, refused: Sequence[Refused]) -> Stored | None:
@@ -134,21 +135,22 @@ def _keep_refused(door: FrontDoor, row: Batch, refused: Sequence[Refused]) -> St
     return sink.keep()
 
 
-def _submission(row: Batch, draft: Draft, file_id: str, deadline: float) -> Submission:
-    params: dict[str, Any] = {"model": draft.found.model.name}
-    if draft.recordings:
-        params |= recordings.work(draft.recordings)
+def _submission(row: Batch, draft: Draft, deadline: float) -> Submission:
+    pile, heard = draft.pile, draft.recordings
+    params: dict[str, Any] = {"model": pile.found.model.name}
+    if heard:
+        params |= recordings.work(heard)
     else:
-        params |= {"file": file_id, "asks": draft.capability.value}
-    if draft.found.host is not None:
-        params["host"] = draft.found.host
-    if spec := draft.spec.model_dump(mode="json", exclude_unset=True):
+        params |= {"file": draft.stored.id, "asks": pile.capability.value}
+    if pile.found.host is not None:
+        params["host"] = pile.found.host
+    if spec := pile.spec.model_dump(mode="json", exclude_unset=True):
         params["spec"] = spec
     return Submission(
-        kind=recordings.KIND if draft.recordings else Inference.name,
+        kind=recordings.KIND if heard else Inference.name,
         params=params,
         priority=Priority.BATCH,
         labels={"batch": row.id},
         deadline=datetime.fromtimestamp(deadline, UTC),
-        called=draft.model,
+        called=pile.called,
     )

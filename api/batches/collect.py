@@ -127,7 +127,7 @@ def _part(session: Session, door: FrontDoor, dialect: Dialect, part: Part, into:
     for index, (_, line) in enumerate(lines(door.store, file.id, file.size)):
         written = json.loads(line)
         if following is not None and following[0] == index:
-            word, said = _answer(dialect, into.endpoint, part, written, following[1])
+            word, said = _answer(dialect, into.endpoint, written, following[1])
             into.usage += usage_of(following[1].get("usage") or {})
             following = next(finished, None)
         elif failure is not None:
@@ -160,13 +160,13 @@ def _custom_id(line: bytes) -> str | None:
 
 
 def _answer(
-    dialect: Dialect, endpoint: str, part: Part, written: dict[str, Any], data: dict[str, Any]
+    dialect: Dialect, endpoint: str, written: dict[str, Any], data: dict[str, Any]
 ) -> tuple[str, dict[str, Any]]:
     if "error" in data:
         return _refusal(dialect, written, Problem.model_validate(data["error"]))
     try:
         asked = dialect.read(written["asked"], endpoint)
-        said = asked.exchange.whole(data["response"] | {"model": part.model})
+        said = asked.exchange.whole(data["response"] | {"model": asked.exchange.model})
     except CidermillError as error:
         # What cannot be had shows with some answers only: a vector that is shorter than was asked for.
         return _refusal(dialect, written, error.problem)

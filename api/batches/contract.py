@@ -40,11 +40,12 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """What one job works through: a file of lines, all for the model that the caller called `model`."""
+    """What one job works through: a file of lines for one model."""
 
     job: str
     file: str
-    model: str
+    #: As all of its lines call it; `None`: they call it in several ways.
+    model: str | None
     lines: int
 
 

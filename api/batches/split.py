@@ -1,7 +1,7 @@
 """Reads a batch's file and splits it into parts, so that every run and host of the fleet can work on it.
 
-A part is a file of lines for one model. Its lines are what an `inference` job reads, with the caller's own line beside
-them, from which the answer is written in the end.
+A part is a file of lines for one model, whatever they call it. Its lines are what an `inference` job reads, with the
+caller's own line beside them, from which the answer is written in the end.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ from typing import Any
 
 from api.batches.contract import Dialect
 from api.batches.lines import lines, parsed
-from api.gateway.defaults import filled, loaded
-from api.gateway.exchange import TRANSCRIPTION, TRANSLATION, Exchange
+from api.batches.piles import Pile, Piles
+from api.gateway.defaults import filled
+from api.gateway.exchange import TRANSCRIPTION, TRANSLATION
 from api.gateway.model_names import Found
 from shared.errors import CidermillError, Forbidden, InvalidParameters, NotFound, Problem
-from shared.files import NO_LIMIT, FileStore, Sink, Stored
+from shared.files import NO_LIMIT, FileStore, Stored
 from shared.nesting import TooDeep, flat
-from shared.runtimes import RunSpec
 from shared.tables import File
 from shared.vocabulary import Capability
 
@@ -29,8 +29,8 @@ _PARTS = 16
 _SHORTEST, _LONGEST = 16, 500
 #: The same of recordings, each of which is work for minutes.
 _FEWEST, _MOST = 1, 100
-#: Parts that are written at once, each to a file: a model has as many names as there are ways to write it.
-_MOST_OPEN = 32
+#: Parts of a batch, whose jobs are queued in one transaction, which others wait for.
+_MOST_PARTS = 2000
 #: Lines that are refused one by one, and remembered until all are read; a file of more is refused whole.
 _MOST_REFUSED = 50_000
 #: Mistakes that are told; a broken file has as many as it has lines.
@@ -42,19 +42,19 @@ FindModel = Callable[[str], Found]
 FindFile = Callable[[str], None]
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Draft:
     """A part before its job: bytes in the store that nobody knows yet."""
 
-    model: str
-    found: Found
-    capability: Capability
-    spec: RunSpec
-    sink: Sink
-    #: What recordings it asks for, and how.
-    recordings: list[dict[str, Any]] = field(default_factory=list)
-    lines: int = 0
-    stored: Stored | None = None
+    pile: Pile
+    #: Of the pile, where the part begins.
+    first: int
+    lines: int
+    stored: Stored
+
+    @property
+    def recordings(self) -> list[dict[str, Any]]:
+        return self.pile.recordings[self.first : self.first + self.lines]
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +80,8 @@ class Split:
 
     @property
     def all_stored(self) -> list[Stored]:
-        stored = (self.stored, *(draft.stored for draft in self.parts))
-        return [each for each in stored if each is not None]
+        parts = [draft.stored for draft in self.parts]
+        return parts if self.stored is None else [self.stored, *parts]
 
 
 def part_size(total: int, *, recordings: bool = False) -> int:
@@ -96,11 +96,9 @@ class Splitter:
     def __init__(self, store: FileStore, dialect: Dialect, endpoint: str, find: FindModel, find_file: FindFile) -> None:
         self._store, self._dialect, self._endpoint = store, dialect, endpoint
         self._find, self._find_file = find, find_file
-        self._open: dict[str, Draft] = {}
         self._found: dict[str, Found | CidermillError] = {}
         self._seen: dict[str, int] = {}
         self._split = Split()
-        self._size = _SHORTEST
 
     def split(self, file: File, total: int) -> Split:
         """A file of so many lines.
@@ -109,12 +107,11 @@ class Splitter:
         """
         split = self._split
         split.total = total
-        self._size = part_size(split.total, recordings=self._endpoint in (TRANSCRIPTION, TRANSLATION))
-        for number, line in lines(self._store, file.id, file.size):
-            self._line(number, line)
-        for draft in self._open.values():
-            draft.stored = draft.sink.keep()
-        self._open.clear()
+        with Piles() as piles:
+            for number, line in lines(self._store, file.id, file.size):
+                self._line(piles, number, line)
+            if not split.mistakes:
+                self._cut(piles, part_size(total, recordings=self._endpoint in (TRANSCRIPTION, TRANSLATION)))
         # Where each line has its result, a file of nothing but bad lines has results, too.
         if not split.parts and not split.mistakes and not (self._dialect.together and split.refused):
             bad = [mistake(each.number, each.problem.code, each.problem.sentence()) for each in split.refused]
@@ -123,12 +120,10 @@ class Splitter:
 
     def discard(self) -> None:
         """Forget every byte."""
-        for draft in self._split.parts:
-            draft.sink.discard()
         for stored in self._split.all_stored:
             self._store.forget(self._store.path(stored.id))
 
-    def _line(self, number: int, line: bytes) -> None:
+    def _line(self, piles: Piles, number: int, line: bytes) -> None:
         custom_id: str | None = None
         try:
             written = parsed(line)
@@ -149,7 +144,7 @@ class Splitter:
             why = "a number in it is too large, or its lists and objects are nested too deep"
             self._refuse(number, custom_id, InvalidParameters("The line cannot be passed on", why, "write it flatter"))
         else:
-            self._write(asked.exchange, found, body, ready)
+            piles.add(asked.exchange, found, body, ready + b"\n")
 
     def _refuse(self, number: int, custom_id: str | None, error: CidermillError) -> None:
         if len(self._split.refused) == _MOST_REFUSED:
@@ -176,26 +171,24 @@ class Splitter:
             raise found.with_traceback(None)
         return found
 
-    def _write(self, exchange: Exchange, found: Found, body: dict[str, Any], ready: bytes) -> None:
-        draft = self._open.get(exchange.model)
-        if draft is None:
-            if len(self._open) == _MOST_OPEN:
-                self._close(next(iter(self._open)))
-            spec = loaded(exchange.spec, found.defaults)
-            draft = Draft(exchange.model, found, exchange.capability, spec, self._store.sink(NO_LIMIT))
-            self._open[exchange.model] = draft
-            self._split.parts.append(draft)
-        draft.sink.write(ready + b"\n")
-        if exchange.capability == Capability.TRANSCRIBE:
-            draft.recordings.append(body)
-        draft.lines += 1
-        if draft.lines == self._size:
-            self._close(exchange.model)
+    def _cut(self, piles: Piles, size: int) -> None:
+        """Parts of so many lines. Raises InvalidParameters for too many."""
+        cuts = [(pile, first) for pile in piles for first in range(0, len(pile.places), size)]
+        if len(cuts) > _MOST_PARTS:
+            why = f"its lines and models make {len(cuts):,}, and a batch may have {_MOST_PARTS:,}"
+            raise InvalidParameters("The file becomes too many jobs", why, "split it into several batches")
+        for pile, first in cuts:
+            self._split.parts.append(self._part(piles, pile, first, size))
 
-    def _close(self, model: str) -> None:
-        """The part of that name is whole."""
-        draft = self._open.pop(model)
-        draft.stored = draft.sink.keep()
+    def _part(self, piles: Piles, pile: Pile, first: int, size: int) -> Draft:
+        sink = self._store.sink(NO_LIMIT)
+        try:
+            for line in piles.lines(pile, first, size):
+                sink.write(line)
+        except BaseException:
+            sink.discard()
+            raise
+        return Draft(pile, first, min(size, len(pile.places) - first), sink.keep())
 
 
 def mistake(line: int | None, code: str, message: str) -> dict[str, Any]:

@@ -32,11 +32,11 @@ _ASKED = (*(chat(str(number)) for number in range(17)), "no request")
 
 @pytest.fixture
 def door(database: Database, tmp_path: Path) -> FrontDoor:
-    return _opened(database, tmp_path)
+    return opened(database, tmp_path)
 
 
 def test_what_was_split_is_forgotten_when_it_cannot_be_queued(door: FrontDoor, tmp_path: Path) -> None:
-    row = _batch(door)
+    row = batch_of(door)
     with _refused(door), pytest.raises(IntegrityError):
         begin(door, row)
     assert [path.name for path in (tmp_path / "data" / "files").rglob("file_*")] == [row.input_file]
@@ -46,7 +46,7 @@ def test_what_was_split_is_forgotten_when_it_cannot_be_queued(door: FrontDoor, t
 def test_files_of_a_batch_stay_only_where_the_database_took_them(
     door: FrontDoor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, committed: bool
 ) -> None:
-    row = _batch(door)
+    row = batch_of(door)
     for step, change in ((begin, "begin"), (collect, "finish")):
         with door.read() as session:
             before, row = set(session.scalars(select(File.id))), session.get_one(Batch, row.id)
@@ -70,7 +70,7 @@ def test_files_of_a_batch_stay_only_where_the_database_took_them(
 def test_what_could_not_be_begun_is_counted_once_when_it_is(door: FrontDoor) -> None:
     with door.write() as session:
         key = keys.create(session, "ci", "submit", limits={"requests/day": 20})[0].id
-    row = _batch(door, key)
+    row = batch_of(door, key)
     with _refused(door):
         for _ in range(2):
             with pytest.raises(IntegrityError):
@@ -95,23 +95,23 @@ def test_a_file_that_is_too_long_is_not_read_further(
     database: Database, tmp_path: Path, lines: list[str], limits: dict[str, int], told: str
 ) -> None:
     """Whoever reads its lines finds their ids wrong."""
-    door = _opened(database, tmp_path, batch_limit=3)
+    door = opened(database, tmp_path, batch_limit=3)
     with door.write() as session:
         key = keys.create(session, "ci", "submit", limits=limits)[0].id
-    row = _batch(door, key, [chat(each) for each in lines])
+    row = batch_of(door, key, [chat(each) for each in lines])
     begin(door, row)
     with door.read() as session:
         assert {each["code"] for each in session.get_one(Batch, row.id).errors} == {told}
 
 
-def _opened(database: Database, home: Path, **settings: Any) -> FrontDoor:
+def opened(database: Database, home: Path, **settings: Any) -> FrontDoor:
     made: FrontDoor = create_app(Settings(home=home, **settings), database).state.door
     with made.write() as session:
         catalog.add_builtin(session)
     return made
 
 
-def _batch(door: FrontDoor, owner: str = "", asked: Sequence[Any] = _ASKED) -> Batch:
+def batch_of(door: FrontDoor, owner: str = "", asked: Sequence[Any] = _ASKED) -> Batch:
     stored = door.store.store(BytesIO("\n".join(json.dumps(line) for line in asked).encode()), NO_LIMIT)
     with door.write() as session:
         files.add(session, stored, name="in.jsonl", purpose="batch", content_type="application/jsonl", owner=owner)

@@ -93,11 +93,21 @@ def test_a_file_of_wrong_lines_is_not_remembered_line_by_line(door: Served, monk
     assert "more than 2; line 4" in failed["errors"]["data"][0]["message"]
 
 
-def test_however_many_names_lines_use_few_files_are_open_at_once(door: Served, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(split, "_MOST_OPEN", 2)
-    names = ["echo", "echo:latest", "library/echo", "echo"]
-    begun = until(door, create(door, [chat(f"{n}", model=name) for n, name in enumerate(names)]), "in_progress")
-    assert (len(begun["job_ids"]), begun["request_counts"]["total"]) == (4, 4)
+@pytest.mark.parametrize(
+    ("names", "told"), [(["echo"], "echo"), (["Echo"], "Echo"), (["echo", "echo:latest", "library/Echo", "eCHO"], None)]
+)
+def test_however_many_names_a_model_has_in_lines_their_parts_are_as_many(
+    door: Served, names: list[str], told: str | None
+) -> None:
+    asked = [chat(f"{n}", model=names[n % len(names)]) for n in range(32)]
+    begun = until(door, create(door, asked), "in_progress")
+    assert (len(begun["job_ids"]), begun["model"], begun["request_counts"]["total"]) == (2, told, 32)
+
+
+def test_a_file_of_too_many_parts_fails_its_batch(door: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(split, "_MOST_PARTS", 1)
+    failed = until(door, create(door, [chat(f"{n}") for n in range(17)]), "failed")
+    assert "make 2, and a batch may have 1" in failed["errors"]["data"][0]["message"]
 
 
 def test_a_line_that_passes_is_no_deeper_than_everybody_reads(door: Served) -> None:
