@@ -204,7 +204,7 @@ class Keeper:
                 run_id=kept.ref.run_id,
                 generation=kept.ref.generation,
                 pid=kept.process.pid,
-                created=kept.process.created,
+                birth=kept.process.birth,
                 ready=kept.ready,
                 url=kept.process.endpoint.url,
             )

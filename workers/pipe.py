@@ -87,7 +87,7 @@ class RunProcessRecord(RunRef):
     """A process that holds a model: what the agent needs to end it and to be sure that it ended."""
 
     pid: int
-    created: float
+    birth: str
     #: It has loaded its model.
     ready: bool = False
     #: Where its engine answers.

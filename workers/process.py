@@ -15,6 +15,7 @@ from typing import IO
 import psutil
 
 from shared.errors import Problem, RunDied
+from shared.process_birth import birth_of
 from shared.runtimes import Endpoint, LaunchPlan
 from shared.units import Bytes
 from workers.footprint import Usage, measure, process_tree
@@ -44,7 +45,7 @@ class RunProcess:
         self._tail: deque[str] = deque(maxlen=_TAIL_LINES)
         self._peak = Bytes(0)
         #: Seconds since the epoch; together with `pid` it names the process for ever.
-        self.created = _create_time(child.pid)
+        self.birth = birth_of(child.pid) or ""
         self._drain = threading.Thread(target=self._read_output, name=f"output of {child.pid}", daemon=True)
         self._drain.start()
 
@@ -202,13 +203,6 @@ def _holds_memory(process: psutil.Process) -> bool:
 def _environment(plan: LaunchPlan) -> dict[str, str]:
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(_SECRETS)}
     return inherited | {"PYTHONUNBUFFERED": "1"} | plan.environment
-
-
-def _create_time(pid: int) -> float:
-    try:
-        return psutil.Process(pid).create_time()
-    except psutil.NoSuchProcess:
-        return time.time()
 
 
 def _ignore(_: str) -> None:

@@ -7,16 +7,14 @@ from pathlib import Path
 import psutil
 from pydantic import BaseModel, ValidationError
 
-#: Seconds by which two readings of one process's start may differ when the clock was set.
-_TOLERANCE = 1.0
+from shared.process_birth import birth_of, living
 
 
 class Remembered(BaseModel):
     """A process named so that a later one with the same number is not taken for it."""
 
     pid: int
-    #: Seconds since the epoch.
-    created: float
+    birth: str
     port: int
 
 
@@ -27,9 +25,8 @@ class PidFile:
         self._path = path
 
     def write(self, pid: int, port: int) -> None:
-        """Remember a process that runs. Raises psutil.NoSuchProcess when it has ended."""
-        record = Remembered(pid=pid, created=psutil.Process(pid).create_time(), port=port)
-        self._path.write_text(record.model_dump_json())
+        """Remember a process that runs; of one that has ended nothing is found again."""
+        self._path.write_text(Remembered(pid=pid, birth=birth_of(pid) or "", port=port).model_dump_json())
 
     def read(self) -> Remembered | None:
         """What was written last, whether or not it still runs."""
@@ -41,11 +38,4 @@ class PidFile:
     def process(self) -> psutil.Process | None:
         """The process that was written down, if it still runs."""
         record = self.read()
-        if record is None:
-            return None
-        try:
-            process = psutil.Process(record.pid)
-            same = abs(process.create_time() - record.created) < _TOLERANCE
-            return process if same and process.status() != psutil.STATUS_ZOMBIE else None
-        except psutil.NoSuchProcess:
-            return None
+        return living(record.pid, record.birth) if record is not None else None

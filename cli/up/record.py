@@ -8,37 +8,28 @@ from pathlib import Path
 import psutil
 from pydantic import BaseModel, ValidationError
 
-#: Seconds by which two readings of one process's start may differ when the clock was set.
-_TOLERANCE = 1.0
+from shared.process_birth import birth_of, living
 
 
 class Pid(BaseModel):
     """A process named so that a later one with the same number is not taken for it."""
 
     pid: int
-    #: Seconds since the epoch.
-    created: float
+    birth: str
 
     @classmethod
     def find(cls, pid: int) -> Pid | None:
         """`None` when it has ended."""
-        try:
-            return cls(pid=pid, created=psutil.Process(pid).create_time())
-        except psutil.NoSuchProcess:
-            return None
+        birth = birth_of(pid)
+        return cls(pid=pid, birth=birth) if birth is not None else None
 
     @classmethod
     def of_this_process(cls) -> Pid:
-        return cls(pid=os.getpid(), created=psutil.Process().create_time())
+        return cls(pid=os.getpid(), birth=birth_of(os.getpid()) or "")
 
     def process(self) -> psutil.Process | None:
         """The process, if it still runs."""
-        try:
-            process = psutil.Process(self.pid)
-            same = abs(process.create_time() - self.created) < _TOLERANCE
-            return process if same and process.status() != psutil.STATUS_ZOMBIE else None
-        except psutil.NoSuchProcess:
-            return None
+        return living(self.pid, self.birth)
 
 
 class UpRecord(BaseModel):

@@ -142,7 +142,7 @@ def test_a_process_that_took_over_the_number_is_left_alone(tmp_path: Path) -> No
     pid_file.write(os.getpid(), 1)
     record = pid_file.read()
     assert record is not None
-    (folder / "valkey.pid").write_text(record.model_copy(update={"created": record.created - 60}).model_dump_json())
+    (folder / "valkey.pid").write_text(record.model_copy(update={"birth": "another"}).model_dump_json())
     server = EmbeddedValkey(folder)
     server.start()
     assert server.pid != os.getpid()

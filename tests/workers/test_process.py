@@ -8,7 +8,6 @@ import socket
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -16,6 +15,7 @@ import psutil
 import pytest
 
 from shared.errors import Cancelled, PortInUse, Problem, RunDied
+from shared.process_birth import birth_of
 from shared.runtimes import LaunchPlan
 from shared.units import MIB
 from tests.waiting import eventually
@@ -190,8 +190,7 @@ def test_a_kill_from_outside_shows_as_its_signal(start: Start) -> None:
 
 def test_a_child_is_named_by_its_number_and_its_time(start: Start) -> None:
     process = start("import time; time.sleep(60)")
-    assert process.created == psutil.Process(process.pid).create_time()
-    assert abs(process.created - time.time()) < 30
+    assert process.birth == birth_of(process.pid)
 
 
 def test_a_child_never_sees_our_secrets(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:

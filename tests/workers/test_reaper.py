@@ -8,7 +8,8 @@ from pathlib import Path
 
 import psutil
 
-from workers.agent.reaper import Register, end, find, reap_runs
+from shared.process_birth import birth_of
+from workers.agent.reaper import Register, end, reap_runs
 from workers.pipe import RunProcessRecord
 
 _SLEEP = [
@@ -26,16 +27,20 @@ def _sleeper() -> subprocess.Popen[bytes]:
     return process
 
 
+def _birth(process: subprocess.Popen[bytes]) -> str:
+    return birth_of(process.pid) or ""
+
+
 def test_a_process_that_ignores_sigterm_is_gone_when_end_returns() -> None:
     process = _sleeper()
-    assert end(process.pid, psutil.Process(process.pid).create_time())
+    assert end(process.pid, _birth(process))
     assert not psutil.pid_exists(process.pid)
     process.wait(30)
 
 
 def test_a_recycled_pid_is_left_alone() -> None:
     process = _sleeper()
-    assert not end(process.pid, psutil.Process(process.pid).create_time() - 5)
+    assert not end(process.pid, "another")
     assert process.poll() is None
     process.kill()
     process.wait()
@@ -43,18 +48,15 @@ def test_a_recycled_pid_is_left_alone() -> None:
 
 def test_a_gone_process_is_no_error() -> None:
     process = _sleeper()
-    born = psutil.Process(process.pid).create_time()
+    born = _birth(process)
     process.kill()
     process.wait()
-    assert find(process.pid, born) is None
     assert not end(process.pid, born)
 
 
 def test_reaped_runs_are_named_with_their_generation() -> None:
     process = _sleeper()
-    record = RunProcessRecord(
-        run_id="run_1", generation=3, pid=process.pid, created=psutil.Process(process.pid).create_time()
-    )
+    record = RunProcessRecord(run_id="run_1", generation=3, pid=process.pid, birth=_birth(process))
     [ref] = reap_runs([record])
     assert (ref.run_id, ref.generation) == ("run_1", 3)
     assert not psutil.pid_exists(process.pid)
@@ -63,8 +65,8 @@ def test_reaped_runs_are_named_with_their_generation() -> None:
 
 def test_the_next_agent_ends_what_a_killed_one_left_behind(tmp_path: Path) -> None:
     worker, run = _sleeper(), _sleeper()
-    born = [psutil.Process(p.pid).create_time() for p in (worker, run)]
-    record = RunProcessRecord(run_id="run_1", generation=1, pid=run.pid, created=born[1])
+    born = [_birth(worker), _birth(run)]
+    record = RunProcessRecord(run_id="run_1", generation=1, pid=run.pid, birth=born[1])
     Register(tmp_path / "processes.json").write([(worker.pid, born[0])], [record])
     assert Register(tmp_path / "processes.json").end_leftovers() == 2
     assert not psutil.pid_exists(worker.pid)

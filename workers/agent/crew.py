@@ -48,7 +48,7 @@ class Crew:
                 self._dead_workers.append(death.worker)
         lives = [w.life for w in self.workers if w.life is not None]
         self._register.write(
-            [(life.process.pid, life.created) for life in lives], [p for life in lives for p in life.status.processes]
+            [(life.process.pid, life.birth) for life in lives], [p for life in lives for p in life.status.processes]
         )
 
     def dismiss(self, seconds: float) -> None:

@@ -14,14 +14,13 @@ from pathlib import Path
 import psutil
 import structlog
 
+from shared.process_birth import living
 from shared.protocol import RunRef
 from workers.pipe import RunProcessRecord
 
 log = structlog.get_logger()
 
 _KILL_TIMEOUT = 10.0
-#: Two readings of one process's birth differ by less than this many seconds.
-_SAME_BIRTH = 0.05
 
 
 class Register:
@@ -31,7 +30,7 @@ class Register:
         self._path = path
         self._last = ""
 
-    def write(self, workers: Iterable[tuple[int, float]], runs: Iterable[RunProcessRecord]) -> None:
+    def write(self, workers: Iterable[tuple[int, str]], runs: Iterable[RunProcessRecord]) -> None:
         """Keep what lives now; nothing is written when nothing changed."""
         state = {"workers": sorted(workers), "runs": sorted((r.model_dump() for r in runs), key=lambda r: r["pid"])}
         text = json.dumps(state)
@@ -49,17 +48,17 @@ class Register:
             state = json.loads(self._path.read_text(encoding="utf-8"))
         except (FileNotFoundError, ValueError):
             return 0
-        processes = [(pid, created) for pid, created in state.get("workers", [])]
-        processes += [(run["pid"], run["created"]) for run in state.get("runs", [])]
-        ended = sum(end(pid, created) for pid, created in processes)
+        processes = [(pid, birth) for pid, birth in state.get("workers", [])]
+        processes += [(run["pid"], run["birth"]) for run in state.get("runs", [])]
+        ended = sum(end(pid, birth) for pid, birth in processes)
         if ended:
             log.warning("ended what an earlier agent left behind", processes=ended)
         return ended
 
 
-def end(pid: int, created: float) -> bool:
+def end(pid: int, birth: str) -> bool:
     """Kill this very process and its group, and wait until it is gone; `False` when it was gone already."""
-    process = find(pid, created)
+    process = living(pid, birth)
     if process is None:
         return False
     family = [process, *_children(process)]
@@ -70,21 +69,11 @@ def end(pid: int, created: float) -> bool:
     return True
 
 
-def find(pid: int, created: float) -> psutil.Process | None:
-    """The process of this number and birth, if it still lives."""
-    try:
-        process = psutil.Process(pid)
-        same = abs(process.create_time() - created) < _SAME_BIRTH
-        return process if same and process.status() != psutil.STATUS_ZOMBIE else None
-    except psutil.NoSuchProcess:
-        return None
-
-
 def reap_runs(runs: Iterable[RunProcessRecord]) -> list[RunRef]:
     """End these run processes; their memory is free when this returns."""
     reaped = []
     for run in runs:
-        end(run.pid, run.created)
+        end(run.pid, run.birth)
         reaped.append(RunRef(run_id=run.run_id, generation=run.generation))
     return reaped
 

@@ -9,10 +9,10 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-import psutil
 import structlog
 
 from shared.identifiers import new_id
+from shared.process_birth import birth_of
 from shared.protocol import WorkerStatus
 from workers.agent import reaper
 from workers.pipe import Line, RunProcessRecord, Start, Status, Stop, Synced, Wired, statuses
@@ -33,7 +33,7 @@ class Life:
     worker: str
     process: subprocess.Popen[bytes]
     line: Line
-    created: float
+    birth: str
     began: float
     heard: float
     status: Status = field(default_factory=Status)
@@ -74,7 +74,7 @@ class Supervised:
         if process.stdin is None or process.stdout is None:
             raise OSError("no pipe to the worker")
         now = time.monotonic()
-        life = Life(worker, process, Line(process.stdin), _birth(process.pid), now, now)
+        life = Life(worker, process, Line(process.stdin), birth_of(process.pid) or "", now, now)
         self.life = life
         threading.Thread(target=self._listen, args=(life,), name=f"worker {self.runtime}", daemon=True).start()
         self.tell(self._start(worker, self.runtime))
@@ -151,15 +151,8 @@ class Supervised:
 
     def kill(self) -> None:
         if self.life is not None:
-            reaper.end(self.life.process.pid, self.life.created)
+            reaper.end(self.life.process.pid, self.life.birth)
             self.life.process.wait()
-
-
-def _birth(pid: int) -> float:
-    try:
-        return psutil.Process(pid).create_time()
-    except psutil.NoSuchProcess:
-        return 0.0
 
 
 def _close(stream: object) -> None:
