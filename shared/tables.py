@@ -140,6 +140,11 @@ class Usage(Base):
     #: Energy, of what was measured; `None`: nothing was.
     joules: Mapped[float | None]
 
+    @property
+    def id(self) -> str:
+        """By which the next page of a list is asked for."""
+        return f"{self.day}:{self.key}:{self.model}"
+
 
 class QuotaCount(Base):
     """How much of one limit a key has used, at all front doors together, in the window of the clock that is now."""

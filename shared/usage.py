@@ -8,10 +8,11 @@ from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from typing import TypeVar
 
-from sqlalchemy import case, func, select
+from sqlalchemy import ColumnElement, case, func, select, tuple_
 from sqlalchemy.orm import Session
 
 from shared.db import clock_time
+from shared.errors import InvalidParameters
 from shared.tables import Usage
 from shared.upsert import insert_for
 
@@ -83,10 +84,15 @@ def add(session: Session, spent: Mapping[Part, Spent]) -> None:
 
 def listed(
     session: Session, *, since: str | None = None, until: str | None = None, key: str | None = None,
-    model: str | None = None, limit: int = 1000,
+    model: str | None = None, after: str | None = None, limit: int | None = None,
 ) -> Sequence[Usage]:  # fmt: skip
-    """Rows of days from `since` to `until`, both included, the newest day first."""
+    """Rows of days from `since` to `until`, both included, the newest day first, behind the one with the id `after`.
+
+    Raises InvalidParameters for what is no id of a row.
+    """
     query = select(Usage).order_by(Usage.day.desc(), Usage.key, Usage.model).limit(limit)
+    if after is not None:
+        query = query.where(*_behind(after))
     if since is not None:
         query = query.where(Usage.day >= since)
     if until is not None:
@@ -96,6 +102,16 @@ def listed(
     if model is not None:
         query = query.where(Usage.model == model)
     return session.scalars(query).all()
+
+
+def _behind(after: str) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+    """The first of both is what an index finds."""
+    try:
+        day, key, model = after.split(":", 2)
+    except ValueError as error:
+        why, fix = "it is not day:key:model", "give the `last_id` of a page"
+        raise InvalidParameters(f"{after!r} is no row's id", why, fix, field="after") from error
+    return Usage.day <= day, (Usage.day < day) | (tuple_(Usage.key, Usage.model) > (key, model))
 
 
 def of_day(session: Session, key: str, day: str) -> Spent:

@@ -37,7 +37,7 @@ class Out(BaseModel):
 
 
 class Page(Out, Generic[T]):
-    """One page of a list, newest first; `?after=<last_id>` gives the next."""
+    """One page of a list; while it `has_more`, `?after=<last_id>` gives the next. Lists without `after` come whole."""
 
     object: Literal["list"] = "list"
     data: list[T]

@@ -29,7 +29,7 @@ KeyExpiry = Annotated[
 
 
 class Listed(Out, Generic[T]):
-    """All of it, without pages."""
+    """One page of a log, newest first; `?before=<seq of the last entry>` gives the next, until one is empty."""
 
     object: Literal["list"] = "list"
     data: list[T]
@@ -81,6 +81,7 @@ class KeyCreated(KeyOut):
 class UsageOut(Out):
     """What a key used of a model in one day (UTC): tokens, seconds of audio, seconds, joules (null: not measured)."""
 
+    id: str
     object: Literal["usage"] = "usage"
     day: str
     key: str

@@ -38,5 +38,5 @@ def usage(
 ) -> None:
     """Show requests, tokens, recordings and time per day, key and model; keys that are no admin's see their own."""
     with connect() as client:
-        rows = client.get("/v1/usage", since=since, until=until, key=key, model=model)["data"]
+        rows = list(client.every("/v1/usage", since=since, until=until, key=key, model=model))
     show_list(rows, _COLUMNS, as_json=as_json, empty="Nothing was used.")
