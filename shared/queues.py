@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import ColumnElement, TextClause, case, delete, func, literal, select, update
+from sqlalchemy import ColumnElement, TextClause, case, delete, exists, func, literal, select, update
 from sqlalchemy.orm import Session
 
 from shared import events
@@ -18,7 +18,6 @@ from shared.db import clock_time
 from shared.queue_parts import ALL, belongs, check_name
 from shared.tables import Attempt, Job, Queue, is_live_attempt, is_waiting_job
 from shared.upsert import insert_for
-from shared.vocabulary import FINAL_JOB_STATES
 
 
 @dataclass(frozen=True)
@@ -86,9 +85,11 @@ def forget_idle(session: Session) -> None:
     plain = (
         Queue.weight == 1.0, Queue.max_running.is_(None), Queue.paused_at.is_(None), Queue.name.startswith("key:"),
     )  # fmt: skip
-    wanted = select(Job.queue).where(Job.state.not_in(FINAL_JOB_STATES))
+    waits = exists().where(is_waiting_job, Job.queue == Queue.name)
+    at_work = select(Job.queue).where(Job.id.in_(_LIVE))
     session.execute(
-        delete(Queue).where(*plain, Queue.name.not_in(wanted)), execution_options={"synchronize_session": False}
+        delete(Queue).where(*plain, ~waits, Queue.name.not_in(at_work)),
+        execution_options={"synchronize_session": False},
     )
 
 

@@ -54,6 +54,18 @@ def test_old_jobs_go_with_all_that_belongs_to_them(database: Database, tmp_path:
     assert {path.name for path in tmp_path.rglob("file_*")} == kept
 
 
+def test_a_job_of_many_pieces_goes_a_few_thousand_at_a_time(database: Database, tmp_path: Path) -> None:
+    [large, _] = [finished(database, age * DAY) for age in (32, 31)]
+    with database.write() as session:
+        piece = {"job_id": large, "attempt": 1, "data": {}, "created_at": 0.0}
+        session.execute(insert(Result), [{**piece, "index": index} for index in range(1, 2500)])
+    fence, pruner = lead(database), Pruner(database, FileStore(str(tmp_path)), 30 * DAY)
+    assert pruner.prune(fence)
+    assert (count(database, Job), count(database, Attempt), count(database, Result)) == (2, 2, 501)
+    assert not pruner.prune(fence)
+    assert (count(database, Job), count(database, Attempt), count(database, Result)) == (0, 0, 0)
+
+
 def expired(database: Database, store: FileStore) -> str:
     """A file whose time is over."""
     stored = store.store(BytesIO(b"words"), Bytes(10))

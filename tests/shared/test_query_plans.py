@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,20 +12,23 @@ from sqlalchemy import event
 from sqlalchemy.orm import Session
 
 from api.metrics import Tables
+from scheduler.prune import Pruner
 from shared import catalog, hosts
 from shared.db import Database
 from shared.download_share import download_share
+from shared.files import FileStore
 from shared.jobs import inputs
 from shared.runs import queries
 from shared.tables import File
 from shared.vocabulary import Capability
+from tests.scheduler.rows import lead
 
 _Look = Callable[[Session], object]
 
-#: A primary key, or an index that finds live rows only.
+#: A primary key, or an index that finds live rows only, or those that are old.
 _FEW = re.compile(
     r"sqlite_autoindex_\w+ \(|ux_attempts_live|ix_attempts_|ix_runs_live|ix_runs_serving"
-    r"|ix_runs_held \(host=\? AND memory_held>\?\)"
+    r"|ix_runs_held \(host=\? AND memory_held>\?\)|ix_jobs_finished_at|ix_runs_ended_at|ix_jobs_waiting|ix_jobs_share"
 )
 
 
@@ -51,8 +55,8 @@ def plan(database: Database, look: _Look) -> list[str]:
 
 
 def walks(database: Database, look: _Look) -> list[str]:
-    """The steps that see more attempts or runs with each that is over."""
-    steps = [step for step in plan(database, look) if re.match(r"(SCAN|SEARCH) (attempts|runs)\b", step)]
+    """The steps that see more attempts, runs or jobs with each that is over."""
+    steps = [step for step in plan(database, look) if re.match(r"(SCAN|SEARCH) (attempts|runs|jobs)\b", step)]
     assert steps
     return [step for step in steps if not _FEW.search(step)]
 
@@ -81,3 +85,8 @@ def test_a_scrape_soon_after_another_walks_nothing_that_is_over(kept: Database) 
     tables = Tables(kept)
     tables.collect()
     assert walks(kept, lambda _: tables.collect()) == []
+
+
+def test_what_stays_is_not_walked_to_find_what_is_old(kept: Database, tmp_path: Path) -> None:
+    fence, pruner = lead(kept), Pruner(kept, FileStore(str(tmp_path / "files")), 86400.0)
+    assert walks(kept, lambda _: pruner.prune(fence)) == []
