@@ -36,6 +36,30 @@ _LEAST = 60.0
 
 def begin(door: FrontDoor, row: Batch) -> None:
     """Queue the jobs of a batch that was only accepted, or say why it failed. Raises NoCapacity, to be tried again."""
+    split, refused = Split(), None
+    try:
+        begun = _begun(door, row, split)
+    except (NotFound, BadRequest, CannotFit, Forbidden, QuotaExceeded) as error:
+        begun, refused = False, error
+    except Conflict:
+        # Cancelled, or begun by another front door, while the file was read.
+        begun = False
+    except BaseException:
+        # A commit that was not answered may hold all the same.
+        if not are_known(door, row, split.all_stored):
+            split.discard(door.store)
+        raise
+    if not begun:
+        split.discard(door.store)
+    if refused is not None:
+        refuse(door, row, refused)
+
+
+def _begun(door: FrontDoor, row: Batch, split: Split) -> bool:
+    """Split it and queue its jobs; `False`: it has failed by its mistakes."""
+    with door.read() as session:
+        caller = keys.holder(session, row.owner)
+        file = files.held(session, row.input_file)
 
     def find(name: str) -> Found:
         with door.read() as session:
@@ -47,31 +71,13 @@ def begin(door: FrontDoor, row: Batch) -> None:
         with door.read() as session:
             files.find(session, file_id, caller.sees)
 
-    split = Split()
-    splitter = Splitter(door.store, dialect_of(row.dialect), row.endpoint, find, find_file)
-    try:
-        with door.read() as session:
-            caller = keys.holder(session, row.owner)
-            file = files.held(session, row.input_file)
-        split = splitter.split(file, _counted(door, caller, file))
-        if split.mistakes:
-            _fail(door, row, split)
-        else:
-            _queue(door, row, split, caller)
-            return
-    except (NotFound, BadRequest, CannotFit, Forbidden, QuotaExceeded) as error:
-        splitter.discard()
-        refuse(door, row, error)
-    except Conflict:
-        # Cancelled, or begun by another front door, while the file was read.
-        splitter.discard()
-        return
-    except BaseException:
-        # A commit that was not answered may hold all the same.
-        if not are_known(door, row, split.all_stored):
-            splitter.discard()
-        raise
-    splitter.discard()
+    splitter = Splitter(split, door.store, dialect_of(row.dialect), row.endpoint, find, find_file)
+    splitter.split(file, _counted(door, caller, file))
+    if split.mistakes:
+        _fail(door, row, split)
+    else:
+        _queue(door, row, split, caller)
+    return not split.mistakes
 
 
 def _counted(door: FrontDoor, caller: Caller, file: File) -> int:

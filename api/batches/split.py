@@ -83,6 +83,11 @@ class Split:
         parts = [draft.stored for draft in self.parts]
         return parts if self.stored is None else [self.stored, *parts]
 
+    def discard(self, store: FileStore) -> None:
+        """Forget every byte."""
+        for stored in self.all_stored:
+            store.forget(store.path(stored.id))
+
 
 def part_size(total: int, *, recordings: bool = False) -> int:
     """Lines of a part."""
@@ -91,16 +96,17 @@ def part_size(total: int, *, recordings: bool = False) -> int:
 
 
 class Splitter:
-    """Splits one file; what it stored and nobody took is forgotten by `discard`."""
+    """Splits one file into `split`, which is told at once what is stored."""
 
-    def __init__(self, store: FileStore, dialect: Dialect, endpoint: str, find: FindModel, find_file: FindFile) -> None:
-        self._store, self._dialect, self._endpoint = store, dialect, endpoint
+    def __init__(
+        self, split: Split, store: FileStore, dialect: Dialect, endpoint: str, find: FindModel, find_file: FindFile
+    ) -> None:
+        self._split, self._store, self._dialect, self._endpoint = split, store, dialect, endpoint
         self._find, self._find_file = find, find_file
         self._found: dict[str, Found | CidermillError] = {}
         self._seen: dict[str, int] = {}
-        self._split = Split()
 
-    def split(self, file: File, total: int) -> Split:
+    def split(self, file: File, total: int) -> None:
         """A file of so many lines.
 
         Raises NotFound when its bytes are gone, NoCapacity, InvalidParameters for a file that is no JSONL.
@@ -116,12 +122,6 @@ class Splitter:
         if not split.parts and not split.mistakes and not (self._dialect.together and split.refused):
             bad = [mistake(each.number, each.problem.code, each.problem.sentence()) for each in split.refused]
             split.mistakes = bad[:_MOST_MISTAKES] or [mistake(None, "empty_file", "the file has no line")]
-        return split
-
-    def discard(self) -> None:
-        """Forget every byte."""
-        for stored in self._split.all_stored:
-            self._store.forget(self._store.path(stored.id))
 
     def _line(self, piles: Piles, number: int, line: bytes) -> None:
         custom_id: str | None = None
