@@ -1,4 +1,4 @@
-"""Anthropic's errors: `{"type": "error", "error": {"type", "message"}, "request_id"}`."""
+"""Anthropic's errors: `{"type": "error", "error": {"type", "message", "details"}, "request_id"}`."""
 
 from __future__ import annotations
 
@@ -18,13 +18,17 @@ _TYPES = {
     HTTPStatus.SERVICE_UNAVAILABLE: "overloaded_error",
     529: "overloaded_error",
 }
+#: Of a problem's details, those that clients act on by themselves.
+_ACTED_ON = ("error_code", "unsupported")
 
 
 def body(problem: Problem, status: int) -> dict[str, Any]:
     """The whole answer; also what follows `event: error` in a stream. Its id is the one of the headers."""
     server = status >= HTTPStatus.INTERNAL_SERVER_ERROR
     kind = _TYPES.get(status, "api_error" if server else "invalid_request_error")
-    said = {"type": kind, "message": _too_long(problem) + problem.sentence()}
+    said: dict[str, Any] = {"type": kind, "message": _too_long(problem) + problem.sentence()}
+    if details := {name: problem.details[name] for name in _ACTED_ON if name in problem.details}:
+        said["details"] = details
     return {"type": "error", "error": said, "request_id": request_id.current()}
 
 

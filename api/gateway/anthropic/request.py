@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from api.gateway.anthropic.blocks import blocks, check_spoken, parts, plain
+from api.gateway.anthropic.impossible import check_possible
 from api.gateway.anthropic.tools import tools_of
 from api.gateway.reading import need, want
 from api.gateway.thinking import told_to_think
@@ -20,6 +21,7 @@ _THINKING = ("enabled", "disabled", "adaptive")
 
 def chat_of(asked: Mapping[str, Any]) -> dict[str, Any]:
     """The engine's request, without its model. Raises InvalidParameters."""
+    check_possible(asked)
     limit = want(asked, "max_tokens", int)
     if limit is None or limit < 1:
         raise InvalidParameters(

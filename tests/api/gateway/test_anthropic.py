@@ -128,6 +128,13 @@ def test_tools_become_functions(choice: object, sent: object) -> None:
         {"output_config": {"format": {"type": "json_schema", "schema": 5}}},
         {"output_config": {"format": "json"}},
         {"output_format": {"schema": {}}},
+        {"thread": {"type": "create"}},
+        {"thread": {"type": "continue", "previous_message_id": "msg_1"}},
+        {"thread": {}},
+        {"thread": True},
+        {"mcp_servers": [{"type": "url", "name": "x", "url": "https://x.example/sse"}]},
+        {"mcp_servers": {}},
+        {"compaction": {"type": "summarize"}},
     ],
 )
 def test_what_makes_no_sense_is_explained(wrong: dict[str, Any]) -> None:

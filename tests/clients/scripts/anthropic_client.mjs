@@ -1,6 +1,7 @@
 // What Anthropic's client for JavaScript does: `node anthropic_client.mjs URL`.
 import assert from "node:assert";
 import Anthropic, { NotFoundError } from "@anthropic-ai/sdk";
+import { betaTool } from "@anthropic-ai/sdk/helpers/beta/json-schema";
 
 const messages = [{ role: "user", content: "Say hello." }];
 const asked = { model: "smollm2", max_tokens: 8, messages };
@@ -28,6 +29,18 @@ for (const base of [process.argv[2], `${process.argv[2]}/anthropic`]) {
     .finalMessage();
   assert.equal(called.stop_reason, "tool_use");
   assert.equal(called.content[0].name, "look");
+
+  // What the helper would have the server keep is refused, and then sent whole: nothing of the talk is lost.
+  const weather = betaTool({
+    name: "weather", description: "Tells the weather.", run: ({ place }) => `It rains in ${place}.`,
+    inputSchema: { type: "object", properties: { place: { enum: ["Paris", "Rome"] } }, required: ["place"] },
+  });
+  const prompts = [];
+  for await (const turn of client.beta.messages.toolRunner({
+    ...asked, max_tokens: 60, tools: [weather], tool_choice: { type: "any" }, max_iterations: 2,
+  })) prompts.push(turn.usage.input_tokens + (turn.usage.cache_read_input_tokens ?? 0));
+  assert.equal(prompts.length, 2);
+  assert(prompts[0] < prompts[1]);
 
   const thought = await client.messages
     .stream({ model: "echo", max_tokens: 20, messages: [{ role: "user", content: "<think>hm</think> yes" }] })

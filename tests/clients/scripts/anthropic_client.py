@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sys
+from typing import Literal
 
-from anthropic import Anthropic, BadRequestError, NotFoundError
+from anthropic import Anthropic, BadRequestError, NotFoundError, beta_tool
 from anthropic.types import Message, ModelInfo
 
 HELLO = [{"role": "user", "content": "Say hello."}]
@@ -57,6 +58,41 @@ answered = client.messages.create(
     ],
 )
 assert answered.usage.output_tokens
+
+
+def prompt(message) -> int:
+    """How long what it answers was."""
+    return message.usage.input_tokens + (message.usage.cache_read_input_tokens or 0)
+
+
+@beta_tool
+def weather(place: Literal["Paris", "Rome"]) -> str:
+    """Tell the weather.
+
+    Args:
+        place: Where.
+    """
+    return f"It rains in {place}."
+
+
+# What these helpers would have the server keep is refused, and then sent whole: nothing of the talk is lost.
+turns = list(
+    client.beta.messages.tool_runner(
+        model="smollm2", max_tokens=60, system="Be brief.", tools=[weather], tool_choice={"type": "any"},
+        messages=[{"role": "user", "content": "How is the weather in Paris?"}], max_iterations=2,
+    )
+)  # fmt: skip
+assert [turn.stop_reason for turn in turns] == ["tool_use", "tool_use"]
+assert prompt(turns[0]) < prompt(turns[1])
+alone = {"unsupported_request_behavior": "continue_unthreaded"}
+thread = client.beta.messages.thread(model="echo", max_tokens=20, system="Be brief.", **alone)
+first, second = (thread.send({"role": "user", "content": said}) for said in ("My name is Ann.", "And?"))
+assert prompt(first) < prompt(second)
+
+STOPS = ["e", "o", " "]
+ended = client.messages.create(model="smollm2", messages=HELLO, max_tokens=60, stop_sequences=STOPS)
+assert ended.stop_reason == "stop_sequence"
+assert ended.stop_sequence in STOPS
 
 # A thought comes signed, is sent back as it came, and the document beside it is read.
 with client.messages.stream(

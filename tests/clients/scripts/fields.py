@@ -17,16 +17,21 @@ _PARAMS = {
         "Files": "file_create_params.FileCreateParams",
         "Batches": "batch_create_params.BatchCreateParams",
     },
-    "anthropic": {"Anthropic": "message_create_params.MessageCreateParamsBase"},
+    "anthropic": {
+        "Anthropic": "message_create_params.MessageCreateParamsBase beta.message_create_params.MessageCreateParamsBase"
+    },
 }
 _OLLAMA = ("ChatRequest", "GenerateRequest", "EmbedRequest", "Options")
 
 
-def typed(client: str, path: str) -> list[str]:
-    """Of one of the dictionaries that the client's calls are typed by."""
-    module, _, name = path.rpartition(".")
-    found: Any = getattr(importlib.import_module(f"{client}.types.{module}"), name)
-    return sorted(found.__annotations__)
+def typed(client: str, paths: str) -> list[str]:
+    """Of those of the dictionaries that the client's calls are typed by."""
+    found: set[str] = set()
+    for path in paths.split():
+        module, _, name = path.rpartition(".")
+        dictionary: Any = getattr(importlib.import_module(f"{client}.types.{module}"), name)
+        found |= set(dictionary.__annotations__)
+    return sorted(found)
 
 
 def ollamas() -> list[str]:
@@ -37,5 +42,5 @@ def ollamas() -> list[str]:
 
 client = sys.argv[1]
 print(json.dumps({"Ollama": ollamas()} if client == "ollama" else {
-    page: typed(client, path) for page, path in _PARAMS[client].items()
+    page: typed(client, paths) for page, paths in _PARAMS[client].items()
 }))  # fmt: skip
