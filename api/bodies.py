@@ -19,20 +19,20 @@ MOST_VALUES = 2_000_000
 _MARKS = (b",", b"[", b"{")
 
 
-def counted(receive: Receive, limit: Bytes, *, is_file: bool) -> Receive:
-    """The same, until there is too much of it: then PayloadTooLarge is raised."""
-    taken = values = 0
+def counted(receive: Receive, limit: Bytes, *, values: bool) -> Receive:
+    """The same, until there is too much of it: then PayloadTooLarge is raised. `values`: they are counted, too."""
+    taken = found = 0
 
     async def counting() -> Message:
-        nonlocal taken, values
+        nonlocal taken, found
         message = await receive()
         body = message.get("body", b"")
         taken += len(body)
         if taken > limit + FORM:
             raise too_large(limit)
-        if not is_file:
-            values += sum(body.count(mark) for mark in _MARKS)
-            if values > MOST_VALUES:
+        if values:
+            found += sum(body.count(mark) for mark in _MARKS)
+            if found > MOST_VALUES:
                 raise PayloadTooLarge(
                     "The body holds too many values",
                     f"it has more than {MOST_VALUES:,} lists, objects and commas",

@@ -21,11 +21,12 @@ from api.host_name import host_of
 from shared.errors import BadRequest, CidermillError, Forbidden, Unauthorized, UnsupportedEncoding
 from shared.files import too_large
 from shared.keys import Rank
+from shared.protocol import LARGEST
 from shared.settings import LOOPBACK, Settings
-from shared.units import MIB, Bytes
+from shared.units import Bytes
 
 #: Largest body of anything that is not a file.
-BODY_LIMIT = Bytes(64 * MIB)
+BODY_LIMIT = Bytes(LARGEST)
 #: What containers call the machine they run on. `internal` is reserved: no web page can make these names its own.
 _FROM_CONTAINERS = frozenset({"host.docker.internal", "host.containers.internal"})
 _READING = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -56,16 +57,18 @@ class Gate:
         elif scope["method"] in _READING:
             await self._app(scope, receive, send)
         else:
-            await self._app(scope, counted(receive, limit, is_file=is_file), send)
+            # What a host of ours sends are the answers of engines: vectors have millions of numbers.
+            values = not is_file and not scope["path"].startswith(_HOSTS)
+            await self._app(scope, counted(receive, limit, values=values), send)
 
     async def _unknown(self, connection: HTTPConnection) -> CidermillError | None:
         """Nobody's body is read before it is known whose it is; a route's own question comes after that."""
-        if not self._auth.required or connection.scope["method"] in _READING:
+        if connection.scope["method"] in _READING:
             return None
         try:
             if connection.scope["path"].startswith(_HOSTS):
                 await self._auth.host(connection)
-            else:
+            elif self._auth.required:
                 await self._auth.caller(connection, Rank.worker)
         except Unauthorized as error:
             return error

@@ -30,10 +30,13 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from shared.errors import Problem
 from shared.runtimes import Endpoint, InstalledModel, ModelShape, RunSpec, RuntimeInfo
 from shared.told import amount, extent, size, within
+from shared.units import MIB
 from shared.vocabulary import Capability, Format, Guard, Priority, Provider
 
 VERSION = 1
 HEADER = "Cidermill-Protocol"
+#: Bytes that a message may have.
+LARGEST = 64 * MIB
 
 #: What a counter says; what cannot be true is unknown, so that a broken counter costs its figure and not the host.
 Measured = Annotated[float | None, AfterValidator(amount)]

@@ -26,11 +26,14 @@ from shared.errors import (
 )
 from shared.store.wire import Entered, Found, Shelf, Sourced, Sources, Verified
 from shared.trust import TRUST_IT, distrust, trust
+from shared.units import MIB
 
 Answer = TypeVar("Answer", bound=BaseModel)
 T = TypeVar("T")
 
 _CHUNK = 1 << 20
+#: Seconds to connect.
+_CONNECT = 3.0
 _ERRORS: dict[int, type[CidermillError]] = {
     400: BadRequest,
     401: Unauthorized,
@@ -53,13 +56,14 @@ class FrontDoor:
     def __init__(self, url: str, token: SecretStr, trusted: Path | None = None, timeout: float = 10.0) -> None:
         """`trusted`: a PEM file of certificates that vouch for the front door's. Raises ConfigError."""
         self.url = url.rstrip("/")
+        self._patience = timeout
         self._http = httpx2.Client(
             base_url=f"{self.url}/worker/v1",
             headers={
                 "Authorization": f"Bearer {token.get_secret_value()}",
                 protocol.HEADER: str(protocol.VERSION),
             },
-            timeout=httpx2.Timeout(timeout, connect=3.0),
+            timeout=httpx2.Timeout(timeout, connect=_CONNECT),
             limits=httpx2.Limits(max_keepalive_connections=16),
             trust_env=False,
             verify=trust(trusted),
@@ -145,8 +149,11 @@ class FrontDoor:
 
     def _post(self, path: str, message: BaseModel, answer: type[Answer]) -> Answer:
         written = _written(message)
+        # What is large takes its time to be read there, and would be sent again for ever.
+        patience = httpx2.Timeout(self._patience + len(written) / MIB, connect=_CONNECT)
+        headers = {"Content-Type": "application/json"}
         with self._reachable():
-            response = self._http.post(path, content=written, headers={"Content-Type": "application/json"})
+            response = self._http.post(path, content=written, headers=headers, timeout=patience)
         return _read(answer, response)
 
     @contextmanager

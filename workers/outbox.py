@@ -5,35 +5,27 @@ from __future__ import annotations
 import random
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable
-from itertools import groupby, islice
+from collections.abc import Callable
+from itertools import islice
 from pathlib import Path
 from typing import TypeVar
 
 import structlog
 from pydantic import BaseModel, ValidationError
-from pydantic_core import PydanticSerializationError
 
 from shared import protocol
-from shared.errors import BadRequest, CidermillError, ExecutionError, Problem, Unauthorized, Unavailable
+from shared.errors import BadRequest, CidermillError, Unauthorized, Unavailable
 from shared.protocol import AttemptRef, FinishedAttempt, Item, Outcome, RunReport, Verdict
 from workers.frontdoor import FrontDoor
+from workers.reports import Items, Report, Waiting, plain, size_of, together, untold, written
 from workers.spool import Entry, Spool
 
 log = structlog.get_logger()
 
 _BATCH = 256
-_ITEMS = 512
 _RETRY_FIRST, _RETRY_LIMIT = 0.2, 5.0
 
-
-class _Items(BaseModel):
-    ref: AttemptRef
-    items: list[Item]
-
-
 Message = TypeVar("Message", bound=BaseModel)
-Report = _Items | FinishedAttempt | RunReport
 
 
 class Outbox:
@@ -46,7 +38,7 @@ class Outbox:
         self._worker = worker
         self._spool = Spool(folder, worker)
         self._on_stale = on_stale
-        self._queue: deque[Report] = deque()
+        self._queue: deque[Waiting] = deque()
         self._changed = threading.Condition()
         self._taken = self._settled = 0
         #: Neither the front door nor the disk took the first reports of the queue.
@@ -60,25 +52,25 @@ class Outbox:
     def put_items(self, ref: AttemptRef, items: list[Item]) -> int:
         """Hand in finished pieces; the number to `wait` for. Raises ExecutionError when they can never be reported."""
         message = protocol.Items(job_id=ref.job_id, attempt=ref.attempt, worker=self._worker, items=items)
-        if not _can_be_told(message):
+        if (size := size_of(message)) is None:
             log.error("pieces of a job cannot be reported", job=ref.job_id, attempt=ref.attempt)
-            raise _untold()
-        return self._put(_Items(ref=ref, items=items))
+            raise untold()
+        return self._put(Items(ref=ref, items=items), size)
 
     def put_finish(self, finished: FinishedAttempt) -> int:
         """Hand in how an attempt ended; as failed when that can never be reported."""
-        if not _can_be_told(protocol.Finish(worker=self._worker, attempts=[finished])):
+        if (size := size_of(protocol.Finish(worker=self._worker, attempts=[finished]))) is None:
             log.error("the end of an attempt cannot be reported", job=finished.job_id, attempt=finished.attempt)
             failed = FinishedAttempt(job_id=finished.job_id, attempt=finished.attempt, outcome=Outcome.FAILED)
-            finished = failed.model_copy(update={"error": _plain(finished.error)})
-        return self._put(finished)
+            finished = failed.model_copy(update={"error": plain(finished.error)})
+        return self._put(finished, size or 0)
 
     def put_run(self, report: RunReport) -> int:
         """Hand in what became of a run; without its error's words when these can never be reported."""
-        if not _can_be_told(report):
+        if (size := size_of(report)) is None:
             log.error("the error of a run cannot be reported", run=report.run_id)
-            report = report.model_copy(update={"error": _plain(report.error)})
-        return self._put(report)
+            report = report.model_copy(update={"error": plain(report.error)})
+        return self._put(report, size or 0)
 
     def wait(self, ticket: int, timeout: float | None = None) -> bool:
         """Until everything up to `ticket` is answered, or safe on disk."""
@@ -92,9 +84,9 @@ class Outbox:
             self._changed.notify_all()
         self._thread.join(timeout)
 
-    def _put(self, report: Report) -> int:
+    def _put(self, report: Report, size: int) -> int:
         with self._changed:
-            self._queue.append(report)
+            self._queue.append(Waiting(report, size))
             self._taken += 1
             self._changed.notify_all()
             return self._taken
@@ -114,21 +106,20 @@ class Outbox:
                 delay = min(_RETRY_LIMIT, delay * 2)
 
     def _next(self, retry_in: float | None) -> list[Report] | None:
-        """The next reports of one sort, which stay in the queue; `[]`: only the spool is due; `None`: the end."""
+        """The next reports that go together, which stay in the queue; `[]`: only the spool is due; `None`: the end."""
         with self._changed:
             patience = random.uniform(retry_in / 2, retry_in) if retry_in is not None else None
             self._changed.wait_for(lambda: (self._queue and not self._stuck) or self._closing, patience)
             self._stuck = False
             if not self._queue:
                 return None if self._closing else []
-            sort = type(self._queue[0])
-            return next(list(group) for _, group in groupby(islice(self._queue, _BATCH), lambda r: type(r) is sort))
+            return together(islice(self._queue, _BATCH))
 
     def _send(self, batch: list[Report]) -> None:
         """Deliver a batch; what cannot be delivered goes to disk, behind what is there. Raises Unavailable."""
         if not self._spool.empty:
             self._replay()
-        entries = _entries(batch, self._worker)
+        entries = written(batch, self._worker)
         for position, (entry, refs) in enumerate(entries):
             try:
                 self._deliver(entry, refs)
@@ -147,7 +138,7 @@ class Outbox:
 
     def _keep(self, batch: list[Report]) -> bool:
         """While older reports lie on disk, newer ones go behind them, as long as the disk takes them."""
-        if batch and not self._store([entry for entry, _ in _entries(batch, self._worker)]):
+        if batch and not self._store([entry for entry, _ in written(batch, self._worker)]):
             return False
         self._settle(len(batch))
         return True
@@ -215,57 +206,3 @@ def _kept(sort: type[Message], entry: Entry) -> Message:
         why = error.errors(include_url=False, include_input=False, include_context=False)[0]["msg"]
         # Pydantic's own words would put what is in it into the log.
         raise BadRequest("A report cannot be read", why, "nothing: it is left out") from None
-
-
-def _can_be_told(message: BaseModel) -> bool:
-    """Can it be written, and what is written be read? Half a character cannot, nor what is nested too deep."""
-    try:
-        type(message).model_validate_json(message.model_dump_json())
-    except (PydanticSerializationError, ValidationError):
-        return False
-    return True
-
-
-def _untold() -> ExecutionError:
-    return ExecutionError(
-        "What came of the job cannot be reported",
-        "a text in it holds half a character, or its lists and objects are nested too deep",
-        "correct what the job asks for; else see the run's log",
-    )
-
-
-def _plain(error: Problem | None) -> Problem:
-    """What can be told of an error in place of its own words."""
-    plain = _untold().problem
-    if error is None:
-        return plain
-    return plain.model_copy(update={"code": error.code, "retryable": error.retryable, "crash": error.crash})
-
-
-def _entries(batch: Iterable[Report], worker: str) -> list[tuple[Entry, list[AttemptRef]]]:
-    """Reports as they go over the wire, in order: neighbours of one sort together."""
-    entries: list[tuple[Entry, list[AttemptRef]]] = []
-    for sort, group in groupby(batch, type):
-        reports = list(group)
-        if sort is FinishedAttempt:
-            finished = [r for r in reports if isinstance(r, FinishedAttempt)]
-            message = protocol.Finish(worker=worker, attempts=finished)
-            entries.append((Entry("/finish", message.model_dump_json(exclude_none=True)), list(finished)))
-        elif sort is _Items:
-            entries += _item_entries([r for r in reports if isinstance(r, _Items)], worker)
-        else:
-            entries += [(Entry("/runs/report", r.model_dump_json(exclude_none=True)), []) for r in reports]
-    return entries
-
-
-def _item_entries(reports: list[_Items], worker: str) -> list[tuple[Entry, list[AttemptRef]]]:
-    by_attempt: dict[tuple[str, int], list[Item]] = {}
-    for report in reports:
-        by_attempt.setdefault((report.ref.job_id, report.ref.attempt), []).extend(report.items)
-    entries = []
-    for (job_id, attempt), items in by_attempt.items():
-        for start in range(0, len(items), _ITEMS):
-            part = items[start : start + _ITEMS]
-            message = protocol.Items(job_id=job_id, attempt=attempt, worker=worker, items=part)
-            entries.append((Entry("/items", message.model_dump_json()), [AttemptRef(job_id=job_id, attempt=attempt)]))
-    return entries

@@ -46,9 +46,17 @@ def test_what_would_become_too_much_is_not_parsed(door: Served, path: str, piece
     assert "values" in answer.text
 
 
-@pytest.mark.parametrize("path", [_CHAT, "/v1/messages", "/api/chat", "/v1/jobs", "/v1/files", "/worker/v1/sync"])
-def test_the_body_of_nobody_we_know_is_not_waited_for(open_door: Opener, path: str) -> None:
-    door = open_door(require_keys=True)
+def test_answers_of_engines_may_have_many_values(fleet: Fleet) -> None:
+    fleet.keep(fleet.running_job(), {"index": 0, "data": [[0.5] * 1_000] * 2_001})
+
+
+@pytest.mark.parametrize(
+    ("path", "required"),
+    [(path, True) for path in (_CHAT, "/v1/messages", "/api/chat", "/v1/jobs", "/v1/files", "/worker/v1/sync")]
+    + [("/worker/v1/sync", False)],
+)
+def test_the_body_of_nobody_we_know_is_not_waited_for(open_door: Opener, path: str, required: bool) -> None:
+    door = open_door(require_keys=required)
     with wire(door) as connection:
         head = ["Content-Type: application/json", "Content-Length: 1000", "Cidermill-Protocol: 1", "x-api-key: ck_no"]
         connection.sendall("\r\n".join([f"POST {path} HTTP/1.1", "Host: localhost", *head, "", "{"]).encode())

@@ -103,6 +103,22 @@ def test_what_a_disk_took_half_of_is_not_kept(tmp_path: Path, monkeypatch: pytes
     assert [entry.path for entry in spool.read()] == ["/finish", "/runs/report"]
 
 
+def test_reports_go_together_as_far_as_they_fit(
+    client: FrontDoor, door: WireFrontDoor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("workers.reports._BYTES", 1000)
+    outbox = Outbox(client, "wk_1", tmp_path, lambda _: None)
+    lengths = [3000, 300, 300, 300, 10, 3000]
+    for index, length in enumerate(lengths):
+        outbox.put_items(AttemptRef(job_id="job_1", attempt=1), [Item(index=index, data="x" * length)])
+    for index, length in enumerate(lengths):
+        outbox.put_finish(_finished(index).model_copy(update={"result": {"text": "x" * length}}))
+    outbox.start()
+    outbox.close(timeout=30)
+    assert [[item["index"] for item in body["items"]] for body in door.bodies("/items")] == [[0], [1, 2], [3, 4], [5]]
+    assert [len(body["attempts"]) for body in door.bodies("/finish")] == [1, 2, 2, 1]
+
+
 def test_a_stale_report_is_told_to_the_attempt(outbox: Outbox, door: WireFrontDoor, stale: list[AttemptRef]) -> None:
     door.answers["/finish"] = lambda body: (200, {"verdicts": ["stale"] * len(body["attempts"])})
     outbox.wait(outbox.put_finish(_finished(1)), timeout=5)
@@ -167,6 +183,12 @@ def test_a_piece_that_can_never_be_reported_is_told_to_its_attempt(
         outbox.put_items(ref, [Item(index=0, data=data)])
     assert outbox.wait(outbox.put_items(ref, [Item(index=1, data="plain")]), timeout=30)
     assert [item["index"] for body in door.bodies("/items") for item in body["items"]] == [1]
+
+
+def test_a_piece_that_is_too_large_is_told_to_its_attempt(outbox: Outbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("workers.reports.LARGEST", 1000)
+    with pytest.raises(ExecutionError, match="over 1000 B"):
+        outbox.put_items(AttemptRef(job_id="job_1", attempt=1), [Item(index=0, data="x" * 1000)])
 
 
 def test_a_run_s_error_that_can_never_be_reported_is_left_out(outbox: Outbox, door: WireFrontDoor) -> None:
