@@ -14,12 +14,11 @@ from typing import IO
 
 import psutil
 
-from shared.errors import Problem, RunDied
+from shared.errors import Problem, RunDied, revive
 from shared.process_birth import birth_of
 from shared.runtimes import Endpoint, LaunchPlan
 from shared.units import Bytes
 from workers.footprint import Usage, measure, process_tree
-from workers.launch.diagnosis import error_for
 from workers.port import LOOPBACK, claim_check, listens, port_in_use
 
 #: From exit code and last lines to a cause: `Runtime.diagnose`.
@@ -105,14 +104,14 @@ class RunProcess:
         pause = _FIRST_POLL
         while not self._answers():
             if self._ended_within(pause):
-                raise error_for(diagnose(self.exit_code, self.stderr_tail))
+                raise revive(diagnose(self.exit_code, self.stderr_tail))
             if time.monotonic() > deadline:
                 raise self._never_ready()
             (check or _go_on)()
             pause = min(pause * 1.5, _SLOWEST_POLL)
         if not listens(process_tree(self.pid), self.plan.port):
             if self.exit_code is not None:
-                raise error_for(diagnose(self.exit_code, self.stderr_tail))
+                raise revive(diagnose(self.exit_code, self.stderr_tail))
             raise port_in_use(self.plan.port, "a process that is not the run answers there")
 
     def wait(self, timeout: float | None = None) -> int | None:

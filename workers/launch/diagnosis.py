@@ -7,7 +7,7 @@ import signal
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from shared.errors import ExecutionError, OutOfMemory, PortInUse, Problem, RunDied, UnsupportedModel
+from shared.errors import OutOfMemory, PortInUse, Problem, RunDied
 
 
 class Symptom(NamedTuple):
@@ -63,13 +63,6 @@ def diagnose(engine: str, symptoms: Sequence[Symptom], exit_code: int | None, ta
     return RunDied(
         f"The {engine} process of the run ended", _ending(exit_code, tail), "see the run's log", **details
     ).problem
-
-
-def error_for(problem: Problem) -> ExecutionError:
-    """The exception that carries `problem`, of the class its code names."""
-    classes = {error.code: error for error in (OutOfMemory, UnsupportedModel, PortInUse)}
-    error = classes.get(problem.code, RunDied)
-    return error(problem.what, problem.why, problem.fix, **problem.details)
 
 
 def _line_around(tail: str, match: re.Match[str]) -> str:

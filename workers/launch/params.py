@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic_core import ErrorDetails
 
 from shared.errors import InvalidParameters
+from shared.runs.need import capped_context
 from shared.runtimes import InstalledModel, RunSpec, RuntimeInfo
 
 
@@ -60,5 +61,4 @@ def slots_of(spec: RunSpec, info: RuntimeInfo) -> int:
 
 def context_of(spec: RunSpec, info: RuntimeInfo, model: InstalledModel) -> int:
     """Tokens of context for each slot: what was asked for, or the runtime's default; the model's own caps it."""
-    wanted = spec.context or info.default_context
-    return min(wanted, model.context) if model.context else wanted
+    return capped_context(model, spec.context or info.default_context)

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field
 
 from shared.errors import OutOfMemory, Problem, UnsupportedModel
-from shared.memory import Need, engine_of, estimate
+from shared.runs.need import size_run
 from shared.runtimes import InstalledModel, LaunchPlan, RunSpec, RuntimeInfo
 from shared.units import MIB, Bytes, parse_bytes
 from shared.vocabulary import Capability, Format
@@ -92,7 +92,8 @@ class MlxLm:
         info = installed(self.probe(), self.name)
         path = check_model(info, model, Capability.GENERATE)
         slots, context = slots_of(spec, info), context_of(spec, info, model)
-        need = _need(info, model, context, slots, spec.params)
+        # What it was expected to hold when it was placed, as far as that was not learned.
+        need = size_run(model, info, spec).need
         options: dict[str, Any] = {
             "model": str(path),
             "name": model.name,
@@ -116,12 +117,6 @@ class MlxLm:
 
     def diagnose(self, exit_code: int | None, stderr_tail: str) -> Problem:
         return diagnose(self.name, _SYMPTOMS, exit_code, stderr_tail)
-
-
-def _need(info: RuntimeInfo, model: InstalledModel, context: int, slots: int, params: dict[str, Any]) -> Need:
-    """What the run was expected to hold when it was placed, as far as it was not learned."""
-    engine = engine_of(model.format, model.shape, params, context=context, gpu=info.gpu)
-    return estimate(model.shape, model.size, context, slots, info.base_memory, engine)
 
 
 RUNTIME = MlxLm()

@@ -6,7 +6,7 @@ import signal
 
 import pytest
 
-from workers.launch.diagnosis import error_for
+from shared.errors import revive
 from workers.runtimes import discover
 from workers.runtimes.boot.echo_script import METAL_OUT_OF_MEMORY
 
@@ -34,7 +34,7 @@ def test_known_last_words_have_a_cause(engine: str, exit_code: int, tail: str, c
     assert problem.what
     assert problem.why
     assert problem.fix
-    assert error_for(problem).problem == problem
+    assert revive(problem).problem == problem
 
 
 def test_the_why_is_the_line_that_tells() -> None:
