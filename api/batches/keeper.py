@@ -7,8 +7,8 @@ from the rows, so a front door that was away goes on where it stopped, and sever
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from functools import partial
 
 import structlog
@@ -65,44 +65,46 @@ class Keeper:
         """End the jobs of batches that are to end; those that are to be begun, or whose answers are to be written."""
         try:
             with self._door.read() as session:
-                live = rows.live(session)
-            return [row for row in live if self._ready(row)]
+                live, working, moment = rows.live(session), rows.working(session), clock_time(session)
         except (DBAPIError, PoolTimeout) as error:
             _log.warning("batches wait for the database", reason=str(error).splitlines()[0])
             return []
-
-    def _ready(self, row: Batch) -> bool:
-        try:
-            return row.state == BatchState.VALIDATING or not self._working(row)
-        except (DBAPIError, PoolTimeout):
-            raise
-        except Exception:
-            # Whatever is wrong with one must not hold up the others.
-            _log.exception("a batch could not be taken further", batch=row.id)
-            return False
+        ready = []
+        for row in live:
+            with _alone(row):
+                if self._advance(row, row.id in working, row.expires_at <= moment):
+                    ready.append(row)
+        return ready
 
     async def _take(self, step: Callable[[FrontDoor, Batch], None], row: Batch) -> None:
-        """What the database or the disk did not allow is tried again by a later look."""
-        try:
+        with _alone(row):
             await run_in_threadpool(step, self._door, row)
-        except (DBAPIError, PoolTimeout, NoCapacity) as error:
-            _log.warning("a batch waits", batch=row.id, reason=str(error).splitlines()[0])
-        except Exception:
-            _log.exception("a batch could not be taken further", batch=row.id)
-        else:
             self._bell.set()
 
-    def _working(self, row: Batch) -> bool:
-        """Are there jobs to wait for? Those of a batch that is cancelled or out of time are told to end."""
-        with self._door.read() as session:
-            left, overdue = rows.unfinished(session, row), clock_time(session) >= row.expires_at
-        if row.state == BatchState.IN_PROGRESS and (overdue or not left):
+    def _advance(self, row: Batch, working: bool, overdue: bool) -> bool:
+        """End what is to end; may its next long step be taken?
+
+        What was finalized just now is read anew by the next look, which is not far when nothing is left to end.
+        """
+        if row.state == BatchState.VALIDATING:
+            return True
+        if row.state == BatchState.IN_PROGRESS:
+            if working and not overdue:
+                return False
             with self._door.write() as session:
                 rows.finalize(session, row)
-        elif row.state == BatchState.IN_PROGRESS:
-            return True
-        if left:
+        if working:
             with self._door.write(wake=True) as session:
-                rows.stop(session, left)
-        # What was finalized just now is read anew by the next look, which is not far when nothing is left to end.
-        return bool(left)
+                rows.stop(session, rows.unfinished(session, row))
+        return not working
+
+
+@contextmanager
+def _alone(row: Batch) -> Iterator[None]:
+    """Whatever is wrong with one batch holds up no other; what the database or the disk did not allow waits."""
+    try:
+        yield
+    except (DBAPIError, PoolTimeout, NoCapacity) as error:
+        _log.warning("a batch waits", batch=row.id, reason=str(error).splitlines()[0])
+    except Exception:
+        _log.exception("a batch could not be taken further", batch=row.id)

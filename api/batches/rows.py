@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import ColumnElement, delete, func, select, update
 from sqlalchemy.orm import Session
 
 from api.batches.contract import BatchState, Part
@@ -153,6 +153,25 @@ def _move(session: Session, batch_id: str, before: Sequence[BatchState], after: 
     moved = update(Batch).where(Batch.id == batch_id, Batch.state.in_(before)).values(state=after, **values)
     done = session.execute(moved.returning(Batch.id), execution_options={"synchronize_session": False})
     return done.scalar() is not None
+
+
+def working(session: Session) -> set[str]:
+    """Which of those that are not over have jobs that are not.
+
+    Asked each second: so all of them at once, and without their jobs' ids, which are too many to be parameters.
+    """
+    job_id = _job_ids(session)
+    left = select(Job.id).where(Job.id == job_id, Job.state.not_in(FINAL_JOB_STATES)).correlate(Batch)
+    return set(session.scalars(select(Batch.id).where(is_live_batch, left.exists())))
+
+
+def _job_ids(session: Session) -> ColumnElement[str]:
+    """In a query of batches, the job of each of its parts."""
+    if session.get_bind().dialect.name == "sqlite":
+        part = func.json_each(Batch.parts).table_valued("value").c.value
+        return func.json_extract(part, "$.job")
+    part = func.json_array_elements(Batch.parts).table_valued("value", name="part").render_derived().c.value
+    return part.op("->>")("job")
 
 
 def unfinished(session: Session, row: Batch) -> list[str]:
