@@ -119,22 +119,29 @@ def remove(batch_id: str, door: Door, caller: Changer) -> dict[str, Any]:
 def _create(door: FrontDoor, caller: Caller, asked: dict[str, Any], address: str) -> dict[str, Any]:
     """The requests are kept as a file, so that nothing depends on this process. Raises InvalidParameters."""
     wanted = need(asked, "requests", list, "it is what the batch asks")
-    _check(wanted)
+    _check(wanted, door.settings.batch_limit)
     text = b"".join(json.dumps(each, ensure_ascii=False).encode() + b"\n" for each in wanted)
     stored = door.store.store(io.BytesIO(text), NO_LIMIT)
-    with door.write() as session:
-        files.add(
-            session, stored, name="requests.jsonl", purpose="batch", content_type="application/jsonl", owner=caller.id
-        )
-        row = rows.add(
-            session, Anthropic.name, ENDPOINT, stored.id, owner=caller.id, window="24h", seconds=_DAY, details={}
-        )  # fmt: skip
-        row.total = len(wanted)
-        return batch(session, row, address)
+    try:
+        with door.write() as session:
+            files.add(
+                session, stored, name="requests.jsonl", purpose="batch", content_type="application/jsonl",
+                owner=caller.id,
+            )  # fmt: skip
+            row = rows.add(
+                session, Anthropic.name, ENDPOINT, stored.id, owner=caller.id, window="24h", seconds=_DAY, details={}
+            )
+            row.total = len(wanted)
+            return batch(session, row, address)
+    except BaseException:
+        door.store.forget(door.store.path(stored.id))
+        raise
 
 
-def _check(wanted: list[Any]) -> None:
+def _check(wanted: list[Any], most: int) -> None:
     """What Anthropic refuses at once. Raises InvalidParameters."""
+    if len(wanted) > most:
+        raise _wrong("requests", f"a batch may have {most:,}, and it has {len(wanted):,}", "make several batches")
     seen: dict[str, int] = {}
     for position, each in enumerate(wanted):
         place = f"requests.{position}"
