@@ -13,8 +13,9 @@ from pathlib import Path
 
 import structlog
 
-from shared.broker import LaneWorker, lane_name
+from shared.broker import LaneWorker
 from shared.errors import ConfigError
+from shared.lane import lane_name
 from shared.logs import configure_logs
 from shared.settings import load_settings
 from workers.execute import Executor
@@ -91,8 +92,7 @@ class Worker:
                 self._hear(order)
             elif isinstance(order, Wired):
                 self._keeper.wiring.answer(order)
-        # The agent is gone: nothing may outlive it. The run processes see our end the same way.
-        os._exit(1)
+        self._end()
 
     def _hear(self, news: Synced) -> None:
         self._executor.pace(news.download_rate)
@@ -127,6 +127,13 @@ class Worker:
         try:
             self._line.send(status)
         except OSError:
+            self._end()
+
+    def _end(self) -> None:
+        """The agent is gone: nothing may outlive it. The run processes see our end the same way."""
+        try:
+            self._outbox.leave()
+        finally:
             os._exit(1)
 
     def _drain(self) -> None:

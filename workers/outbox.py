@@ -83,6 +83,19 @@ class Outbox:
             self._closing = True
             self._changed.notify_all()
         self._thread.join(timeout)
+        self.leave()
+
+    def leave(self) -> None:
+        """Put on disk what nobody has taken yet: this process ends. The sender may be at it; twice is harmless."""
+        with self._changed:
+            left = list(self._queue)
+        entries: list[Entry] = []
+        while left:
+            batch = together(left[:_BATCH])
+            entries += [entry for entry, _ in written(batch, self._worker)]
+            left = left[len(batch) :]
+        if entries:
+            self._store(entries)
 
     def _put(self, report: Report, size: int) -> int:
         with self._changed:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -29,6 +30,7 @@ class Spool:
 
     def __init__(self, folder: Path, worker: str) -> None:
         self.path = folder / f"{worker}.jsonl"
+        self._lock = threading.Lock()
 
     @property
     def empty(self) -> bool:
@@ -37,7 +39,7 @@ class Spool:
     def append(self, entries: list[Entry]) -> None:
         """Keep these; returns once they are on disk. Raises OSError, and then none of them is kept."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        with self.path.open("ab", buffering=0) as file:
+        with self._lock, self.path.open("ab", buffering=0) as file:
             end = file.tell()
             try:
                 left = memoryview("".join(json.dumps(entry) + "\n" for entry in entries).encode())
@@ -63,12 +65,18 @@ class Spool:
         return entries
 
     def replay(self, send: Send) -> int:
-        """Send everything, in order, then forget it; how many were sent."""
-        entries = self.read()
+        """Send everything, in order, then forget it, but for what came meanwhile; how many were sent."""
+        with self._lock:
+            entries, size = self.read(), self._size()
         for entry in entries:
             send(entry)
-        self.path.unlink(missing_ok=True)
+        with self._lock:
+            if self._size() == size:
+                self.path.unlink(missing_ok=True)
         return len(entries)
+
+    def _size(self) -> int:
+        return 0 if self.empty else self.path.stat().st_size
 
 
 def _to_disk(file: int) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import errno
+import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -145,6 +147,39 @@ def test_another_process_delivers_what_a_killed_worker_left(
     assert deliver_left(client, spool) == 1
     assert door.bodies("/finish")[0]["worker"] == "wk_dead"
     assert left_behind(tmp_path) == []
+
+
+def test_what_a_silent_front_door_holds_up_is_on_disk_when_the_worker_ends(
+    client: FrontDoor, door: WireFrontDoor, tmp_path: Path
+) -> None:
+    asked, answered = threading.Event(), threading.Event()
+
+    def silent(_: dict[str, Any]) -> tuple[int, dict[str, Any]]:
+        asked.set()
+        answered.wait(60)
+        return 200, {"accepted": True}
+
+    door.answers["/items"] = silent
+    outbox = Outbox(client, "wk_1", tmp_path, lambda _: None)
+    outbox.start()
+    outbox.put_items(AttemptRef(job_id="job_1", attempt=1), [Item(index=0, data="first")])
+    assert asked.wait(30)
+    outbox.put_items(AttemptRef(job_id="job_1", attempt=1), [Item(index=1, data="second")])
+    outbox.put_finish(_finished(1))
+    outbox.close(timeout=0)
+    spool = Spool(tmp_path, "wk_1")
+    assert [entry.path for entry in spool.read()] == ["/items", "/finish"]
+    assert spool.read()[0].body.count('"index"') == 2
+    answered.set()
+    eventually(lambda: spool.empty)
+    assert door.heard[-1][0] == "/finish"
+
+
+def test_what_comes_while_older_reports_are_sent_stays_behind_them(tmp_path: Path) -> None:
+    spool = Spool(tmp_path, "wk_1")
+    spool.append([Entry("/items", "{}")])
+    spool.replay(lambda _: spool.append([Entry("/finish", "{}")]))
+    assert [entry.path for entry in spool.read()] == ["/items", "/finish"]
 
 
 def test_a_line_cut_short_by_a_crash_is_left_out(tmp_path: Path) -> None:
