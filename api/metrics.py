@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from prometheus_client import (
     CollectorRegistry,
@@ -33,8 +34,9 @@ disable_created_metrics()  # type: ignore[no-untyped-call]
 
 _WAITS = (0.01, 0.05, 0.1, 0.5, 1, 5, 15, 60, 300, 1800, 7200)
 _LATENCIES = (0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10)
-#: Seconds for which answers to queries over whole tables are good enough.
+#: Seconds for which answers to queries over whole tables are good enough, and how many times those that they took.
 _FRESH = 10.0
+_REST = 20
 
 
 class Metrics:
@@ -65,9 +67,11 @@ class Metrics:
 class Tables(Collector):
     """The database as gauges."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, clock: Callable[[], float] = time.monotonic) -> None:
         self._database = database
-        self._scanned: tuple[float, list[Metric]] = (-_FRESH, [])
+        self._clock = clock
+        #: Until when it is good enough, and what was found.
+        self._scanned: tuple[float, list[Metric]] = (-math.inf, [])
 
     def collect(self) -> Iterable[Metric]:
         up = GaugeMetricFamily("cidermill_database_up", "1 when the database answers.")
@@ -84,10 +88,12 @@ class Tables(Collector):
         return []
 
     def _scans(self, session: Session) -> list[Metric]:
-        at, kept = self._scanned
-        if time.monotonic() - at >= _FRESH:
+        until, kept = self._scanned
+        began = self._clock()
+        if began >= until:
             kept = list(_whole_tables(session))
-            self._scanned = (time.monotonic(), kept)
+            ended = self._clock()
+            self._scanned = (ended + max(_FRESH, _REST * (ended - began)), kept)
         return kept
 
 
@@ -152,8 +158,12 @@ def _whole_tables(session: Session) -> Iterator[Metric]:
         attempts.add_metric([ended], count)
     yield attempts
     yield from model_energy(session)
-    broken = GaugeMetricFamily("cidermill_invariants_broken", "Invariants that do not hold now.", labels=["code"])
-    violated = {violation.code for violation in invariants.broken(session)}
+    broken = GaugeMetricFamily(
+        "cidermill_invariants_broken",
+        "Invariants that do not hold now, but for jobs that ended more than an hour ago.",
+        labels=["code"],
+    )
+    violated = {violation.code for violation in invariants.lately_broken(session)}
     # One invariant may be asked by several queries.
     for code in dict.fromkeys(invariant.code for invariant in invariants.INVARIANTS):
         broken.add_metric([code], 1 if code in violated else 0)

@@ -1,8 +1,8 @@
 """What must be true of the rows at any moment, as queries: empty answers mean that all is well.
 
-The crash simulation asks after every step, `cidermill doctor` when a person does, and a gauge at every scrape. Two more
-are properties of a history, not of a moment, and only the simulation sees them: I9 (losing Redis loses no work and
-doubles none) and I10 (a final state is left only by a retry).
+The crash simulation asks after every step, `cidermill doctor` when a person does, and a gauge when it is scraped, but
+not of jobs that have long been over. Two more are properties of a history, not of a moment, and only the simulation
+sees them: I9 (losing Redis loses no work and doubles none) and I10 (a final state is left only by a retry).
 """
 
 from __future__ import annotations
@@ -30,7 +30,10 @@ class Violation:
 
 @dataclass(frozen=True)
 class Invariant:
-    """A truth by number; `query` selects the id of everything it does not hold for."""
+    """A truth by number; `query` selects the id of everything it does not hold for.
+
+    In it `{jobs}` and `{attempts}` stand for those that are looked at; live ones are among them in any case.
+    """
 
     code: str
     sentence: str
@@ -46,10 +49,8 @@ INVARIANTS = (
     Invariant(
         "I2",
         "the job's attempt number is not that of its latest attempt",
-        """SELECT jobs.id FROM jobs
-           LEFT JOIN (SELECT job_id, max(number) AS latest FROM attempts GROUP BY job_id) tried
-           ON tried.job_id = jobs.id
-           WHERE jobs.attempt <> coalesce(tried.latest, 0)""",
+        """SELECT jobs.id FROM {jobs}
+           WHERE jobs.attempt <> coalesce((SELECT max(number) FROM attempts WHERE attempts.job_id = jobs.id), 0)""",
     ),
     Invariant(
         "I3",
@@ -67,7 +68,7 @@ INVARIANTS = (
     Invariant(
         "I5",
         "the job's success does not come from its latest attempt",
-        """SELECT jobs.id FROM jobs
+        """SELECT jobs.id FROM {jobs}
            LEFT JOIN attempts ON attempts.job_id = jobs.id AND attempts.number = jobs.attempt
            WHERE jobs.state = 'succeeded' AND (
                attempts.state IS NULL OR attempts.state <> 'succeeded'
@@ -76,7 +77,7 @@ INVARIANTS = (
     Invariant(
         "I5",
         "an attempt succeeded, but its job has gone on without it",
-        """SELECT attempts.job_id FROM attempts JOIN jobs ON jobs.id = attempts.job_id
+        """SELECT attempts.job_id FROM {attempts} JOIN jobs ON jobs.id = attempts.job_id
            WHERE attempts.state = 'succeeded' AND (jobs.state <> 'succeeded' OR jobs.attempt <> attempts.number)""",
     ),
     Invariant(
@@ -89,20 +90,22 @@ INVARIANTS = (
     Invariant(
         "I6",
         "the run is placed, but does not hold the memory it needs",
-        """SELECT id FROM runs WHERE memory_held < memory_need
-            AND (state IN ('starting', 'ready', 'stopping') OR (state = 'pending' AND host IS NOT NULL))""",
+        """SELECT id FROM runs WHERE state IN ('pending', 'starting', 'ready', 'stopping')
+            AND memory_held < memory_need AND (state <> 'pending' OR host IS NOT NULL)""",
     ),
     Invariant(
         "I7",
         "the attempt lives without a timer",
-        """SELECT job_id FROM attempts WHERE (state = 'running' AND lease_until IS NULL)
-           OR (state = 'assigned' AND (publish_at IS NULL OR claim_by IS NULL))""",
+        """SELECT job_id FROM attempts WHERE state IN ('assigned', 'running') AND (
+               (state = 'running' AND lease_until IS NULL)
+               OR (state = 'assigned' AND (publish_at IS NULL OR claim_by IS NULL)))""",
     ),
     Invariant(
         "I7",
         "the run lives without a timer",
-        """SELECT id FROM runs WHERE (state IN ('starting', 'ready', 'stopping') AND lease_until IS NULL)
-            OR (state = 'pending' AND host IS NOT NULL AND (publish_at IS NULL OR claim_by IS NULL))""",
+        """SELECT id FROM runs WHERE state IN ('pending', 'starting', 'ready', 'stopping') AND (
+                (state <> 'pending' AND lease_until IS NULL)
+                OR (state = 'pending' AND host IS NOT NULL AND (publish_at IS NULL OR claim_by IS NULL)))""",
     ),
     Invariant(
         "I7",
@@ -116,7 +119,7 @@ INVARIANTS = (
         "a scheduler of an older epoch assigned after a newer one had",
         """SELECT CAST(epoch AS varchar(20)) FROM (
                SELECT epoch, min(assigned_at) AS began, lag(max(assigned_at)) OVER (ORDER BY epoch) AS before_ended
-               FROM attempts GROUP BY epoch) epochs
+               FROM {attempts} GROUP BY epoch) epochs
            WHERE before_ended > began OR epoch > (SELECT max(epoch) FROM leader)""",
     ),
     Invariant(
@@ -143,17 +146,37 @@ INVARIANTS = (
     ),
 )
 
-_PARTS = (
-    f"SELECT {number} AS number, found.* FROM ({invariant.query}) found"  # noqa: S608 - constants of this file
-    for number, invariant in enumerate(INVARIANTS)
-)
+
+def _query(jobs: str, attempts: str) -> str:
+    parts = (
+        f"SELECT {number} AS number, found.* FROM ({invariant.query}) found"  # noqa: S608 - constants of this file
+        for number, invariant in enumerate(INVARIANTS)
+    )
+    return (" UNION ALL ".join(parts) + " ORDER BY 1").format(jobs=jobs, attempts=attempts)
+
+
 #: Rows of (number of the invariant, id of what it does not hold for), by number.
-QUERY = " UNION ALL ".join(_PARTS) + " ORDER BY 1"
+QUERY = _query("jobs", "attempts")
+#: The same of jobs that are not over, or ended in the hour before the newest end, and of their attempts.
+_LATELY = f"""WITH late AS (
+        SELECT id, state, attempt, result_attempt FROM jobs WHERE state IN ('queued', 'assigned', 'running')
+        UNION ALL SELECT id, state, attempt, result_attempt FROM jobs
+        WHERE state NOT IN ('queued', 'assigned', 'running')
+        AND finished_at > (SELECT max(finished_at) - 3600 FROM jobs WHERE finished_at IS NOT NULL)),
+    tried AS (
+        SELECT job_id, number, attempts.state, epoch, assigned_at FROM late CROSS JOIN attempts
+        WHERE attempts.job_id = late.id)
+    {_query("late jobs", "tried attempts")}"""  # noqa: S608 - constants of this file
 
 
 def broken(session: Session) -> list[Violation]:
     """Everything that does not hold now; one query, which walks the tables of jobs, attempts and runs."""
     return violations(session.connection().exec_driver_sql(QUERY))
+
+
+def lately_broken(session: Session) -> list[Violation]:
+    """What does not hold now, but for jobs that have long been over: it takes no longer with each that is kept."""
+    return violations(session.connection().exec_driver_sql(_LATELY))
 
 
 def violations(rows: Iterable[tuple[int, str]]) -> list[Violation]:

@@ -9,7 +9,7 @@ from sqlalchemy import text, update
 from sqlalchemy.orm import Session
 
 from shared.db import Database
-from shared.invariants import INVARIANTS, Violation, broken
+from shared.invariants import INVARIANTS, Violation, broken, lately_broken
 from shared.tables import Attempt, Host, Job, Run
 from shared.vocabulary import AttemptState, JobState, RunState
 from tests.fleet import HOST, RUN, Fleet
@@ -34,7 +34,9 @@ def seen(fleet: Fleet, *changes: Any) -> list[Violation]:
     with fleet.database.write() as session:
         for change in changes:
             session.execute(change)
-        return broken(session)
+        found = broken(session)
+        assert lately_broken(session) == found
+        return found
 
 
 def job(name: str, **values: Any) -> Any:
@@ -82,6 +84,20 @@ def test_what_is_broken_is_named(busy: Fleet, code: str, who: str, changes: list
 def test_an_older_epoch_after_a_newer_one_is_seen(busy: Fleet) -> None:
     found = seen(busy, attempt("done", epoch=0), attempt("done", assigned_at=busy.now + 5))
     assert [violation.code for violation in found] == ["I8"]
+
+
+def test_a_job_that_has_long_been_over_is_seen_by_whoever_looks_at_all(busy: Fleet) -> None:
+    busy.wait(3601)
+    busy.submit("young")
+    busy.assign("young")
+    busy.claim(job_id="young")
+    busy.finish(job_id="young")
+    with busy.database.write() as session:
+        session.execute(job("done", result_attempt=None))
+        assert [violation.ids for violation in broken(session)] == [("done",)]
+        assert lately_broken(session) == []
+        session.execute(job("young", result_attempt=None))
+        assert [violation.ids for violation in lately_broken(session)] == [("young",)]
 
 
 def test_a_run_that_nobody_was_told_about_is_seen(busy: Fleet) -> None:
