@@ -143,6 +143,10 @@ class FileStore:
             ) from error
         return _read(file, start, length)
 
+    def remove(self, file_id: str) -> None:
+        """Remove a file's bytes; it is no matter when they are gone."""
+        self.forget(self.path(file_id))
+
     def forget(self, path: str) -> None:
         """Remove bytes; it is no matter when they are gone."""
         with suppress(OSError):

@@ -243,7 +243,7 @@ class _Files:
 
     def forget(self) -> None:
         for each in self.stored:
-            self._door.store.forget(self._door.store.path(each.id))
+            self._door.store.remove(each.id)
 
     def known(self, session: Session) -> tuple[str | None, str | None]:
         """Enter what was kept; the ids of output and errors."""

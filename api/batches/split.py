@@ -86,7 +86,7 @@ class Split:
     def discard(self, store: FileStore) -> None:
         """Forget every byte."""
         for stored in self.all_stored:
-            store.forget(store.path(stored.id))
+            store.remove(stored.id)
 
 
 def part_size(total: int, *, recordings: bool = False) -> int:

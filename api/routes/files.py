@@ -46,7 +46,7 @@ def upload(file: UploadFile, door: Door, caller: Submitter, keep: Expiry, purpos
             )
             return views.file_out(row)
     except BaseException:
-        door.store.forget(door.store.path(stored.id))
+        door.store.remove(stored.id)
         raise
 
 
@@ -91,5 +91,5 @@ def remove(file_id: str, door: Door, caller: Changer) -> DeletedOut:
         # First, so that to other keys the file is not there, whatever depends on it.
         files.remove(session, file_id, caller.sees)
         rows.check_unneeded(session, file_id)
-    door.store.forget(door.store.path(file_id))
+    door.store.remove(file_id)
     return DeletedOut(id=file_id, object="file")

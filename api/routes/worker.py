@@ -216,6 +216,6 @@ def _keep(
                 attempt=ref.attempt,
             )
     except BaseException:
-        door.store.forget(door.store.path(stored.id))
+        door.store.remove(stored.id)
         raise
     return as_json(protocol.FileCreated(id=stored.id, size=stored.size, sha256=stored.sha256))

@@ -35,7 +35,7 @@ def take_away(url: str) -> None:
 def test_bytes_that_are_gone_are_not_found_while_the_store_is_there(url: str) -> None:
     store = FileStore(url)
     gone = keep(store)
-    store.forget(store.path(gone.id))
+    store.remove(gone.id)
     with pytest.raises(NotFound):
         store.pieces(gone.id, 0, 1)
 

@@ -70,7 +70,7 @@ def spend(door: FrontDoor, blob_id: str, placed: Placed) -> None:
     _aside(placed.path).unlink(missing_ok=True)
     with door.write() as session, suppress(NotFound):
         files.remove(session, blob_id)
-    door.store.forget(door.store.path(blob_id))
+    door.store.remove(blob_id)
 
 
 def take_back(door: FrontDoor, placed: Placed) -> None:

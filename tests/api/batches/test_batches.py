@@ -163,7 +163,7 @@ def test_lines_whose_bytes_are_gone_fail_their_batch_which_says_so(door: Served)
     lines = [*(chat(f"{n}") for n in range(17)), chat("unknown", model="no-such-model")]
     begun = until(door, create(door, lines), "in_progress")
     [_, first] = door.get("/v1/files", params={"purpose": "batch_part"}).json()["data"][1:]
-    door.parts.store.forget(door.parts.store.path(first["id"]))
+    door.parts.store.remove(first["id"])
     door.post(f"/v1/batches/{begun['id']}/cancel")
     failed = until(door, begun, "failed")
     [why] = failed["errors"]["data"]
@@ -199,7 +199,7 @@ def test_a_batch_without_its_bytes_that_is_cancelled_before_it_is_begun_ends(doo
 def without_bytes(door: Served) -> str:
     """A file whose bytes somebody has removed."""
     file = door.client.post("/v1/files", files={"file": ("in.jsonl", b"{}")}).json()["id"]
-    door.parts.store.forget(door.parts.store.path(file))
+    door.parts.store.remove(file)
     return str(file)
 
 
