@@ -8,16 +8,16 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from itertools import islice
 
-from sqlalchemy import delete, select, tuple_, update
+from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
 from shared import leader, queues
 from shared.db import Database, clock_time
 from shared.files import FileStore
-from shared.jobs import inputs
+from shared.jobs import inputs, pieces
 from shared.leader import Fence
 from shared.runs import learning
-from shared.tables import Batch, Call, Event, File, Job, Result, Run, is_live_batch
+from shared.tables import Batch, Call, Event, File, Job, Run, is_live_batch
 from shared.vocabulary import FINAL_RUN_STATES
 
 #: Deletes what ended before a moment: whether there may be more, and the ids of files whose bytes may go.
@@ -25,8 +25,6 @@ _Step = Callable[[Session, float], tuple[bool, Sequence[str]]]
 
 #: Rows in one transaction, so that nobody waits long for the database.
 _AT_ONCE = 500
-#: Pieces of jobs likewise.
-_PIECES = 2000
 
 
 class Pruner:
@@ -50,7 +48,7 @@ class Pruner:
             leader.check(session, fence)
             more, files = step(session, clock_time(session) - self._retention)
         for file_id in files:
-            self._files.forget(self._files.path(file_id))
+            self._files.remove(file_id)
         return more
 
 
@@ -60,7 +58,7 @@ def _jobs(session: Session, before: float) -> tuple[bool, Sequence[str]]:
     What they made expires with them, so that it stays while others work through it.
     """
     old = _old_jobs(session, before)
-    if _forget_pieces(session, old) == _PIECES:
+    if pieces.forget(session, old):
         return True, ()
     session.execute(update(File).where(File.job_id.in_(old)).values(expires_at=clock_time(session)))
     session.execute(delete(Job).where(Job.id.in_(old)))
@@ -73,13 +71,6 @@ def _old_jobs(session: Session, before: float) -> list[str]:
     needed = {part["job"] for parts in session.scalars(long) for part in parts}
     over = select(Job.id).where(Job.finished_at < before).order_by(Job.finished_at).limit(_AT_ONCE + len(needed))
     return list(islice((job_id for job_id in session.scalars(over) if job_id not in needed), _AT_ONCE))
-
-
-def _forget_pieces(session: Session, job_ids: Sequence[str]) -> int:
-    """As many as one transaction should take; how many went."""
-    piece = (Result.job_id, Result.index)
-    some = select(*piece).where(Result.job_id.in_(job_ids)).limit(_PIECES)
-    return len(session.execute(delete(Result).where(tuple_(*piece).in_(some)).returning(*piece)).all())
 
 
 def _expired(session: Session, before: float) -> tuple[bool, Sequence[str]]:

@@ -15,6 +15,7 @@ from api.gateway.pieces import Usage
 from shared.db import clock_time
 from shared.errors import Conflict, NotFound
 from shared.identifiers import new_id
+from shared.jobs import pieces
 from shared.jobs import state as jobs
 from shared.tables import Batch, File, Job, Result, is_failed_result, is_live_batch
 from shared.vocabulary import FINAL_JOB_STATES
@@ -133,18 +134,20 @@ def check_unneeded(session: Session, file_id: str) -> None:
             )
 
 
-def remove(session: Session, batch_id: str, dialect: str, owner: str | None = None) -> list[str]:
+def remove(session: Session, batch_id: str, dialect: str, owner: str | None = None) -> list[str] | None:
     """Forget a batch that is over, what it asked and what was answered; the files whose bytes go after the commit.
 
-    What it cost stays counted, and its jobs stay known until their retention is over. Raises NotFound, and Conflict
-    while it is not over.
+    Many answers take several steps, each a transaction: `None` asks for the next. Until the last the batch is there,
+    with its files, to be removed again should nobody go on. What it cost stays counted, and its jobs stay known until
+    their retention is over. Raises NotFound, and Conflict while it is not over.
     """
     row = find(session, batch_id, dialect, owner)
     if row.state in _LIVE:
         raise Conflict(f"Batch {batch_id} is not over", f"it is {row.state}", "cancel it, and wait until it has ended")
     parts = parts_of(row)
+    if pieces.forget(session, [part.job for part in parts]):
+        return None
     named = [row.input_file, row.output_file, row.error_file, row.refused_file, *(part.file for part in parts)]
-    session.execute(delete(Result).where(Result.job_id.in_([part.job for part in parts])))
     session.delete(row)
     return list(session.scalars(delete(File).where(File.id.in_([name for name in named if name])).returning(File.id)))
 

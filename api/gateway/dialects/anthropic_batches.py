@@ -109,10 +109,12 @@ def remove(batch_id: str, door: Door, caller: Changer) -> dict[str, Any]:
     """Forget it with its requests and results. 409 while it is not over."""
     # What it used is told by its results: it must be charged before they go.
     door.meter.write()
-    with door.write() as session:
-        gone = rows.remove(session, batch_id, Anthropic.name, caller.sees)
+    gone = None
+    while gone is None:
+        with door.write() as session:
+            gone = rows.remove(session, batch_id, Anthropic.name, caller.sees)
     for file_id in gone:
-        door.store.forget(door.store.path(file_id))
+        door.store.remove(file_id)
     return {"id": batch_id, "type": "message_batch_deleted"}
 
 
@@ -134,7 +136,7 @@ def _create(door: FrontDoor, caller: Caller, asked: dict[str, Any], address: str
             row.total = len(wanted)
             return batch(session, row, address)
     except BaseException:
-        door.store.forget(door.store.path(stored.id))
+        door.store.remove(stored.id)
         raise
 
 
