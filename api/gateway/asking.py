@@ -10,9 +10,10 @@ from typing import Any
 
 from sqlalchemy.exc import SQLAlchemyError
 
+from api.gateway import vectors
 from api.gateway.defaults import filled
 from api.gateway.engine_client import EngineClient, EngineReply
-from api.gateway.exchange import CHAT, Exchange, Writer
+from api.gateway.exchange import CHAT, EMBEDDING, Exchange, Writer
 from api.gateway.fresh_writer import FreshWriter
 from api.gateway.hearing import NONSENSE, assembled, heard, misread
 from api.gateway.names import Names
@@ -48,7 +49,10 @@ class Asking:
                     names = Names(seat.served_name, exchange.model)
                     if exchange.assembled:
                         return await assembled(reply, names, exchange)
-                    said: dict[str, Any] = json.loads(names.restore(await reply.read()))
+                    content = await reply.read()
+                    if exchange.path == EMBEDDING:
+                        return vectors.read(content, names.restore)
+                    said: dict[str, Any] = json.loads(names.restore(content))
                     return said
             except (Lost, ContextExceeded) as error:
                 tries.again(seat, error)

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from contextlib import aclosing
 
 from starlette.requests import Request
 from starlette.responses import Response
 
+from api.gateway import vectors
 from api.gateway.asking import Asking
 from api.gateway.charge import charged
 from api.gateway.exchange import Exchange
 from api.gateway.fresh_writer import FreshWriter
+from api.gateway.hearing import NONSENSE, misread
 from api.gateway.remote_parts import check_parts
 from api.gateway.seats import Seats
 from api.gateway.telling import Telling
@@ -49,8 +50,12 @@ class Proxy:
     async def _whole(self, exchange: Exchange) -> Response:
         if exchange.prepared is not None:
             exchange = await exchange.prepared(exchange)
-        said = exchange.whole(await self._asking.whole(exchange))
-        content = said if isinstance(said, bytes) else json.dumps(said, ensure_ascii=False).encode(errors="replace")
+        answer = await self._asking.whole(exchange)
+        try:
+            said = exchange.whole(answer)
+            content = said if isinstance(said, bytes) else await vectors.written(said)
+        except NONSENSE as error:
+            raise misread(error) from error
         return Response(content, media_type=exchange.media_type)
 
     async def _gathered(self, exchange: Exchange, writer: FreshWriter) -> Response:

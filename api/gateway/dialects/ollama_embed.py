@@ -23,7 +23,7 @@ from api.gateway.outlook import Wanted
 from api.gateway.proxy import Proxy
 from api.gateway.reading import read_object, want
 from api.gateway.seats import Seats
-from api.gateway.vectors import shortened
+from api.gateway.vectors import Vector, formed, shortened
 from shared.errors import ContextExceeded, InvalidParameters
 from shared.vocabulary import Capability
 
@@ -107,15 +107,15 @@ class _Embedded:
         usage = said.get("usage") or {}
         return {
             "model": self._model,
-            "embeddings": [self._told(vector) for vector in _vectors(said)],
+            "embeddings": [formed(vector, self._shortened if self._most else None) for vector in _vectors(said)],
             "total_duration": nanoseconds(time.monotonic() - self._began),
             "load_duration": 0,
             "prompt_eval_count": usage.get("prompt_tokens") or usage.get("total_tokens") or 0,
         }
 
-    def _told(self, vector: Sequence[float]) -> Sequence[float]:
-        """As many numbers as are wanted; all of them where that is none, or more than there are, as Ollama does."""
-        return shortened(vector, min(self._most or len(vector), len(vector)))
+    def _shortened(self, vector: Sequence[float]) -> Sequence[float]:
+        """As many numbers as are wanted; all of them where that is more than there are, as Ollama does."""
+        return shortened(vector, min(self._most, len(vector)))
 
 
 def _texts(asked: Mapping[str, Any]) -> list[str]:
@@ -128,7 +128,7 @@ def _texts(asked: Mapping[str, Any]) -> list[str]:
     return [text for text in texts if text] if isinstance(given, str) else texts
 
 
-def _vectors(said: Mapping[str, Any]) -> list[Sequence[float]]:
+def _vectors(said: Mapping[str, Any]) -> list[Vector | Sequence[float]]:
     """In the order of the texts."""
     data = sorted(said.get("data") or (), key=lambda item: item.get("index") or 0)
     return [item["embedding"] for item in data]

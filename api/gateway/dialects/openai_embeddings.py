@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import base64
 import struct
-from collections.abc import Callable, Sequence
+from base64 import b64encode
+from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from fastapi import APIRouter, Request
@@ -16,7 +17,7 @@ from api.gateway.exchange import EMBEDDING, Exchange
 from api.gateway.model_names import asked_for
 from api.gateway.openai_carrying import carried
 from api.gateway.reading import read_object, want
-from api.gateway.vectors import dimensions_of, shortened
+from api.gateway.vectors import Form, dimensions_of, formed, shortened
 from shared.errors import InvalidParameters
 from shared.vocabulary import Capability
 
@@ -39,39 +40,34 @@ def read(asked: dict[str, Any]) -> Exchange:
             "input is missing", "it is what to embed", "give a text, a list of texts, or token ids", field="input"
         )
     form = want(asked, "encoding_format", str) or "float"
-    if form not in _FORMS:
+    if form not in ("float", "base64"):
         raise InvalidParameters(
             "encoding_format is wrong", f"it is {form!r}", "give float or base64", field="encoding_format"
         )
     body = {name: value for name, value in asked.items() if name not in ("model", "encoding_format", "dimensions")}
     # Engines are always asked for numbers: not all of them know the other form.
-    whole = _answer(_FORMS[form], dimensions_of(asked))
+    whole = partial(_whole, _form(form == "base64", dimensions_of(asked)))
     return Exchange(model, Capability.EMBED, EMBEDDING, body | {"encoding_format": "float"}, whole)
 
 
-def _answer(
-    form: Callable[[Sequence[float]], Any], dimensions: int | None
-) -> Callable[[dict[str, Any]], dict[str, Any]]:
-    def whole(said: dict[str, Any]) -> dict[str, Any]:
-        data = [
-            {
-                "object": "embedding",
-                "index": item.get("index", index),
-                "embedding": form(shortened(item["embedding"], dimensions)),
-            }
-            for index, item in enumerate(said.get("data") or ())
-        ]
-        counted = said.get("usage") or {}
-        prompt = counted.get("prompt_tokens") or counted.get("total_tokens") or 0
-        usage = {"prompt_tokens": prompt, "total_tokens": counted.get("total_tokens") or prompt}
-        return {"object": "list", "data": data, "model": said.get("model"), "usage": usage}
+def _form(base64: bool, dimensions: int | None) -> Form | None:
+    """What becomes of the numbers; `None`: nothing."""
+    if base64:
+        return lambda numbers: _base64(shortened(numbers, dimensions))
+    return None if dimensions is None else lambda numbers: shortened(numbers, dimensions)
 
-    return whole
+
+def _whole(form: Form | None, said: dict[str, Any]) -> dict[str, Any]:
+    data = [
+        {"object": "embedding", "index": item.get("index", index), "embedding": formed(item["embedding"], form)}
+        for index, item in enumerate(said.get("data") or ())
+    ]
+    counted = said.get("usage") or {}
+    prompt = counted.get("prompt_tokens") or counted.get("total_tokens") or 0
+    usage = {"prompt_tokens": prompt, "total_tokens": counted.get("total_tokens") or prompt}
+    return {"object": "list", "data": data, "model": said.get("model"), "usage": usage}
 
 
 def _base64(numbers: Sequence[float]) -> str:
     """Little-endian 32-bit floats, which is what OpenAI's own clients ask for by default."""
-    return base64.b64encode(struct.pack(f"<{len(numbers)}f", *numbers)).decode()
-
-
-_FORMS: dict[str, Callable[[Sequence[float]], Any]] = {"float": lambda numbers: numbers, "base64": _base64}
+    return b64encode(struct.pack(f"<{len(numbers)}f", *numbers)).decode()

@@ -50,7 +50,7 @@ class Scripted(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         self.rfile.read(int(self.headers["Content-Length"]))
-        if not self.path.endswith("/completions"):
+        if not self.path.endswith(("/completions", "/embeddings")):
             self.send_error(404)
             return
         Scripted.asked += 1
@@ -174,3 +174,17 @@ def test_what_nobody_can_read_ends_a_stream_that_has_begun(door: Served, path: s
         told += [line for line in lines if line]
     assert "The engine's answer cannot be read" in told[-1]
     assert not any(end in line for line in told for end in _ENDS)
+
+
+@pytest.mark.parametrize("path", ["/v1/embeddings", "/api/embed"])
+@pytest.mark.parametrize(
+    "vectors", ['[{"embedding": [1,,2]}]', '[{"embedding": [null, 1]}]', '[{"embedding": [1', "[{}]", "3"]
+)
+def test_vectors_that_nobody_can_read_are_an_error_of_the_engine(
+    door: Served, fleet: Fleet, path: str, vectors: str
+) -> None:
+    Scripted.says = [f'{{"data": {vectors}}}']
+    with serving(ThreadingHTTPServer(("127.0.0.1", 0), Scripted)) as server:
+        fleet.ready_run(f"http://127.0.0.1:{server.server_port}", capability="embed")
+        answer = door.post(path, {"model": "echo", "input": "x", "dimensions": 1})
+    assert (answer.status_code, "cannot be read" in answer.text) == (500, True), answer.text
