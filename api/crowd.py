@@ -37,13 +37,14 @@ class BoundedProtocol(PatientProtocol):
 
     def on_headers_complete(self) -> None:
         if self._too_many:
-            self.refused = Unavailable(
-                "The front door has too many connections",
-                f"{self.most} are open, and each takes some of what the system gives a process",
-                "close what you do not use, or raise CIDERMILL_CONNECTIONS",
-                retry_after=1,
+            self._reject(
+                Unavailable(
+                    "The front door has too many connections",
+                    f"{self.most} are open, and each takes some of what the system gives a process",
+                    "close what you do not use, or raise CIDERMILL_CONNECTIONS",
+                    retry_after=1,
+                )
             )
-            raise self.refused
         super().on_headers_complete()
 
 

@@ -12,18 +12,19 @@ from http.client import responses
 from typing import Any, ClassVar
 
 import structlog
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from api import errors
+from api.framing import FramedProtocol
 from shared.errors import BadRequest, CidermillError, HeadTooLarge, TooSlow
 
 _log = structlog.get_logger(__name__)
 
 
-class PatientProtocol(HttpToolsProtocol):
+class PatientProtocol(FramedProtocol):
     """One connection. The numbers are the class's own, so that a test can have others."""
 
-    #: Bytes of the request line and headers together; what browsers and proxies accept is less.
+    #: Bytes of the request line and headers together, and of what comes between two pieces of a body or after the last;
+    #: what browsers and proxies accept is less.
     head_limit: ClassVar[int] = 64 * 1024
     #: Seconds for the whole of them, from the first byte or, on a new connection, from its beginning.
     head_seconds: ClassVar[float] = 20.0
@@ -37,21 +38,15 @@ class PatientProtocol(HttpToolsProtocol):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        #: A request has begun to come; its head is not whole; it is not whole.
-        self._in_head = True
-        self._in_message = False
-        #: A request ended in the bytes that came last.
-        self._ended = False
-        self._head_bytes = 0
+        #: Bytes that came since the last that were any use: the end of a head or a request, a piece of a body.
+        self._idle_bytes = 0
+        #: What came last was of use.
+        self._of_use = False
         self._body_bytes = 0
         self._waiting: asyncio.TimerHandle | None = None
         self._unread: asyncio.TimerHandle | None = None
-        #: Why a head that came is answered with an error; raised as it is set.
-        self.refused: CidermillError | None = None
         #: The answer was a refusal; what still comes is thrown away.
         self._lingers = False
-
-    # --- what comes ---
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -60,40 +55,40 @@ class PatientProtocol(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         if self._lingers:
             return
-        in_head, self._ended = self._in_head, False
+        in_head, self._of_use = self._in_head, False
         super().data_received(data)
         if self._lingers or self.transport.is_closing():
             return
-        if self._in_message and not self._in_head:
+        self._idle_bytes = 0 if self._of_use else self._idle_bytes + len(data)
+        if self._idle_bytes > self.head_limit:
+            self._refuse(_too_long())
+        elif self._in_message and not self._in_head:
             self._body_bytes += len(data)
             if in_head or self._waiting is None:
                 self._wait(self.body_seconds)
         elif self._in_message or self._idle():
-            # What ends a request is of its body, and may be large, even when that was answered long ago.
-            self._head_bytes += 0 if self._ended else len(data)
-            if self._head_bytes > self.head_limit:
-                self._refuse(_too_long())
-            elif self._waiting is None:
+            if self._waiting is None:
                 self._wait(self.head_seconds)
         else:
             self._wait(None)
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
-        self._in_head = self._in_message = True
-        self._head_bytes = self._body_bytes = 0
+        self._body_bytes = 0
 
     def on_headers_complete(self) -> None:
         if len(self.url) + sum(len(name) + len(value) for name, value in self.headers) > self.head_limit:
-            self.refused = _too_long()
-            raise self.refused
-        self._in_head = False
+            self._reject(_too_long())
         super().on_headers_complete()
+        self._of_use = True
+
+    def on_body(self, body: bytes) -> None:
+        super().on_body(body)
+        self._of_use = True
 
     def on_message_complete(self) -> None:
         super().on_message_complete()
-        self._in_message = False
-        self._in_head = self._ended = True
+        self._of_use = True
 
     def send_400_response(self, msg: str) -> None:
         """What cannot be read is answered as every other error, in the shape of the path as far as that came."""
@@ -127,9 +122,9 @@ class PatientProtocol(HttpToolsProtocol):
         self._waiting = self.loop.call_later(seconds, self._late) if seconds is not None else None
 
     def _refuse(self, error: CidermillError) -> None:
-        """Answer, and close once the client could read it; when an earlier answer is under way, only close."""
+        """Answer, and close once the client could read it; only close when another answer is under way or was given."""
         _log.warning("a connection was refused", reason=error.problem.what, address=self.client and self.client[0])
-        if not self._idle() and (self._in_head or self.cycle.response_started):
+        if not (self._idle() if self._in_head else not self.cycle.response_started):
             self.transport.abort()
             return
         path = getattr(self, "url", b"").partition(b"?")[0].decode("latin-1")
@@ -145,8 +140,6 @@ class PatientProtocol(HttpToolsProtocol):
             self._waiting = self.loop.call_later(self.linger_seconds, self.transport.abort)
         else:
             self.transport.close()
-
-    # --- what goes ---
 
     def pause_writing(self) -> None:
         super().pause_writing()
