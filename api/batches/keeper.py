@@ -16,7 +16,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.concurrency import run_in_threadpool
 
-from api.batches import rows
+from api.batches import jobs, rows
 from api.batches.begin import begin
 from api.batches.collect import collect
 from api.batches.contract import BatchState
@@ -65,7 +65,7 @@ class Keeper:
         """End the jobs of batches that are to end; those that are to be begun, or whose answers are to be written."""
         try:
             with self._door.read() as session:
-                live, working, moment = rows.live(session), rows.working(session), clock_time(session)
+                live, working, moment = rows.live(session), jobs.working(session), clock_time(session)
         except (DBAPIError, PoolTimeout) as error:
             _log.warning("batches wait for the database", reason=str(error).splitlines()[0])
             return []
@@ -95,7 +95,7 @@ class Keeper:
                 rows.finalize(session, row)
         if working:
             with self._door.write(wake=True) as session:
-                rows.stop(session, rows.unfinished(session, row))
+                jobs.stop(session, jobs.unfinished(session, row))
         return not working
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from sqlalchemy import ColumnElement, delete, func, select, update
+from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
 from api.batches.contract import BatchState, Part
@@ -16,9 +16,7 @@ from shared.db import clock_time
 from shared.errors import Conflict, NotFound
 from shared.identifiers import new_id
 from shared.jobs import pieces
-from shared.jobs import state as jobs
-from shared.tables import Batch, File, Job, Result, is_failed_result, is_live_batch
-from shared.vocabulary import FINAL_JOB_STATES
+from shared.tables import Batch, File, is_live_batch
 
 _WAITING = (BatchState.VALIDATING, BatchState.IN_PROGRESS)
 _LIVE = (*_WAITING, BatchState.FINALIZING, BatchState.CANCELLING)
@@ -156,46 +154,3 @@ def _move(session: Session, batch_id: str, before: Sequence[BatchState], after: 
     moved = update(Batch).where(Batch.id == batch_id, Batch.state.in_(before)).values(state=after, **values)
     done = session.execute(moved.returning(Batch.id), execution_options={"synchronize_session": False})
     return done.scalar() is not None
-
-
-def working(session: Session) -> set[str]:
-    """Which of those that are not over have jobs that are not.
-
-    Asked each second: so all of them at once, and without their jobs' ids, which are too many to be parameters.
-    """
-    job_id = _job_ids(session)
-    left = select(Job.id).where(Job.id == job_id, Job.state.not_in(FINAL_JOB_STATES)).correlate(Batch)
-    return set(session.scalars(select(Batch.id).where(is_live_batch, left.exists())))
-
-
-def _job_ids(session: Session) -> ColumnElement[str]:
-    """In a query of batches, the job of each of its parts."""
-    if session.get_bind().dialect.name == "sqlite":
-        part = func.json_each(Batch.parts).table_valued("value").c.value
-        return func.json_extract(part, "$.job")
-    part = func.json_array_elements(Batch.parts).table_valued("value", name="part").render_derived().c.value
-    return part.op("->>")("job")
-
-
-def unfinished(session: Session, row: Batch) -> list[str]:
-    """Its jobs that are not over."""
-    ids = [part.job for part in parts_of(row)]
-    return list(session.scalars(select(Job.id).where(Job.id.in_(ids), Job.state.not_in(FINAL_JOB_STATES))))
-
-
-def stop(session: Session, job_ids: Sequence[str]) -> None:
-    """Cancel jobs; one that ended meanwhile is let be."""
-    for job_id in job_ids:
-        try:
-            jobs.cancel(session, job_id)
-        except Conflict:
-            continue
-
-
-def progress(session: Session, row: Batch) -> dict[str, int]:
-    """How many lines were answered, and refused, so far."""
-    if row.counts:
-        return dict(row.counts)
-    counted = select(func.count()).select_from(Result).where(Result.job_id.in_([part.job for part in parts_of(row)]))
-    done, wrong = session.scalar(counted) or 0, session.scalar(counted.where(is_failed_result)) or 0
-    return {"completed": done - wrong, "failed": wrong}

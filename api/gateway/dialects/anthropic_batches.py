@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
-from api.batches import rows
+from api.batches import jobs, rows
 from api.batches.anthropic import ENDPOINT, Anthropic
 from api.batches.contract import BatchState, Unanswered
 from api.batches.keeper import Keeper
@@ -163,7 +163,7 @@ def _wrong(place: str, why: str, fix: str) -> InvalidParameters:
 def batch(session: Session, row: Batch, door: str) -> dict[str, Any]:
     """A batch as Anthropic's clients read it; `door` is the front door as they call it, for the address of results."""
     over = row.finished_at is not None
-    counts = rows.progress(session, row)
+    counts = jobs.progress(session, row)
     succeeded, errored = counts["completed"], counts["failed"]
     cancelled, expired = (counts.get(why, 0) for why in (Unanswered.CANCELLED, Unanswered.EXPIRED))
     if over:

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from starlette.concurrency import run_in_threadpool
 
 from api import expiry, shapes
-from api.batches import rows
+from api.batches import jobs, rows
 from api.batches.contract import BatchState
 from api.batches.keeper import Keeper
 from api.batches.openai import ENDPOINTS, OpenAi
@@ -121,7 +121,7 @@ def _details(asked: dict[str, Any]) -> dict[str, Any]:
 
 def batch(session: Session, row: Batch) -> dict[str, Any]:
     """A batch as OpenAI's clients read it; our own field `job_ids` names the jobs that answer it."""
-    counts = rows.progress(session, row)
+    counts = jobs.progress(session, row)
     ended = {f"{row.state}_at": _moment(row.finished_at)}
     return {
         "id": row.id,
