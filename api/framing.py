@@ -1,10 +1,11 @@
-"""Where requests end, read as everybody between reads it: what is a body to a proxy is no request here."""
+"""Where requests and answers end, read as everybody between reads it: what is a body to a proxy is no request here."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn._types import ASGI3Application, ASGIReceiveCallable, ASGISendCallable, ASGISendEvent, Scope
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from api.parser import Parser
 from shared.errors import BadRequest, CidermillError
@@ -47,3 +48,24 @@ class FramedProtocol(HttpToolsProtocol):
     def _reject(self, error: CidermillError) -> None:
         self.refused = error
         raise error
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
+        if cycle.scope["http_version"] < "1.1":
+            cycle.keep_alive = False
+            app = _unchunked(cycle, app)
+        super()._start_asgi_task(cycle, app)
+
+
+def _unchunked(cycle: RequestResponseCycle, app: ASGI3Application) -> ASGI3Application:
+    """The app for a client that knows no chunks: the answer ends with the connection (RFC 9112 6.1)."""
+
+    async def asked(scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
+        async def plain(message: ASGISendEvent) -> None:
+            cycle.chunked_encoding = False
+            if message["type"] == "http.response.body":
+                cycle.expected_content_length = len(message.get("body", b""))
+            await send(message)
+
+        await app(scope, receive, plain)
+
+    return asked

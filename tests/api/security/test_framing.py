@@ -117,6 +117,22 @@ def test_what_comes_after_a_body_has_an_end(door: Served, piece: bytes) -> None:
     assert not said or said.startswith(b"HTTP/1.1 431 ")
 
 
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
+def test_a_client_that_knows_no_chunks_is_sent_none(door: Served, fleet: Fleet, engine: str, stream: bool) -> None:
+    fleet.ready_run(engine)
+    body = json.dumps(chat("hello", stream=stream)).encode()
+    with wire(door) as connection:
+        connection.sendall(request(_CHAT, body, "Connection: keep-alive").replace(b"HTTP/1.1", b"HTTP/1.0"))
+        head, _, said = rest(connection).partition(b"\r\n\r\n")
+    assert b"chunked" not in head
+    assert b"connection: close" in head.lower()
+    if stream:
+        assert said.startswith(b"data: {")
+        assert said.endswith(b"data: [DONE]\n\n")
+    else:
+        assert json.loads(said)["choices"][0]["message"]["content"] == "hello"
+
+
 @pytest.mark.parametrize(
     "header",
     ["X-Forwarded-For: 127.0.0.1", "X-Real-IP: 127.0.0.1", "Forwarded: for=127.0.0.1", "X-Forwarded-User: root"],
