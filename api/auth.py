@@ -20,6 +20,7 @@ from shared import hosts, keys
 from shared.db import Database
 from shared.errors import Forbidden, Unauthorized
 from shared.keys import ANYONE, Caller, Rank
+from shared.token_digest import digest
 
 Who = TypeVar("Who")
 
@@ -38,7 +39,7 @@ class Memory(Generic[Who]):
         self._lock = Lock()
 
     async def recall(self, secret: str) -> Who | None:
-        name, moment = keys.digest(secret), time.monotonic()
+        name, moment = digest(secret), time.monotonic()
         with self._lock:
             until, who = self._known.get(name, (0.0, None))
             forgotten = self._forgotten

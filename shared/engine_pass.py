@@ -1,7 +1,6 @@
 """Leave to ask one run of one host: signed by the front door, checked by the host's agent without asking it.
 
-The key comes from the digest of the host's own token, as that of the grants for models does (`shared/store/grant.py`),
-so it needs no storage, differs from host to host, and ends when the host joins anew.
+The key comes from the host's own token, as that of the grants for models does.
 """
 
 from __future__ import annotations
@@ -10,6 +9,7 @@ import hashlib
 import hmac
 
 from shared.errors import Forbidden
+from shared.token_digest import digest, key_for
 
 #: The header in which an agent says why it does not let a request through.
 REFUSED = "Cidermill-Refused"
@@ -22,12 +22,12 @@ _PURPOSE = b"cidermill engine pass v1"
 
 def secret(token_digest: str) -> bytes:
     """The key of one host's passes, from the SHA-256 of its token (hex)."""
-    return hmac.new(token_digest.encode(), _PURPOSE, hashlib.sha256).digest()
+    return key_for(_PURPOSE, token_digest)
 
 
 def own_secret(token: str) -> bytes:
     """The same key, as the host itself finds it: from its token."""
-    return secret(hashlib.sha256(token.encode()).hexdigest())
+    return secret(digest(token))
 
 
 def sign(key: bytes, run_id: str, generation: int, now: float) -> str:

@@ -10,13 +10,12 @@ from sqlalchemy import delete, func, select, update
 from sqlalchemy.orm import Session
 
 from shared import events
-from shared.db import now
+from shared.db import clock_time, now
 from shared.download_share import download_share
 from shared.errors import Forbidden, NotFound, StaleTransition
 from shared.events import NewEvent
 from shared.host_address import Origin
 from shared.jobs import state as jobs
-from shared.keys import digest
 from shared.nearest import did_you_mean, nearest
 from shared.protocol import (
     AttemptRef,
@@ -33,6 +32,7 @@ from shared.runs import state as runs
 from shared.runs.service import ATTENTIVE
 from shared.settings import Settings
 from shared.tables import Host, HostRuntime, Run, is_live_run
+from shared.token_digest import digest
 from shared.vocabulary import Guard, RunState
 
 _TOKEN = "ch"  # noqa: S105
@@ -50,7 +50,7 @@ def join(session: Session, name: str, labels: dict[str, str], key: str = "") -> 
     token = f"{_TOKEN}_{secrets.token_urlsafe(32)}"
     row = session.get(Host, name, with_for_update=True)
     if row is None:
-        moment = session.scalar(select(now(session))) or 0.0
+        moment = clock_time(session)
         session.add(Host(name=name, token_digest=digest(token), labels=labels, created_at=moment, joined_by=key))
     elif key and row.joined_by != key:
         raise Forbidden(
@@ -142,7 +142,7 @@ def register(session: Session, name: str, said: Register, settings: Settings, or
         gone = jobs.workers_of(session, name)
         jobs.lose(session, name, gone, settings.max_crashes, "its host started anew")
     runs.only_alive(session, name, said.live_runs)
-    moment = session.scalar(select(now(session))) or 0.0
+    moment = clock_time(session)
     host.agent, host.boot_id = said.agent, said.boot_id
     host.version, host.platform = said.version, said.platform
     host.memory_total, host.disk_free = said.memory_total, said.disk_free

@@ -6,7 +6,6 @@ who can choose digests cannot choose keys.
 
 from __future__ import annotations
 
-import hashlib
 import re
 import secrets
 from collections.abc import Mapping
@@ -17,10 +16,11 @@ from typing import Any
 from sqlalchemy import ColumnElement, func, select, update
 from sqlalchemy.orm import Session
 
-from shared.db import now
+from shared.db import clock_time, now
 from shared.errors import Forbidden, NotFound
 from shared.identifiers import new_id
 from shared.tables import Key
+from shared.token_digest import digest
 from shared.vocabulary import Priority
 
 _PREFIX = "ck"
@@ -61,11 +61,6 @@ class Caller:
 ANYONE = Caller(id="", name="loopback", rank=Rank.admin)
 
 
-def digest(secret: str) -> str:
-    """What is kept of a key or token."""
-    return hashlib.sha256(secret.encode()).hexdigest()
-
-
 def hidden(text: str) -> str:
     """The text with no more of the keys in it than tells which they are."""
     return _SECRET.sub(r"\1…", text)
@@ -75,7 +70,7 @@ def create(session: Session, name: str, role: str, **fields: Any) -> tuple[Key, 
     """A new key and its text, which nobody can read again; `fields` are other columns of the row."""
     prefix = secrets.token_hex(4)
     text = f"{_PREFIX}_{prefix}_{secrets.token_urlsafe(32)}"
-    moment = session.scalar(select(now(session))) or 0.0
+    moment = clock_time(session)
     row = Key(id=new_id("key"), name=name, prefix=prefix, digest=digest(text), role=role, created_at=moment)
     _put(row, fields)
     session.add(row)
@@ -133,7 +128,7 @@ def revoke(session: Session, key_id: str) -> Key:
     """End a key, named by id or prefix. Raises NotFound; doing it twice is harmless."""
     row = find(session, key_id)
     if row.revoked_at is None:
-        row.revoked_at = session.scalar(select(now(session)))
+        row.revoked_at = clock_time(session)
         session.flush()
     return row
 

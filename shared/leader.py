@@ -9,14 +9,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from sqlalchemy import case, select, text, update
-from sqlalchemy.dialects.postgresql import insert as postgres_insert
-from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.orm import Session
 
 from shared import guards
 from shared.db import now
 from shared.errors import StaleTransition
 from shared.tables import Leader
+from shared.upsert import insert_for
 
 NAME = "scheduler"
 
@@ -35,10 +34,9 @@ class Fence:
 def lead(session: Session, holder: str, seconds: float, name: str = NAME) -> Fence | None:
     """Take or renew the lead for `seconds`; `None` while somebody else has it."""
     moment = now(session)
-    insert = sqlite_insert if session.get_bind().dialect.name == "sqlite" else postgres_insert
     mine = (Leader.holder == holder) & (Leader.until > moment)
     statement = (
-        insert(Leader)
+        insert_for(session, Leader)
         .values(name=name, holder=holder, epoch=1, until=moment + seconds)
         .on_conflict_do_update(
             index_elements=[Leader.name],

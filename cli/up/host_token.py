@@ -7,9 +7,9 @@ from sqlalchemy import select
 from cli.token_file import keep_token, read_token
 from shared.db import Database
 from shared.hosts import join
-from shared.keys import digest
 from shared.settings import Settings
 from shared.tables import Host
+from shared.token_digest import digest
 
 
 def host_token(database: Database, settings: Settings) -> str:

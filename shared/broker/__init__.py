@@ -17,8 +17,7 @@ command a second.
 """
 
 from shared.broker.dispatcher import Dispatcher
-from shared.broker.lane import lane_name
 from shared.broker.wake import Wake
 from shared.broker.worker import LaneWorker
 
-__all__ = ["Dispatcher", "LaneWorker", "Wake", "lane_name"]
+__all__ = ["Dispatcher", "LaneWorker", "Wake"]

@@ -13,7 +13,7 @@ from dramatiq.brokers.redis import RedisBroker
 from shared.broker.bell import Bell
 from shared.broker.consumer import LaneConsumer
 from shared.broker.enqueue import Enqueue
-from shared.broker.lane import bell_key
+from shared.lane import bell_key
 
 #: Fetches, of a million, that also give back what workers silent for a minute had taken.
 _MAINTENANCE = 100_000

@@ -9,7 +9,7 @@ import dramatiq
 import redis
 
 from shared.broker.bell import RING
-from shared.broker.lane import bell_key
+from shared.lane import bell_key
 
 #: Messages in one script call: far below what Lua can unpack, and well under a millisecond of the server's time.
 _AT_ONCE = 500

@@ -9,7 +9,7 @@ import redis
 
 from shared.broker.bell import Bell
 from shared.broker.connection import connect
-from shared.broker.lane import bell_key
+from shared.lane import bell_key
 
 #: Seconds to wait for an answer of Redis.
 _TIMEOUT = 0.5

@@ -36,6 +36,7 @@ from shared.errors import Conflict, NotFound, Problem
 from shared.events import NewEvent
 from shared.jobs.hold import passing
 from shared.jobs.settle import Settled, Standing, settle
+from shared.lane import lane_name
 from shared.leader import Fence
 from shared.protocol import AttemptRef, AttemptStatus, FinishedAttempt, Item, Outcome, Verdict
 from shared.tables import Attempt, Host, Job, Result, Run, is_live_attempt
@@ -665,11 +666,6 @@ def _free_hosts(session: Session, job_ids: Collection[str]) -> None:
 
 
 # --- small words -------------------------------------------------------------------------------
-
-
-def lane_name(host: str, runtime: str) -> str:
-    """The Dramatiq queue of one runtime on one host."""
-    return f"{host}.{runtime}"
 
 
 def no_such_job(job_id: str) -> NotFound:

@@ -22,7 +22,8 @@ from shared.db import clock_time, locked, now
 from shared.errors import Conflict, NotFound, Problem
 from shared.events import NewEvent
 from shared.jobs import state as jobs
-from shared.jobs.state import REPUBLISH, Timers, lane_name
+from shared.jobs.state import REPUBLISH, Timers
+from shared.lane import lane_name
 from shared.leader import Fence
 from shared.protocol import RunAction, RunEvent, RunRef, RunReport, RunStatus
 from shared.runs import learning, quarantine

@@ -1,7 +1,6 @@
 """Leave to fetch one file of one model from one host: signed by the front door, checked by the host without asking it.
 
-The key of the signature is derived from the digest of the serving host's own token, which the front door keeps and the
-host can compute. So it needs no storage and no exchange, differs from host to host, and ends when the host joins anew.
+The key of the signature comes from the serving host's own token.
 """
 
 from __future__ import annotations
@@ -14,6 +13,7 @@ import hmac
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from shared.errors import Forbidden
+from shared.token_digest import digest, key_for
 
 #: Seconds a grant is good for: a transfer asks again when it is over.
 LIFETIME = 3600.0
@@ -39,12 +39,12 @@ class Grant(BaseModel):
 
 def secret(token_digest: str) -> bytes:
     """The key of one host's grants, from the SHA-256 of its token (hex)."""
-    return hmac.new(token_digest.encode(), _PURPOSE, hashlib.sha256).digest()
+    return key_for(_PURPOSE, token_digest)
 
 
 def own_secret(token: str) -> bytes:
     """The same key, as the host itself finds it: from its token."""
-    return secret(hashlib.sha256(token.encode()).hexdigest())
+    return secret(digest(token))
 
 
 def sign(key: bytes, grant: Grant) -> str:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from shared.jobs.state import Dispatched, lane_name
+from shared.jobs.state import Dispatched
+from shared.lane import lane_name
 from shared.protocol import AttemptRef, RunRef
 from tests.simulation.attempts import Attempts
 from tests.simulation.lanes import Message

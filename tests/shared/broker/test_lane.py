@@ -8,7 +8,8 @@ from threading import Event
 import pytest
 import redis
 
-from shared.broker import Dispatcher, lane_name
+from shared.broker import Dispatcher
+from shared.lane import lane_name
 from shared.protocol import AttemptRef, RunRef
 from tests.shared.broker.conftest import LANE, Listen
 from tests.shared.broker.heard import Heard

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from shared.errors import Forbidden
-from shared.keys import digest
 from shared.store import grant
 from shared.store.grant import Grant
+from shared.token_digest import digest
 
 TOKEN = "ch_of_the_serving_host"
 KEY = grant.own_secret(TOKEN)

@@ -11,12 +11,12 @@ from shared import catalog, hosts
 from shared.db import Database
 from shared.errors import Conflict
 from shared.identifiers import new_id
-from shared.keys import digest
 from shared.protocol import InstallRecord
 from shared.store import grant, leaving, shelf, sources
 from shared.store.gc import Policy, Verdict
 from shared.store.wire import Found, ShelfFile, Sourced, Sources, Verified, WantedFile
 from shared.tables import Host, Install, Job, Model, Run
+from shared.token_digest import digest
 from shared.vocabulary import Format, JobState, Provider, RunState
 
 ONE, TWO = "1" * 64, "2" * 64
