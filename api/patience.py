@@ -14,13 +14,13 @@ from typing import Any, ClassVar
 import structlog
 
 from api import errors
-from api.framing import FramedProtocol
+from api.pipelining import PipelinedProtocol
 from shared.errors import BadRequest, CidermillError, HeadTooLarge, TooSlow
 
 _log = structlog.get_logger(__name__)
 
 
-class PatientProtocol(FramedProtocol):
+class PatientProtocol(PipelinedProtocol):
     """One connection. The numbers are the class's own, so that a test can have others."""
 
     #: Bytes of the request line and headers together, and of what comes between two pieces of a body or after the last;
@@ -124,9 +124,10 @@ class PatientProtocol(FramedProtocol):
     def _refuse(self, error: CidermillError) -> None:
         """Answer, and close once the client could read it; only close when another answer is under way or was given."""
         _log.warning("a connection was refused", reason=error.problem.what, address=self.client and self.client[0])
-        if not (self._idle() if self._in_head else not self.cycle.response_started):
+        if self.pipeline or not (self._idle() if self._in_head else not self.cycle.response_started):
             self.transport.abort()
             return
+        self._drop()
         path = getattr(self, "url", b"").partition(b"?")[0].decode("latin-1")
         answer = errors.answer(path, error)
         lines = [f"HTTP/1.1 {answer.status_code} {responses.get(answer.status_code, '')}", "connection: close"]

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import json
 import threading
 from dataclasses import dataclass
 
 import psutil
+import pytest
 
 from tests.api.fleet import Fleet
+from tests.api.security.wire import request, wire
 from tests.api.served import Served
+from tests.api.test_gateway import chat
 from tests.load.leaving import LATEST, answered, leave_all
 from tests.waiting import eventually, soon
 from workers.process import RunProcess
@@ -68,3 +72,14 @@ def test_those_who_leave_an_answer_leave_nothing(
 
     # Every slot is free again: else one of these would wait for ever.
     asyncio.run(asyncio.wait_for(all_slots(), 30))
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
+def test_who_leaves_after_asking_twice_leaves_nothing(door: Served, fleet: Fleet, engine: str, stream: bool) -> None:
+    fleet.ready_run(engine)
+    loads = door.app.state.seats._tenancy.loads
+    body = json.dumps(chat("x" * 200, stream=stream, echo={"tokens": 100_000, "itl_ms": 5})).encode()
+    with wire(door) as connection:
+        connection.sendall(request("/v1/chat/completions", body) + request("/v1/chat/completions", body))
+        eventually(lambda: any(load.requests for load in loads.values()))
+    eventually(lambda: not any(load.requests for load in loads.values()))

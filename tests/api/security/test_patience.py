@@ -111,6 +111,16 @@ def test_two_requests_in_one_piece_are_both_answered(door: Served) -> None:
         assert rest(connection).count(b"HTTP/1.1 200") == 2
 
 
+def test_who_asks_without_end_and_waits_for_nothing_is_let_go(door: Served) -> None:
+    asked = b"GET /nothing HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    with wire(door) as connection:
+        try:
+            connection.sendall(asked * 100_000)
+        except ConnectionError:
+            return
+        assert rest(connection).count(b"HTTP/1.1 ") < 1000
+
+
 def test_a_client_that_reads_nothing_stops_the_engine(door: Served, fleet: Fleet, engine: str) -> None:
     fleet.ready_run(engine)
     loads = door.app.state.seats._tenancy.loads
