@@ -20,7 +20,7 @@ KeyModels = Annotated[
 KeyPriority = Annotated[Priority | None, Field(description="The most urgent class its work may have; null: any.")]
 KeyLimits = Annotated[
     dict[Limit, Annotated[int, Field(ge=0, lt=2**53)]],
-    Field(description="What it may use at most: requests and tokens in a window of the clock, requests at once."),
+    Field(description=f"What it may use at most: {', '.join(Limit)}. Windows are of the clock, in UTC."),
 ]
 KeyWeight = Annotated[float, Field(gt=0, le=1e6, description="Its part of the fair share; others have 1.")]
 KeyExpiry = Annotated[
