@@ -49,11 +49,15 @@ async def send(digest: str, request: Request, door: Door, caller: Submitter) -> 
 
 def _keep(door: FrontDoor, sink: Sink, wanted: str, owner: str) -> None:
     stored = sink.keep()
-    if stored.sha256 != wanted:
-        door.store.remove(stored.id)
-        raise BadRequest("The blob is damaged", f"its sha256 is {stored.sha256}", "send it again, or under that digest")
-    if not _add(door, stored, owner):
-        door.store.remove(stored.id)
+    added = False
+    try:
+        if stored.sha256 != wanted:
+            why = f"its sha256 is {stored.sha256}"
+            raise BadRequest("The blob is damaged", why, "send it again, or under that digest")
+        added = _add(door, stored, owner)
+    finally:
+        if not added:
+            door.store.remove(stored.id)
 
 
 def _add(door: FrontDoor, stored: Stored, owner: str) -> bool:
