@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, BinaryIO, Literal
 
 from fastapi import APIRouter, Form, Query, Request, UploadFile
+from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from api import shapes, views
 from api.answers import page
 from api.batches import rows
-from api.deps import After, Changer, Door, Reader, Submitter
+from api.deps import After, Changer, Door, FrontDoor, Reader, Submitter
 from api.downloads import send_file
 from api.expiry import Expiry
 from api.schemas.base import DeletedOut, Page
 from api.schemas.files import FileOut
 from shared import files
+from shared.files import Sink
 
 router = APIRouter(prefix="/v1/files", tags=["files"])
 # OpenAI's clients know no 422.
@@ -27,12 +29,33 @@ Purpose = Annotated[str, Form(max_length=32, pattern=r"^[a-z][a-z_-]*$", descrip
 
 
 @router.post("")
-def upload(file: UploadFile, door: Door, caller: Submitter, keep: Expiry, purpose: Purpose = "user_data") -> FileOut:
+async def upload(
+    file: UploadFile, door: Door, caller: Submitter, keep: Expiry, purpose: Purpose = "user_data"
+) -> FileOut:
     """Store a file, sent as a multipart form; its SHA-256 comes back with its id.
 
     With `expires_after` it is gone that long after it was stored, but not before the work that reads it then is over.
     """
-    stored = door.store.store(file.file, door.settings.upload_limit)
+    sink = await run_in_threadpool(door.store.sink, door.settings.upload_limit)
+    try:
+        # One after the other, so that others have the thread in between.
+        while await run_in_threadpool(_copy, file.file, sink):
+            pass
+    except BaseException:
+        sink.discard()
+        raise
+    return await run_in_threadpool(_keep, door, sink, file, purpose, caller.id, keep)
+
+
+def _copy(source: BinaryIO, sink: Sink) -> bool:
+    """A piece; whether there was any."""
+    piece = source.read(files.CHUNK)
+    sink.write(piece)
+    return bool(piece)
+
+
+def _keep(door: FrontDoor, sink: Sink, file: UploadFile, purpose: str, owner: str, keep: float | None) -> FileOut:
+    stored = sink.keep()
     try:
         with door.write() as session:
             row = files.add(
@@ -41,7 +64,7 @@ def upload(file: UploadFile, door: Door, caller: Submitter, keep: Expiry, purpos
                 name=file.filename or "file",
                 purpose=purpose,
                 content_type=file.content_type or "application/octet-stream",
-                owner=caller.id,
+                owner=owner,
                 keep=keep,
             )
             return views.file_out(row)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 from sqlalchemy.exc import OperationalError
 
 from shared import files
+from shared.files import CHUNK, Sink
 from shared.tables import File
 from tests.api.served import Served
 
@@ -145,10 +147,28 @@ def test_an_expiry_that_cannot_be_kept_is_explained(door: Served, form: dict[str
     assert door.get("/v1/files").json()["data"] == []
 
 
-def test_bytes_that_no_row_knows_are_not_kept(door: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_long_copy_gives_way_to_others_at_each_piece(door: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a thread is given to do has its own context."""
+    copied: ContextVar[int] = ContextVar("copied", default=0)
+    before: list[int] = []
+    write = Sink.write
+
+    def counted(sink: Sink, piece: bytes) -> None:
+        before.append(copied.get())
+        copied.set(copied.get() + 1)
+        write(sink, piece)
+
+    monkeypatch.setattr(Sink, "write", counted)
+    assert door.client.post("/v1/files", files={"file": ("a", bytes(3 * CHUNK))}).status_code == 200
+    assert before == [0] * 4, "the end comes with none"
+
+
+@pytest.mark.parametrize("path", ["/v1/files", f"/api/blobs/sha256:{hashlib.sha256(b'').hexdigest()}"])
+def test_bytes_that_no_row_knows_are_not_kept(door: Served, monkeypatch: pytest.MonkeyPatch, path: str) -> None:
     def broken(*_: Any, **__: Any) -> None:
         raise OperationalError("insert", {}, Exception("the disk is away"))
 
     monkeypatch.setattr(files, "add", broken)
-    assert door.client.post("/v1/files", files={"file": ("a", b"x")}).status_code == 503
+    sent: dict[str, Any] = {"files": {"file": ("a", b"x")}} if path == "/v1/files" else {"content": b""}
+    assert door.client.post(path, **sent).status_code == 503
     assert list(door.parts.store.local_path("file_00").parent.parent.rglob("file_*")) == []  # type: ignore[union-attr]
