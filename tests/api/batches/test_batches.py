@@ -162,7 +162,8 @@ def test_a_message_batch_whose_requests_are_gone_ends_with_all_of_them_errored(d
 def test_lines_whose_bytes_are_gone_fail_their_batch_which_says_so(door: Served) -> None:
     lines = [*(chat(f"{n}") for n in range(17)), chat("unknown", model="no-such-model")]
     begun = until(door, create(door, lines), "in_progress")
-    [_, first] = door.get("/v1/files", params={"purpose": "batch_part"}).json()["data"][1:]
+    parts = door.get("/v1/files", params={"purpose": "batch_part"}).json()["data"]
+    [first] = [part for part in parts if part["name"] == f"{begun['id']}-1.jsonl"]
     door.parts.store.remove(first["id"])
     door.post(f"/v1/batches/{begun['id']}/cancel")
     failed = until(door, begun, "failed")
