@@ -19,6 +19,7 @@ from sqlalchemy.orm import Session
 from api.deps import FrontDoor
 from shared import catalog, files
 from shared.errors import InvalidParameters, NoCapacity, NotFound
+from shared.identifiers import new_id
 from shared.settings import Settings
 from shared.tables import File, Model
 from shared.vocabulary import Provider
@@ -121,15 +122,23 @@ def _aside(path: Path) -> Path:
 def _give_name(source: Path, target: Path) -> tuple[int, int]:
     """At once, so that a run which has the old file open keeps that; which file it is now."""
     target.parent.mkdir(parents=True, exist_ok=True)
-    part = target.with_suffix(".part")
-    part.unlink(missing_ok=True)
+    # Another model of this name may be made at the same time.
+    part = target.with_name(new_id("part"))
     try:
-        os.link(source, part)
-    except OSError:
-        shutil.copyfile(source, part)
-    identity = _identity(part)
-    part.replace(target)
+        _link(source, part)
+        identity = _identity(part)
+        part.replace(target)
+    finally:
+        # Where both are names of one file, it has kept both.
+        part.unlink(missing_ok=True)
     return identity
+
+
+def _link(source: Path, target: Path) -> None:
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copyfile(source, target)
 
 
 def _identity(path: Path) -> tuple[int, int]:

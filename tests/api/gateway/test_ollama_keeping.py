@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -16,7 +17,7 @@ from api.gateway.ollama import blobs
 from shared import catalog
 from shared.errors import Unavailable
 from shared.protocol import AttemptRef, InstallRecord
-from shared.tables import Job
+from shared.tables import File, Job
 from shared.vocabulary import Capability, Format, Provider
 from tests.api.fleet import Fleet
 from tests.api.served import Served
@@ -245,7 +246,9 @@ def test_a_model_that_is_made_anew_keeps_its_file(door: Served, fleet: Fleet, tm
     path = tmp_path / "data" / "created" / "a-b.gguf"
     with door.database.write() as session:
         catalog.register(session, fleet.host, [record("A/b", str(path))])
-        assert blobs.place(door.parts, session, _DIGEST, "a/b")[1].path == path
+        for _ in range(2):
+            assert blobs.place(door.parts, session, _DIGEST, "a/b")[1].path == path
+    assert sorted(each.name for each in path.parent.iterdir()) == ["a-b.before", "a-b.gguf"]
 
 
 def test_a_model_that_cannot_be_made_takes_no_other_of_its_name_with_it(door: Served, fleet: Fleet) -> None:
@@ -260,6 +263,39 @@ def test_a_model_that_cannot_be_made_takes_no_other_of_its_name_with_it(door: Se
     assert second.path.read_bytes() == other
     blobs.take_back(door.parts, second)
     assert not second.path.exists()
+
+
+def test_models_made_at_once_under_one_name_spoil_no_blob(door: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    other = b"GGUF of another"
+    digest = f"sha256:{hashlib.sha256(other).hexdigest()}"
+    door.client.post(f"/api/blobs/{_DIGEST}", content=_BYTES)
+    door.client.post(f"/api/blobs/{digest}", content=other)
+    link, linked, placed = os.link, threading.Event(), threading.Event()
+
+    def placed_as_mine(digest: str) -> File:
+        with door.database.read() as session:
+            return blobs.place(door.parts, session, digest, "mine")[0]
+
+    def one_after_the_other(source: Path, target: Path) -> None:
+        if threading.current_thread() is neighbour:
+            link(source, target)
+            linked.set()
+            assert placed.wait(30)
+        else:
+            neighbour.start()
+            assert linked.wait(30)
+            link(source, target)
+
+    neighbour = threading.Thread(target=placed_as_mine, args=(digest,))
+    monkeypatch.setattr(os, "link", one_after_the_other)
+    first = placed_as_mine(_DIGEST)
+    placed.set()
+    neighbour.join()
+    assert b"".join(door.parts.store.pieces(first.id, 0, first.size)) == _BYTES
+    with door.database.read() as session:
+        second = blobs.find(session, digest.removeprefix("sha256:"))
+    assert second is not None
+    assert b"".join(door.parts.store.pieces(second.id, 0, second.size)) == other
 
 
 def test_a_pull_is_a_download_told_in_lines(door: Served, fleet: Fleet) -> None:
