@@ -163,7 +163,7 @@ def test_lines_whose_bytes_are_gone_fail_their_batch_which_says_so(door: Served)
     lines = [*(chat(f"{n}") for n in range(17)), chat("unknown", model="no-such-model")]
     begun = until(door, create(door, lines), "in_progress")
     parts = door.get("/v1/files", params={"purpose": "batch_part"}).json()["data"]
-    [first] = [part for part in parts if part["name"] == f"{begun['id']}-1.jsonl"]
+    [first] = [part for part in parts if part["filename"] == f"{begun['id']}-1.jsonl"]
     door.parts.store.remove(first["id"])
     door.post(f"/v1/batches/{begun['id']}/cancel")
     failed = until(door, begun, "failed")
