@@ -26,6 +26,7 @@ from api.gateway.seats import Seats
 from api.gateway.token_count import TokenCounter
 from api.meter import Meter
 from api.metrics import Counted, Metrics
+from api.mistakes import Answered
 from api.pulse import Pulse
 from api.request_id import Named
 from api.routes import (
@@ -103,6 +104,7 @@ def create_app(settings: Settings, database: Database) -> FastAPI:
     errors.install(app)
     openapi.describe(app)
     app.add_middleware(Gate, settings=settings, auth=door.auth)
+    app.add_middleware(Answered)
     if settings.cors_origins:
         app.add_middleware(
             CORSMiddleware, allow_origins=settings.cors_origins, allow_methods=["*"], allow_headers=["*"]

@@ -77,7 +77,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(RecursionError, _too_deep)
     app.add_exception_handler(OSError, _system)
     app.add_exception_handler(ClientDisconnect, _gone)
-    app.add_exception_handler(Exception, _unexpected)
+    app.add_exception_handler(Exception, unexpected)
 
 
 def _ours(request: Request, error: Exception) -> Response:
@@ -160,7 +160,7 @@ def _fields(request: Request) -> list[str]:
 def _database(request: Request, error: Exception) -> Response:
     """The database does not answer, or was never set up; everything else it says is a mistake of ours."""
     if isinstance(error, ProgrammingError) and not _is_unready(error):
-        return _unexpected(request, error)
+        return unexpected(request, error)
     return answer(request.url.path, unanswered(error))
 
 
@@ -202,7 +202,7 @@ def _too_deep(request: Request, error: Exception) -> Response:
 def _system(request: Request, error: Exception) -> Response:
     assert isinstance(error, OSError)
     if error.errno not in (errno.ENOSPC, errno.EDQUOT):
-        return _unexpected(request, error)
+        return unexpected(request, error)
     full = NoCapacity("The request cannot be kept", "the front door's disk is full", "free some space, then try again")
     return answer(request.url.path, full)
 
@@ -212,7 +212,7 @@ def _gone(request: Request, error: Exception) -> Response:
     return Response(status_code=499)
 
 
-def _unexpected(request: Request, error: Exception) -> Response:
+def unexpected(request: Request, error: Exception) -> Response:
     """A mistake of ours: the caller gets a sentence, the log gets the traceback."""
     if isinstance(error, DBAPIError) and error.connection_invalidated:
         return _database(request, OperationalError(error.statement, error.params, error.orig or error))
