@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import signal
 import socket
@@ -21,8 +22,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from starlette.routing import BaseRoute
 
 from api.app import create_app
-from api.crowd import bounded
-from api.deps import FrontDoor
+from api.crowd import BoundedListener, bounded
 from api.vanished import notice_vanished
 from shared import keys, pauses
 from shared.db import Database
@@ -35,6 +35,8 @@ _log = structlog.get_logger(__name__)
 _OTHERS_READ = stat.S_IRGRP | stat.S_IROTH
 #: Seconds that requests under way have to end when the process is told to stop.
 _GRACE = 10
+#: Seconds before its end in which those that are still asked are told that they will not be answered.
+_LAST_WORDS = 1
 
 
 class _Server(uvicorn.Server):
@@ -43,7 +45,7 @@ class _Server(uvicorn.Server):
     def __init__(self, config: uvicorn.Config, app: FastAPI) -> None:
         super().__init__(config)
         self._routes: list[BaseRoute] = app.routes
-        self._door: FrontDoor = app.state.door
+        self._state = app.state
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         # FastAPI would put them together at the first request, and make it wait for that.
@@ -52,8 +54,13 @@ class _Server(uvicorn.Server):
         pauses.shorten()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        self._door.feed.close()
-        await super().shutdown(sockets)
+        self._state.door.feed.close()
+        grace = self.config.timeout_graceful_shutdown or 0
+        last_words = asyncio.get_running_loop().call_later(grace - _LAST_WORDS, self._state.proxy.stop)
+        try:
+            await super().shutdown(sockets)
+        finally:
+            last_words.cancel()
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -82,11 +89,13 @@ def run(settings: Settings) -> int:
     database = Database(settings.database)
     try:
         _check_keys(settings, database)
-        listener = _listen(settings)
+        protocol = bounded(settings.connections)
+        listener = _listen(settings, protocol.most + protocol.told)
         app = create_app(settings, database)
         config = uvicorn.Config(
             app,
-            http=bounded(settings.connections),
+            http=protocol,
+            loop="api.handshake:HandshakeLoop",
             log_config=None,
             access_log=False,
             server_header=False,
@@ -123,11 +132,10 @@ def _load_certificate(config: uvicorn.Config) -> None:
         ) from error
 
 
-def _listen(settings: Settings) -> socket.socket:
-    """A bound socket. Raises ConfigError that says who is in the way."""
+def _listen(settings: Settings, room: int) -> socket.socket:
+    """A bound socket with room for so many connections. Raises ConfigError that says who is in the way."""
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-    # asyncio sends without delay only on sockets that say they are TCP; otherwise answers come 40 ms late.
-    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    listener = BoundedListener(family, room)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     notice_vanished(listener)
     try:

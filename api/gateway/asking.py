@@ -36,6 +36,11 @@ class Asking:
         seats.on_over(self._engines.give_up)
         self._starts = ThoughtStarts(self._engines)
 
+    def stop(self) -> None:
+        """Who waits for an answer gets Unavailable instead, and so does who asks from now on."""
+        self._seats.stop()
+        self._engines.break_off()
+
     def close(self) -> None:
         self._engines.close()
 
@@ -55,6 +60,7 @@ class Asking:
                     said: dict[str, Any] = json.loads(names.restore(content))
                     return said
             except (Lost, ContextExceeded) as error:
+                self._seats.check_stopped()
                 tries.again(seat, error)
 
     async def stream(self, exchange: Exchange, writer: FreshWriter) -> AsyncGenerator[bytes, None]:
@@ -72,6 +78,7 @@ class Asking:
                         yield piece
                 return
             except (Lost, ContextExceeded) as error:
+                self._seats.check_stopped()
                 tries.again(seat, error, told=told)
                 writer.anew()
 

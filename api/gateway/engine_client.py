@@ -69,6 +69,11 @@ class EngineClient:
             if run_id in run_ids:
                 wire.give_up(_SILENCE_OF_THE_LOST, "its run is over, and it says nothing")
 
+    def break_off(self) -> None:
+        """Who waits for any of them gets a TimeoutError."""
+        for wire in list(self._busy):
+            wire.break_off("the front door is being stopped")
+
     def close(self) -> None:
         self._idle.close()
 

@@ -115,8 +115,12 @@ class EngineWire(asyncio.Protocol):
     def give_up(self, seconds: float, why: str) -> None:
         """End the exchange with a TimeoutError when nothing was said for so long."""
         if time.monotonic() - self._spoken > seconds:
-            self._fail(TimeoutError(why))
-            self.close()
+            self.break_off(why)
+
+    def break_off(self, why: str) -> None:
+        """End the exchange with a TimeoutError."""
+        self._fail(TimeoutError(why))
+        self.close()
 
     def close(self) -> None:
         """Drop the connection now, which is what makes an engine stop."""

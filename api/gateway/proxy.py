@@ -26,6 +26,10 @@ class Proxy:
     def __init__(self, seats: Seats) -> None:
         self._asking = Asking(seats)
 
+    def stop(self) -> None:
+        """Answer what is under way with Unavailable, as far as nothing else was told."""
+        self._asking.stop()
+
     async def close(self) -> None:
         self._asking.close()
 

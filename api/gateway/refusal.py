@@ -69,6 +69,10 @@ def went_away(error: OSError) -> Unavailable:
     return Unavailable("The run went away while it was asked", f"{type(error).__name__}: {error}", "ask again")
 
 
+def stopped() -> Unavailable:
+    return Unavailable("The front door is being stopped", "no answer was there in time", "ask again in a moment")
+
+
 def refused_by_agent(run_id: str, reason: str) -> Unavailable:
     return Unavailable("The run cannot be reached", f"the agent of its host says: {reason[:_LONGEST]}", "ask again")
 

@@ -18,6 +18,7 @@ from api.gateway.affinity import Affinity, session_of
 from api.gateway.bell import Bell
 from api.gateway.exchange import Exchange
 from api.gateway.outlook import Outlook, View, Wanted
+from api.gateway.refusal import stopped
 from api.gateway.routing import Candidate, Reach, choose
 from api.gateway.tenancy import Tenancy
 from shared import engine_pass
@@ -75,6 +76,7 @@ class Seats:
         self._outlook = Outlook(door.database, door.settings, self._news)
         self._tenancy = Tenancy(door.database)
         self._affinity = Affinity()
+        self._stopped = False
 
     async def find(self, exchange: Exchange, avoid: Collection[str] = ()) -> AsyncGenerator[Seat | Waiting, None]:
         """Yields what it waits for, again and again, then the seat as its last; never one at a run of `avoid`.
@@ -86,6 +88,7 @@ class Seats:
         known = self._outlook.glance(wanted)
         view = _roomy(known, exchange) if known is not None else None
         while True:
+            self.check_stopped()
             if view is not None and (seat := await self._sit(view, exchange, avoid)):
                 yield seat
                 return
@@ -102,6 +105,16 @@ class Seats:
             await self._news.wait(pause)
             pause = min(_LONGEST_PAUSE, pause * 1.5)
             view = None
+
+    def stop(self) -> None:
+        """Nobody finds a run any more."""
+        self._stopped = True
+        self.ring()
+
+    def check_stopped(self) -> None:
+        """Raises Unavailable once nobody finds a run any more."""
+        if self._stopped:
+            raise stopped()
 
     def ring(self) -> None:
         """A run has changed: who waits looks at once; from any thread."""

@@ -6,6 +6,7 @@ import shutil
 import signal
 import socket
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +14,14 @@ import httpx2
 import pytest
 
 from api import main
+from api.app import create_app
 from shared import keys
 from shared.db import Database
 from shared.errors import ConfigError
 from shared.settings import Settings
+from tests.api.fleet import Fleet
 from tests.api.process import Process
+from tests.api.served import Served
 from tests.ports import own_port
 from tests.waiting import eventually, soon
 
@@ -54,6 +58,28 @@ def test_followers_do_not_keep_it_from_stopping(prepared: Prepare) -> None:
             assert answer.status_code == 200
             process.send(signal.SIGINT)
             assert process.wait(soon(8)) == 0
+
+
+def test_who_has_no_answer_when_it_has_to_end_is_told(prepared: Prepare, engine: str) -> None:
+    settings = prepared()
+    asked = {"model": "echo", "messages": [{"role": "user", "content": "x"}], "stream": True}
+    with (
+        Process(settings) as process,
+        closing(Database(settings.database)) as database,
+        httpx2.Client(base_url=settings.front_door, timeout=60, trust_env=False) as client,
+    ):
+        eventually(lambda: process.answers("/health"), within=60)
+        fleet = Fleet(Served(create_app(settings, database), settings.front_door, client), settings.host_name)
+        fleet.register()
+        fleet.ready_run(engine)
+        slow = asked | {"echo": {"tokens": 100_000, "itl_ms": 20}}
+        with client.stream("POST", "/v1/chat/completions", json=slow) as answer:
+            lines = answer.iter_lines()
+            assert next(lines)
+            process.send(signal.SIGTERM)
+            *_, last = filter(None, lines)
+        assert "The front door is being stopped" in last
+        assert process.wait(20) == 0
 
 
 def test_what_was_submitted_survives_a_kill(prepared: Prepare) -> None:

@@ -18,7 +18,7 @@ from api.gateway.ollama.progress import last
 from api.gateway.ollama.watching import GLANCE, Watch
 from api.leaving import ClientGone, while_connected
 from api.sse import LiveResponse
-from shared.errors import CidermillError, Problem
+from shared.errors import CidermillError, Problem, Unavailable
 
 #: Looks after which a line is repeated, so that nobody takes the silence for the end.
 _REPEAT = 20
@@ -72,6 +72,8 @@ async def _lines(door: FrontDoor, job_id: str, done: Done | None) -> AsyncIterat
             before, silent = seen, 0
         if seen.final:
             return
+        if door.feed.closed:
+            raise Unavailable("The front door is being stopped", "the job goes on", "ask again in a moment")
         silent += 1
         await asyncio.sleep(GLANCE)
 

@@ -59,6 +59,19 @@ def test_a_database_that_is_away_for_a_moment_ends_no_stream(door: Served) -> No
     asyncio.run(scene())
 
 
+def test_a_front_door_that_stops_says_so_as_the_last_line(door: Served) -> None:
+    job_id = door.submit()
+
+    async def scene() -> None:
+        lines = following._written(following._lines(door.parts, job_id, None))
+        await anext(lines)
+        door.parts.feed.closed = True
+        [line] = [json.loads(line) async for line in lines]
+        assert "is being stopped" in line["error"]
+
+    asyncio.run(scene())
+
+
 def test_a_database_that_stays_away_is_told_as_the_last_line(door: Served, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(watching, "PATIENCE", 0)
     job_id = door.submit()
