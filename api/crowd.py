@@ -8,7 +8,8 @@ too many, and nobody else.
 from __future__ import annotations
 
 import asyncio
-from typing import ClassVar
+import socket
+from typing import Any, ClassVar
 
 from api.patience import PatientProtocol
 from shared.descriptors import descriptors
@@ -32,8 +33,6 @@ class BoundedProtocol(PatientProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         self._too_many = len(self.connections) > self.most
-        if len(self.connections) > self.most + self.told:
-            transport.abort()
 
     def on_headers_complete(self) -> None:
         if self._too_many:
@@ -46,6 +45,27 @@ class BoundedProtocol(PatientProtocol):
                 )
             )
         super().on_headers_complete()
+
+
+class BoundedListener(socket.socket):
+    """The door, which is shut to who comes beyond `room`; with TLS, a protocol knows of nobody before the handshake."""
+
+    def __init__(self, family: socket.AddressFamily, room: int) -> None:
+        # asyncio sends without delay only on sockets that say they are TCP; otherwise answers come 40 ms late.
+        super().__init__(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+        self._room = room
+        self._open: set[socket.socket] = set()
+
+    def accept(self) -> tuple[socket.socket, Any]:
+        """Raises ConnectionAbortedError for who comes too many, which asyncio passes over."""
+        connection, address = super().accept()
+        if len(self._open) >= self._room:
+            self._open = {one for one in self._open if one.fileno() >= 0}
+        if len(self._open) >= self._room:
+            connection.close()
+            raise ConnectionAbortedError
+        self._open.add(connection)
+        return connection, address
 
 
 def bounded(wanted: int | None) -> type[BoundedProtocol]:

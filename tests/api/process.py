@@ -19,7 +19,7 @@ class Process:
 
     def __init__(self, settings: Settings) -> None:
         self._url = settings.front_door
-        told = {"home", "host", "port", "require_keys", "tls_cert", "tls_key"}
+        told = {"home", "host", "port", "require_keys", "tls_cert", "tls_key", "connections"}
         given = settings.model_dump(mode="json", include=told, exclude_none=True)
         named = {f"CIDERMILL_{name.upper()}": str(value) for name, value in given.items()}
         self._child = subprocess.Popen([sys.executable, "-c", _PROGRAM], env=os.environ | named)

@@ -13,7 +13,7 @@ from shared.settings import Settings
 
 @pytest.mark.skipif(sys.platform != "linux", reason="macOS names these options otherwise, and Python does not")
 def test_the_systems_silence_ends_a_connection_within_a_minute() -> None:
-    with _listen(Settings(port=0)) as listener, socket.create_connection(listener.getsockname()):
+    with _listen(Settings(port=0), 1) as listener, socket.create_connection(listener.getsockname()):
         connection, _ = listener.accept()
         with connection:
             told = [

@@ -4,24 +4,35 @@ from __future__ import annotations
 
 import json
 import resource
+import shutil
+import socket
 from contextlib import ExitStack
-from typing import ClassVar
+from pathlib import Path
+from typing import Any, ClassVar
 
 import httpx2
 import pytest
 
 from api.crowd import BoundedProtocol, bounded
+from shared.settings import Settings
 from tests.api.conftest import Opener
+from tests.api.process import Process
+from tests.api.security.test_tls import Authority
 from tests.api.security.wire import request, rest, wire
 from tests.api.served import Served
+from tests.ports import own_port
 from tests.waiting import eventually
 
-_MOST, _TOLD = 8, 3
+_MOST = 8
 
 
 class Small(BoundedProtocol):
     most: ClassVar[int] = _MOST
-    told: ClassVar[int] = _TOLD
+
+
+@pytest.fixture
+def authority(tmp_path: Path) -> Authority:
+    return Authority(tmp_path)
 
 
 @pytest.fixture
@@ -47,12 +58,26 @@ def test_who_comes_too_many_is_told_when_to_come_back(door: Served, path: str) -
     eventually(lambda: httpx2.get(f"{door.url}/health", trust_env=False).status_code == 200)
 
 
-def test_a_crowd_takes_no_more_than_its_share(door: Served) -> None:
-    with ExitStack() as stack:
-        crowd = [stack.enter_context(wire(door)) for _ in range(_MOST + _TOLD + 5)]
-        for turned_away in crowd[_MOST + _TOLD :]:
+@pytest.mark.parametrize("tls", [False, True], ids=["plain", "tls"])
+def test_a_crowd_that_says_nothing_takes_no_more_than_its_share(
+    sqlite_template: Path, tmp_path: Path, authority: Authority, tls: bool
+) -> None:
+    certificate: dict[str, Any] = authority.vouch("door") if tls else {}
+    settings = Settings(home=tmp_path / "home", port=own_port(), connections=_MOST, **certificate)
+    settings.state_dir.mkdir(parents=True)
+    shutil.copyfile(sqlite_template, settings.state_dir / "cidermill.db")
+    with Process(settings) as process, ExitStack() as stack:
+        eventually(lambda: process.answers("/health"), within=60)
+
+        def come() -> socket.socket:
+            return stack.enter_context(socket.create_connection((settings.host, settings.port), timeout=15))
+
+        crowd = [come() for _ in range(_MOST + BoundedProtocol.told + 5)]
+        for turned_away in crowd[-5:]:
             assert rest(turned_away) == b""
-    eventually(lambda: door.get("/health").status_code == 200)
+        for one in crowd:
+            one.close()
+        eventually(lambda: process.answers("/health"))
 
 
 def test_there_are_never_more_connections_than_descriptors() -> None:
