@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from api.gateway.reading import want
+from api.gateway.schemas import check_bounds, fitting
 from api.gateway.thoughts_apart import FIELD
 from shared.call_arguments import readable
 from shared.errors import InvalidParameters
@@ -44,7 +45,7 @@ def well_formed(body: Mapping[str, Any]) -> dict[str, Any]:
         made.pop(name, None)
         if value:
             made[name] = value
-    return limited(made)
+    return limited(fitting(made))
 
 
 def limited(body: Mapping[str, Any]) -> dict[str, Any]:
@@ -55,6 +56,7 @@ def limited(body: Mapping[str, Any]) -> dict[str, Any]:
 def check_sampling(body: Mapping[str, Any]) -> None:
     """What chats and texts have in common. Raises InvalidParameters."""
     _check_plain(body, _SAMPLING)
+    check_bounds(body)
 
 
 def _check_plain(body: Mapping[str, Any], fields: Mapping[type[bool | int | float], Sequence[str]]) -> None:

@@ -7,7 +7,7 @@ import sys
 from openai import BadRequestError, NotFoundError, OpenAI
 from openai.types import CreateEmbeddingResponse
 from openai.types.chat import ChatCompletion
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 client = OpenAI(base_url=f"{sys.argv[1]}/v1", api_key="none", timeout=120)
 HELLO = [{"role": "user", "content": "Say hello."}]
@@ -91,6 +91,7 @@ assert client.chat.completions.create(model="smollm2", messages=[*HELLO, called.
 # Parsed into a type of the caller's.
 class Said(BaseModel):
     age: int
+    code: str = Field(pattern=r"^\d{5}$")
 
 
 parsed = client.chat.completions.parse(model="smollm2", messages=HELLO, max_tokens=60, response_format=Said)
