@@ -55,7 +55,7 @@ class Seen:
 
 
 class HubServer(ThreadingHTTPServer):
-    """`faults` befall the next requests for content, `info_faults` those for model info, each once and in order.
+    """`faults` befall the next requests for content, `info_faults` those for model info and lists, each once, in order.
 
     `always` befalls every request for content that no fault of the queue befell.
     """

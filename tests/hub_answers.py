@@ -63,9 +63,7 @@ class Handler(BaseHTTPRequestHandler):
         return self.headers["Authorization"] == f"Bearer {TOKEN}"
 
     def _info(self, name: str, revision: str | None) -> None:
-        if self.server.info_faults:
-            fault = self.server.info_faults.popleft()
-            self._answer(fault.status or 500, fault.headers)
+        if self._is_faulty():
             return
         repository = self._repository(name, revision or "main")
         if repository is None:
@@ -74,7 +72,17 @@ class Handler(BaseHTTPRequestHandler):
         body = {"id": name, "modelId": name, "sha": repository.commit, "private": False, "siblings": siblings}
         self._answer(200, {"Content-Type": "application/json"}, json.dumps(body).encode())
 
+    def _is_faulty(self) -> bool:
+        """Whether a fault befalls this request; then the answer is sent."""
+        if not self.server.info_faults:
+            return False
+        fault = self.server.info_faults.popleft()
+        self._answer(fault.status or 500, fault.headers)
+        return True
+
     def _search(self) -> None:
+        if self._is_faulty():
+            return
         self._answer(200, {"Content-Type": "application/json"}, listing(self.server.repositories, self.path))
 
     def _tree(self, name: str, revision: str) -> None:

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from datetime import datetime
+from typing import TYPE_CHECKING
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from shared.errors import Unavailable
-from shared.hub import retry_after
+from shared.hub import Hub, retry_after
 from shared.vocabulary import Format
 
 if TYPE_CHECKING:
-    from huggingface_hub import ModelInfo
-
-_TIMEOUT = 10.0
+    from httpx2 import Response
 
 
 class HubModel(BaseModel):
@@ -33,47 +32,73 @@ class HubModel(BaseModel):
     updated_at: float | None = None
 
 
-def search(endpoint: str, token: str | None, words: str, *, limit: int, kind: Format | None = None) -> list[HubModel]:
-    """The most downloaded first. Raises Unavailable when the hub cannot be asked."""
-    from httpx2 import TransportError
-    from huggingface_hub import HfApi
-    from huggingface_hub.errors import HfHubHTTPError, OfflineModeIsEnabled
+class _Listed(BaseModel):
+    """What is read of an entry of the hub's own list."""
 
-    # `False` keeps the library from looking for a token of its own.
-    api = HfApi(endpoint=endpoint, token=token or False)
+    id: str
+    tags: list[str] | None = None
+    pipeline_tag: str | None = None
+    downloads: int | None = None
+    likes: int | None = None
+    #: `False`, or how: `auto`, `manual`.
+    gated: bool | str | None = None
+    updated: datetime | None = Field(default=None, alias="lastModified")
+
+
+_LIST = TypeAdapter(list[_Listed])
+
+
+def search(
+    endpoint: str, token: str | None, words: str, *, limit: int, kind: Format | None = None, timeout: float = 10.0
+) -> list[HubModel]:
+    """The most downloaded first, asked for once. Raises Unavailable when the hub cannot be asked."""
+    from httpx2 import TransportError
+    from huggingface_hub.errors import OfflineModeIsEnabled
+
     try:
-        found = list(
-            api.list_models(search=words, filter=str(kind) if kind else None, sort="downloads", limit=limit, full=True)
-        )
-    except HfHubHTTPError as error:
-        after = retry_after(error.response.headers.get("Retry-After"))
-        why = f"It answered {error.response.status_code}."
-        raise Unavailable(f"{endpoint} cannot be searched", why, "try again later", retry_after=after) from None
+        response = _asked(endpoint, token, words, limit, kind, timeout)
     except (TransportError, OfflineModeIsEnabled) as error:
         raise Unavailable(
             f"{endpoint} does not answer", str(error) or type(error).__name__, "check the network and HF_ENDPOINT"
         ) from error
-    return [_shown(info) for info in found]
+    if not response.is_success:
+        after = retry_after(response.headers.get("Retry-After"))
+        why = f"It answered {response.status_code}."
+        raise Unavailable(f"{endpoint} cannot be searched", why, "try again later", retry_after=after)
+    try:
+        return [_shown(entry) for entry in _LIST.validate_json(response.content)[:limit]]
+    except ValidationError:
+        raise Unavailable(
+            f"{endpoint} did not answer as a hub does",
+            "its list of models cannot be read",
+            "check HF_ENDPOINT, and that no proxy answers in the hub's place",
+        ) from None
 
 
-def _shown(info: ModelInfo) -> HubModel:
-    tags = [str(tag) for tag in info.tags or ()]
+def _asked(endpoint: str, token: str | None, words: str, limit: int, kind: Format | None, timeout: float) -> Response:
+    """By the library's own client, but not its `list_models`: that tries again for minutes, and has no timeout."""
+    from huggingface_hub import get_session
+
+    hub = Hub(endpoint, token)
+    asked: dict[str, str | int | bool] = {"search": words, "sort": "downloads", "limit": limit, "full": True}
+    if kind is not None:
+        asked["filter"] = str(kind)
+    return get_session().get(f"{hub.endpoint}/api/models", params=asked, headers=hub.headers(), timeout=timeout)
+
+
+def _shown(entry: _Listed) -> HubModel:
+    tags = entry.tags or []
     return HubModel(
-        id=info.id,
+        id=entry.id,
         formats=[kind for kind in (Format.GGUF, Format.SAFETENSORS, Format.CTRANSLATE2) if kind in tags],
-        task=info.pipeline_tag,
+        task=entry.pipeline_tag,
         licence=_after("license:", tags),
-        downloads=info.downloads,
-        likes=info.likes,
-        gated=_is_gated(info.gated),
-        updated_at=info.last_modified.timestamp() if info.last_modified else None,
+        downloads=entry.downloads,
+        likes=entry.likes,
+        gated=bool(entry.gated),
+        updated_at=entry.updated.timestamp() if entry.updated else None,
     )
 
 
 def _after(prefix: str, tags: list[str]) -> str | None:
     return next((tag.removeprefix(prefix) for tag in tags if tag.startswith(prefix)), None)
-
-
-def _is_gated(said: Any) -> bool:
-    """`False`, or how: `auto`, `manual`."""
-    return bool(said)
