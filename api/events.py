@@ -27,6 +27,15 @@ _AFTER_ERROR = 1.0
 _PAGE = 500
 #: Numbers taken in by one look.
 _STRIDE = 5000
+#: A snapshot has the transactions of all databases of a server: those that are known to be of others are left out.
+_OLDEST = text("""
+    select least(pg_snapshot_xmax(pg_current_snapshot())::text::bigint, (
+        select min(id::text::bigint) from pg_snapshot_xip(pg_current_snapshot()) as id where id::xid not in (
+            select backend_xid from pg_stat_activity where datname <> current_database() and backend_xid is not null
+            union all select transaction from pg_prepared_xacts where database <> current_database()
+        )
+    ))
+""")
 
 
 @dataclass(frozen=True)
@@ -150,8 +159,8 @@ async def _wait(event: asyncio.Event, seconds: float | None) -> bool:
 
 
 def _oldest(session: Session) -> int:
-    """The oldest transaction that runs; all before it are over."""
-    return int(session.scalar(text("select pg_snapshot_xmin(pg_current_snapshot())::text::bigint")) or 0)
+    """The oldest transaction that runs and may write events; all such before it are over."""
+    return int(session.scalar(_OLDEST) or 0)
 
 
 def _new_transaction(session: Session) -> int:

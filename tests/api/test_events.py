@@ -7,7 +7,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from sqlalchemy import delete
+from sqlalchemy import create_engine, delete, text
 
 from shared import events
 from shared.db import Database
@@ -15,6 +15,7 @@ from shared.tables import Job, Run
 from tests.api.fleet import Fleet
 from tests.api.served import Served, serve
 from tests.api.streams import following, read, until
+from tests.postgres import Postgres
 from tests.waiting import eventually
 
 
@@ -185,6 +186,21 @@ def test_streams_end_when_the_front_door_closes(door: Served) -> None:
     door.parts.feed.close()
     assert ended.wait(30)
     thread.join()
+
+
+@pytest.mark.postgres
+def test_what_is_written_in_other_databases_holds_nobody_up(
+    postgres_url: str, postgres_server: Postgres, tmp_path: Path
+) -> None:
+    theirs = create_engine(postgres_server.create("theirs"))
+    with closing(Database(postgres_url)) as database, serve(database, tmp_path) as door, theirs.connect() as busy:
+        busy.execute(text("select pg_current_xact_id()"))
+        with following(door, "/v1/events?type=job.queued") as stream:
+            eventually(lambda: door.parts.feed._horizon is not None)
+            job_id = door.submit()
+            assert next(stream).data["job_id"] == job_id
+    theirs.dispose()
+    postgres_server.drop("theirs")
 
 
 @pytest.mark.postgres
