@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager, suppress
 
 import pytest
 
-from api.gateway import idle_wires
+from api.gateway import engine_client, idle_wires
 from api.gateway.engine_client import EngineClient
 from api.gateway.upload import Form, Upload
 from shared.units import MIB
@@ -190,6 +190,38 @@ def test_leaving_in_the_middle_ends_the_connection() -> None:
             return await asyncio.wait_for(left, 1)
 
     assert asyncio.run(scene()) == b""
+
+
+@pytest.mark.parametrize("said", [b"", _OK + b"Content-Length: 5\r\n\r\nhe"])
+def test_an_engine_that_says_nothing_more_is_given_up(said: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine_client, "_SILENCE", 0.05)
+
+    async def answers(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await heard(reader)
+        writer.write(said)
+        await reader.read()
+
+    async def scene() -> None:
+        async with engine(answers) as url, asyncio.timeout(20):
+            with pytest.raises(TimeoutError):
+                await asked(EngineClient(), url)
+
+    asyncio.run(scene())
+
+
+def test_an_address_where_nothing_answers_at_all_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine_client, "_CONNECT_SECONDS", 0.05)
+
+    async def swallowed(*_: object) -> None:
+        await asyncio.Event().wait()
+
+    async def scene() -> None:
+        monkeypatch.setattr(asyncio.get_running_loop(), "create_connection", swallowed)
+        async with asyncio.timeout(20):
+            with pytest.raises(TimeoutError):
+                await asked(EngineClient(), "http://127.0.0.1:1/v1/chat/completions")
+
+    asyncio.run(scene())
 
 
 def form(size: int) -> Form:

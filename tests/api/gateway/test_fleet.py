@@ -9,8 +9,10 @@ from contextlib import contextmanager
 from typing import Any
 
 import httpx2
+import pytest
 from sqlalchemy import Connection, event, select
 
+from api.gateway import seats
 from api.gateway.outlook import Wanted
 from api.gateway.routing import Load
 from shared.db import Database, clock_time
@@ -97,13 +99,13 @@ def test_turns_of_a_conversation_go_to_the_same_run(
 ) -> None:
     ready = fleet.ready_run(engines[0].endpoint.url), mini.ready_run(engines[1].endpoint.url)
     first, second = sorted(ref.run_id for ref in ready)
-    seats = door.app.state.seats
+    found = door.app.state.seats
     # Of runs that are alike the first is chosen; it is busier only while the talk begins.
-    seats._tenancy.loads[first] = Load(1)
+    found._tenancy.loads[first] = Load(1)
     for _ in range(4):
         assert door.post(_CHAT, chat("the same beginning")).status_code == 200
-        assert set(seats._affinity._runs.values()) == {second}
-        seats._tenancy.loads[first] = Load()
+        assert set(found._affinity._runs.values()) == {second}
+        found._tenancy.loads[first] = Load()
 
 
 def test_twenty_cold_requests_start_one_run(door: Served, fleet: Fleet, engines: list[RunProcess]) -> None:
@@ -155,6 +157,12 @@ def test_no_room_in_the_fleet_says_when_to_come_back(door: Served, fleet: Fleet)
     answer = door.post(_CHAT, chat("x"))
     assert (answer.status_code, answer.headers["Retry-After"], answer.headers["x-should-retry"]) == (429, "90", "true")
     assert "1 GiB free" in answer.json()["error"]["message"]
+
+
+def test_nobody_waits_for_ever_for_a_run(door: Served, fleet: Fleet, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(seats, "_PATIENCE", 0.0)
+    answer = door.post(_CHAT, chat("x"))
+    assert (answer.status_code, "in time" in answer.json()["error"]["message"]) == (503, True)
 
 
 def test_runs_that_are_all_busy_say_when_to_come_back(door: Served, fleet: Fleet) -> None:

@@ -33,6 +33,12 @@ def test_the_name_of_nothing_is_not_looked_for_again(door: Served, fleet: Fleet)
     eventually(lambda: _NOBODY not in outlook._asked)
 
 
+def test_slots_that_jobs_hold_are_seen(door: Served, fleet: Fleet) -> None:
+    fleet.running_job()
+    [run] = asyncio.run(Outlook(door.database, door.parts.settings, Bell()).look(_ECHO)).runs
+    assert (run.busy, run.slots) == (1, 4)
+
+
 class _HeldUp(Database):
     """The first who has read something comes back with it when `go_on` is set."""
 
