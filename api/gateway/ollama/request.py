@@ -13,6 +13,7 @@ from typing import Any
 from api.gateway.model_names import DEFAULT, asked_for
 from api.gateway.ollama.options import context_of, engine_options, options_of
 from api.gateway.ollama.probabilities import raw_wish, wish
+from api.gateway.ollama.tools import tools_of
 from api.gateway.reading import want
 from api.gateway.thinking import told_to_think
 from api.gateway.thoughts_apart import FIELD
@@ -36,7 +37,7 @@ _DURATION = re.compile(r"([0-9]+(?:\.[0-9]*)?|\.[0-9]+)(ns|us|µs|ms|s|m|h)", re
 def chat_of(asked: Mapping[str, Any]) -> dict[str, Any]:
     """`POST /api/chat` as the engine's request, without its model. Raises InvalidParameters."""
     messages = list(messages_of(want(asked, "messages", list) or []))
-    return {"messages": messages} | _chosen(asked) | _think(asked) | wish(asked) | _tools(asked)
+    return {"messages": messages} | _chosen(asked) | _think(asked) | wish(asked) | tools_of(asked)
 
 
 def generate_of(asked: Mapping[str, Any]) -> dict[str, Any]:
@@ -156,14 +157,6 @@ def _call(call: object, name: str) -> dict[str, Any]:
         "type": "function",
         "function": {"name": function.get("name") or "", "arguments": written},
     }
-
-
-def _tools(asked: Mapping[str, Any]) -> dict[str, Any]:
-    """Ollama itself knows no `tool_choice`; it is OpenAI's here too."""
-    tools = want(asked, "tools", list)
-    if not tools:
-        return {}
-    return {"tools": tools} | ({"tool_choice": asked["tool_choice"]} if asked.get("tool_choice") else {})
 
 
 def _chosen(asked: Mapping[str, Any]) -> dict[str, Any]:

@@ -30,6 +30,22 @@ def test_keep_alive_is_a_number_or_a_duration(written: object, seconds: float | 
     assert seconds_of(written) == seconds
 
 
+def test_several_types_in_one_text_are_a_list_at_any_depth() -> None:
+    """Ollama's client for Python writes a union so."""
+    inner = {"type": "object", "properties": {"type": {"type": "number,null"}, "b": {"type": "string"}}}
+    parameters = {"type": "object", "properties": {"a": {"type": "string, integer"}, "c": inner}}
+    function = {"name": "look", "parameters": parameters}
+    [tool] = chat_of({"messages": [], "tools": [{"type": "function", "function": function}]})["tools"]
+    made = tool["function"]["parameters"]["properties"]
+    assert made["a"] == {"type": ["string", "integer"]}
+    assert made["c"]["properties"] == {"type": {"type": ["number", "null"]}, "b": {"type": "string"}}
+
+
+@pytest.mark.parametrize("odd", [["look"], [{}], [{"function": "look"}], [{"function": {"parameters": "a, b"}}]])
+def test_odd_tools_are_left_to_be_refused(odd: list[Any]) -> None:
+    assert chat_of({"messages": [], "tools": odd})["tools"] == odd
+
+
 @pytest.mark.parametrize("wrong", ["soon", "5 minutes", "", "m"])
 def test_other_words_are_no_duration(wrong: str) -> None:
     with pytest.raises(InvalidParameters):

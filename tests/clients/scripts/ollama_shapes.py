@@ -33,6 +33,18 @@ def look(at: str) -> str:
     return f"{at} is empty"
 
 
+def place_of(thing: int | str, near: float | None = None) -> str:
+    """Find a thing.
+
+    Args:
+        thing: Its number or its name.
+        near: How near.
+    """
+    return f"{thing} is here"
+
+
+assert client.chat("smollm2", ASK, tools=[look, place_of], options={"num_predict": 8}).done
+
 # Ollama's client knows no tool_choice, and its server takes no notice of one: here it is OpenAI's.
 place = {"type": "object", "properties": {"at": {"type": "string", "maxLength": 8}}, "required": ["at"]}
 tool = {"type": "function", "function": {"name": "look", "description": "Looks.", "parameters": place}}
