@@ -7,6 +7,7 @@ read; paths of another system's dialect answer in that system's shape (`api.shap
 from __future__ import annotations
 
 import errno
+import math
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
@@ -57,7 +58,7 @@ def _come_back(error: CidermillError) -> dict[str, str]:
     if after is None and not isinstance(error, NoCapacity):
         return {}
     again = error.problem.retryable and (after or 1) <= _LONGEST_PAUSE
-    return {"Retry-After": str(after or 1), "x-should-retry": "true" if again else "false"}
+    return {"Retry-After": str(math.ceil(after or 1)), "x-should-retry": "true" if again else "false"}
 
 
 def body(path: str, problem: Problem, status: int) -> Mapping[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from pathlib import PurePosixPath
@@ -161,19 +162,24 @@ def offline(repo: str) -> HubOffline:
     )
 
 
-def retry_after(header: str | None) -> float | None:
-    """Seconds from a `Retry-After` header, given as seconds or as a date; `None` when there is none."""
+def retry_after(header: str | None) -> int | None:
+    """Whole seconds from a `Retry-After` header, given as seconds or as a date; `None` when there is none."""
     if not header:
         return None
+    seconds = _seconds(header)
+    return max(0, math.ceil(seconds)) if seconds is not None and math.isfinite(seconds) else None
+
+
+def _seconds(header: str) -> float | None:
     try:
-        return max(0.0, float(header))
+        return float(header)
     except ValueError:
         pass
     try:
         when = parsedate_to_datetime(header)
     except (ValueError, OverflowError):
         return None
-    return max(0.0, (when.replace(tzinfo=when.tzinfo or UTC) - datetime.now(UTC)).total_seconds())
+    return (when.replace(tzinfo=when.tzinfo or UTC) - datetime.now(UTC)).total_seconds()
 
 
 def _snapshot(repo: str, revision: str, info: Any) -> Snapshot:

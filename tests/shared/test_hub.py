@@ -87,10 +87,10 @@ def test_a_hub_may_not_name_files_outside_of_the_repository(server: HubServer, n
 
 def test_retry_after_is_read_as_seconds_or_as_a_date() -> None:
     soon = format_datetime(datetime.now(UTC) + timedelta(seconds=60), usegmt=True)
-    assert retry_after("12") == 12.0
+    assert [str(retry_after(said)) for said in ("12", "1.5", "0", "-3")] == ["12", "2", "0", "0"]
     assert 50 < (retry_after(soon) or 0) <= 60
-    assert retry_after("Mon, 01 Jan 2001 00:00:00 GMT") == 0.0
-    assert retry_after("soon") is None
+    assert retry_after("Mon, 01 Jan 2001 00:00:00 GMT") == 0
+    assert retry_after("soon") is retry_after("inf") is retry_after("nan") is None
     assert retry_after(None) is None
 
 
