@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import resource
+import select
 import shutil
 import socket
 from contextlib import ExitStack
@@ -70,11 +71,11 @@ def test_a_crowd_that_says_nothing_takes_no_more_than_its_share(
         eventually(lambda: process.answers("/health"), within=60)
 
         def come() -> socket.socket:
-            return stack.enter_context(socket.create_connection((settings.host, settings.port), timeout=15))
+            return stack.enter_context(socket.create_connection((settings.host, settings.port)))
 
         crowd = [come() for _ in range(_MOST + BoundedProtocol.told + 5)]
-        for turned_away in crowd[-5:]:
-            assert rest(turned_away) == b""
+        # Who is turned away has something to read: the end.
+        eventually(lambda: len(select.select(crowd, [], [], 0)[0]) >= 5)
         for one in crowd:
             one.close()
         eventually(lambda: process.answers("/health"))
