@@ -47,6 +47,13 @@ class Topic:
     types: tuple[str, ...] = ()
 
 
+@dataclass(slots=True)
+class Place:
+    """How far somebody has followed; `None`: not at all, from now on."""
+
+    after: int | None
+
+
 class Feed:
     """Wakes followers when there is more to read."""
 
@@ -89,23 +96,23 @@ class Feed:
                 _log.warning("events cannot be read", reason=str(error).splitlines()[0])
                 await asyncio.sleep(_AFTER_ERROR)
 
-    async def follow(self, topic: Topic, after: int | None, idle: float) -> AsyncIterator[list[Event]]:
-        """Events later than `after` (`None`: from now on) in order; an empty list after each `idle` seconds."""
+    async def follow(self, topic: Topic, place: Place, idle: float) -> AsyncIterator[list[Event]]:
+        """Events later than `place`, which moves on, in order; an empty list after each `idle` seconds."""
         self._followers += 1
         self._poked.set()
         try:
             while not self.closed:
                 settled = self._horizon.settled if self._horizon is not None else None
                 if settled is not None:
-                    after = settled if after is None else min(after, settled)
-                if settled is None or after is None or settled == after:
+                    place.after = settled if place.after is None else min(place.after, settled)
+                if settled is None or place.after is None or settled == place.after:
                     if not await _wait(self._more, idle):
                         yield []
                     continue
-                page = await run_in_threadpool(self.read, topic, after, settled)
-                after = page[-1].seq if len(page) == _PAGE else settled
+                page = await run_in_threadpool(self.read, topic, place.after, settled)
                 if page:
                     yield page
+                place.after = page[-1].seq if len(page) == _PAGE else settled
         finally:
             self._followers -= 1
 

@@ -10,7 +10,9 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from api.deps import Door, EventNumber, FrontDoor, Reader, front_door
-from api.events import Topic
+from api.errors import NO_DATABASE
+from api.events import Place, Topic
+from api.lasting import Pages, lasting
 from api.privacy import check_open, readable
 from api.schemas.jobs import EventOut
 from api.sse import IDLE, KEEP_ALIVE, MEDIA_TYPE, LiveResponse, frame, resume_from
@@ -45,7 +47,8 @@ async def all_events(
     start = resume_from(request, after)
     if not follow:
         return LiveResponse(_frames(_open(door, caller, _kept(door, topic, start or 0))), MEDIA_TYPE)
-    return LiveResponse(_frames(_open(door, caller, _followed(request, topic, start, IDLE))), MEDIA_TYPE)
+    pages = lasting(door.feed, start, lambda place: _open(door, caller, _followed(request, topic, place, IDLE)))
+    return LiveResponse(_frames(pages), MEDIA_TYPE)
 
 
 @router.get("/v1/jobs/{job_id}/events", response_class=Response)
@@ -56,7 +59,9 @@ async def job_events(
     topic, start = Topic(job_id=job_id), resume_from(request, after) or 0
     final = await run_in_threadpool(_is_final, door, job_id)
     if not final and follow:
-        pages = _open(door, caller, _until_final(request, topic, start, _GLANCE))
+        pages = lasting(
+            door.feed, start, lambda place: _open(door, caller, _until_final(request, topic, place, _GLANCE))
+        )
         return LiveResponse(_job_frames(door, job_id, pages), MEDIA_TYPE)
     if final and start and not await run_in_threadpool(door.feed.read, topic, start):
         # 204 is what tells a browser's EventSource not to come back.
@@ -69,7 +74,10 @@ async def job_logs(job_id: str, request: Request, door: Door, caller: Reader, fo
     """Its log lines, of all attempts, for who submitted it."""
     final = await run_in_threadpool(_is_final_and_open, door, job_id, caller)
     topic = Topic(job_id=job_id)
-    pages = _until_final(request, topic) if follow and not final else _kept(door, topic, 0)
+    if follow and not final:
+        pages = lasting(door.feed, 0, lambda place: _until_final(request, topic, place, IDLE))
+    else:
+        pages = _kept(door, topic, 0)
     return LiveResponse(_lines(pages, "job.log"), _PLAIN)
 
 
@@ -78,8 +86,11 @@ async def run_logs(run_id: str, request: Request, door: Door, caller: Reader, fo
     """What its process wrote; for keys that are no admin's, until it was ready: after that it may quote requests."""
     topic = Topic(run_id=run_id)
     over = await run_in_threadpool(_is_over, door, run_id)
-    pages = _until_final(request, topic) if follow and not over else _kept(door, topic, 0)
-    return LiveResponse(_lines(_open(door, caller, pages), "run.log"), _PLAIN)
+    if follow and not over:
+        pages = lasting(door.feed, 0, lambda place: _open(door, caller, _until_final(request, topic, place, IDLE)))
+    else:
+        pages = _open(door, caller, _kept(door, topic, 0))
+    return LiveResponse(_lines(pages, "run.log"), _PLAIN)
 
 
 def _is_final(door: FrontDoor, job_id: str) -> bool:
@@ -99,34 +110,33 @@ def _is_over(door: FrontDoor, run_id: str) -> bool:
         return runs.find(session, run_id).state.final
 
 
-async def _kept(door: FrontDoor, topic: Topic, after: int) -> AsyncIterator[list[Event]]:
+async def _kept(door: FrontDoor, topic: Topic, after: int) -> Pages:
     """What there is, a page at a time."""
     while page := await run_in_threadpool(door.feed.read, topic, after):
         yield page
         after = page[-1].seq
 
 
-async def _open(door: FrontDoor, caller: Caller, pages: AsyncIterator[list[Event]]) -> AsyncIterator[list[Event]]:
+async def _open(door: FrontDoor, caller: Caller, pages: Pages) -> Pages:
     """The same pages without what is not the caller's."""
     async for page in pages:
         yield await readable(door, caller, page)
 
 
-async def _followed(request: Request, topic: Topic, after: int | None, idle: float) -> AsyncIterator[list[Event]]:
+async def _followed(request: Request, topic: Topic, place: Place, idle: float) -> Pages:
     """What comes, an empty page after each `idle` seconds, until the caller's key works no more."""
     door = front_door(request)
-    async for page in door.feed.follow(topic, after, idle):
+    async for page in door.feed.follow(topic, place, idle):
         if not await door.auth.still_reads(request):
             break
         yield page
 
 
-async def _until_final(
-    request: Request, topic: Topic, after: int = 0, idle: float = IDLE
-) -> AsyncIterator[list[Event]]:
+async def _until_final(request: Request, topic: Topic, place: Place, idle: float) -> Pages:
     """What there is and what comes, until the job or run is over."""
     door = front_door(request)
-    async for page in _followed(request, topic, after, idle):
+    after = place.after or 0
+    async for page in _followed(request, topic, place, idle):
         yield page
         after = page[-1].seq if page else after
         ended = any(event.type in _ENDS for event in page)
@@ -148,12 +158,12 @@ def _has_ended(door: FrontDoor, topic: Topic) -> bool:
         return row is None or row.state.final
 
 
-async def _frames(pages: AsyncIterator[list[Event]]) -> AsyncIterator[bytes]:
+async def _frames(pages: Pages) -> AsyncIterator[bytes]:
     async for page in pages:
         yield b"".join(_frame(event) for event in page) or KEEP_ALIVE
 
 
-async def _job_frames(door: FrontDoor, job_id: str, pages: AsyncIterator[list[Event]]) -> AsyncIterator[bytes]:
+async def _job_frames(door: FrontDoor, job_id: str, pages: Pages) -> AsyncIterator[bytes]:
     """The job's events, and between them its progress whenever that changed; progress has no number."""
     told, silent = None, 0.0
     async for page in pages:
@@ -170,19 +180,22 @@ async def _job_frames(door: FrontDoor, job_id: str, pages: AsyncIterator[list[Ev
 
 
 def _progress(door: FrontDoor, job_id: str) -> dict[str, object] | None:
-    """`None` of a job that is forgotten."""
-    with door.read() as session:
-        job = session.get(Job, job_id)
-        if job is None:
-            return None
-        return {"job_id": job.id, "state": job.state, "phase": job.phase, "progress": job.progress}
+    """`None` of a job that is forgotten, and while the database is away."""
+    try:
+        with door.read() as session:
+            job = session.get(Job, job_id)
+    except NO_DATABASE:
+        return None
+    if job is None:
+        return None
+    return {"job_id": job.id, "state": job.state, "phase": job.phase, "progress": job.progress}
 
 
 def _frame(event: Event) -> bytes:
     return frame(EventOut.model_validate(event).model_dump(), name=event.type, number=event.seq)
 
 
-async def _lines(pages: AsyncIterator[list[Event]], type_: str) -> AsyncIterator[bytes]:
+async def _lines(pages: Pages, type_: str) -> AsyncIterator[bytes]:
     """Log lines only; silence stays silence, for plain text knows no comments."""
     async for page in pages:
         lines = [line for event in page if event.type == type_ for line in event.data.get("lines", [])]
