@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import partial
 from types import MappingProxyType
 from typing import Any
@@ -14,6 +13,7 @@ from starlette.responses import Response
 from api import shapes
 from api.deps import Submitter
 from api.gateway import old_logprobs
+from api.gateway.choice_stream import ChoiceStream, asked_stream, without_null_fingerprint
 from api.gateway.exchange import COMPLETION, Exchange
 from api.gateway.model_names import asked_for
 from api.gateway.old_echo import NONE, Echo, echo_of
@@ -21,9 +21,7 @@ from api.gateway.openai_carrying import carried
 from api.gateway.pieces import reason_of
 from api.gateway.reading import read_object, want
 from api.gateway.well_formed import check_sampling, limited
-from api.sse import KEEP_ALIVE, MEDIA_TYPE, frame
-from shared.errors import InvalidParameters, Problem
-from shared.token_totals import TokenTotals
+from shared.errors import InvalidParameters
 from shared.vocabulary import Capability
 
 router = APIRouter(tags=["openai"])
@@ -49,9 +47,8 @@ def read(asked: dict[str, Any]) -> Exchange:
     _check_possible(asked, choices)
     echo = echo_of(asked)
     body = limited(asked)
-    usage = bool((want(body, "stream_options", dict) or {}).get("include_usage"))
-    stream = bool(want(body, "stream", bool))
-    for ours in ("model", "stream", "stream_options", "echo", "best_of"):
+    stream, usage = asked_stream(body)
+    for ours in ("model", "echo", "best_of"):
         body.pop(ours, None)
     if alone := asked.get("logprobs") == 0 and asked["logprobs"] is not False:
         # llama.cpp tells nothing of tokens that it compares with none.
@@ -76,7 +73,7 @@ def _check_possible(asked: Mapping[str, Any], choices: int) -> None:
 
 
 def _whole(said: dict[str, Any], echo: Echo, *, alone: bool) -> dict[str, Any]:
-    whole = _complete(said, echo, alone=alone)
+    whole = _complete(without_null_fingerprint(said), echo, alone=alone)
     for choice in whole.get("choices") or ():
         choice["finish_reason"] = choice["finish_reason"] or _NATURAL
     return whole
@@ -93,8 +90,6 @@ def _complete(
     if "id" in said:
         # llama.cpp names all answers after chats.
         said["id"] = f"cmpl-{str(said['id']).removeprefix('chatcmpl-').removeprefix('cmpl-')}"
-    if said.get("system_fingerprint", "") is None:
-        del said["system_fingerprint"]
     for index, choice in enumerate(said.get("choices") or ()):
         choice.setdefault("index", index)
         begun = choice["index"] in before
@@ -107,64 +102,18 @@ def _complete(
     return said
 
 
-class TextWriter:
-    """Chunks with all their fields; usage only when it was asked for, and then in a chunk of its own at the end."""
-
-    media_type = MEDIA_TYPE
+class TextWriter(ChoiceStream):
+    """Chunks with all their fields."""
 
     def __init__(self, usage: bool, choices: int = 1, echo: Echo = NONE, *, alone: bool = False) -> None:
-        self._usage = usage
+        super().__init__(usage, choices)
         self._alone = alone
         self._echo = echo
-        self._totals = TokenTotals(choices)
-        self._last: dict[str, Any] | None = None
         #: Characters that each choice has said so far.
         self._said: dict[int, int] = {}
-        #: Choices that have not ended, and what their chunks have in common.
-        self._going: set[int] = set()
-        self._head: dict[str, Any] = {}
 
-    def waiting(self) -> bytes:
-        return KEEP_ALIVE
-
-    def feed(self, events: Sequence[bytes]) -> bytes:
-        return b"".join([self._event(json.loads(event)) for event in events])
-
-    def end(self) -> bytes:
-        totals = frame(self._last) if self._last is not None else b""
-        return self._ended() + totals + b"data: [DONE]\n\n"
-
-    def failed(self, problem: Problem, status: int) -> bytes:
-        return frame(shapes.OPENAI.body(problem, status))
-
-    def _event(self, chunk: dict[str, Any]) -> bytes:
-        if "error" in chunk:
-            # That is the end of it, for all choices.
-            self._going.clear()
-            return frame(chunk)
-        if (used := self._totals.add(chunk)) and self._usage:
-            self._last = _complete(chunk | {"choices": [], "usage": used}, self._echo)
-        chunk.pop("usage", None)
-        if not chunk.get("choices"):
-            return b""
+    def _mended(self, chunk: dict[str, Any]) -> dict[str, Any]:
         mended = _complete(chunk, self._echo, self._said, alone=self._alone)
-        for choice in mended["choices"]:
-            self._follow(choice)
-        self._head = {name: value for name, value in mended.items() if name != "choices"}
-        return frame(mended)
-
-    def _follow(self, choice: dict[str, Any]) -> None:
-        """How much it has said, and whether it has ended."""
-        index = choice["index"]
-        self._said[index] = self._said.get(index, 0) + len(choice["text"])
-        if choice["finish_reason"]:
-            self._going.discard(index)
-        else:
-            self._going.add(index)
-
-    def _ended(self) -> bytes:
-        """The ends that the engine has not told."""
-        choices = [
-            {"index": index, "text": "", "logprobs": None, "finish_reason": _NATURAL} for index in sorted(self._going)
-        ]
-        return frame(self._head | {"choices": choices}) if choices else b""
+        for choice in mended.get("choices") or ():
+            self._said[choice["index"]] = self._said.get(choice["index"], 0) + len(choice["text"])
+        return mended
