@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import os
+import sys
 import time
 from collections.abc import Callable
+from functools import cache
+from pathlib import Path
 
 
 def eventually(condition: Callable[[], object], within: float = 30.0, rarest: float = 0.005) -> None:
@@ -31,4 +35,20 @@ def soon(seconds: float) -> float:
 
 def _load() -> float:
     """Of each core, over the last minute: 1 and less is a machine with nothing else to do."""
-    return os.getloadavg()[0] / (os.cpu_count() or 1)
+    return os.getloadavg()[0] / _cores()
+
+
+@cache
+def _cores() -> float:
+    """What this process may use: in a container often less than the machine has."""
+    of_process = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
+    return min(of_process, _allowed(Path("/sys/fs/cgroup/cpu.max")))
+
+
+def _allowed(quota: Path) -> float:
+    """Cores by the quota of a control group; infinite where there is none."""
+    try:
+        most, period = quota.read_text().split()
+    except OSError:
+        return math.inf
+    return math.inf if most == "max" else int(most) / int(period)
