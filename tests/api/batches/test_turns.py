@@ -10,6 +10,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from api.batches import keeper
 from api.batches.turns import Turns
 from shared.tables import Batch
 from tests.api.batches.test_batches import until
@@ -20,7 +23,10 @@ from tests.e2e.batches import CHAT, chat
 _LINE = json.dumps(chat("a")).encode()
 
 
-def test_a_small_batch_begins_and_ends_while_a_large_one_is_validated(door: Served) -> None:
+def test_a_small_batch_begins_and_ends_while_a_large_one_is_validated(
+    door: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(keeper, "_EVERY", 0.05)
     mine, theirs = key(door), key(door)
     running = _batch(door, mine, upload(door, mine, _LINE))
     until(door, running, "in_progress")
