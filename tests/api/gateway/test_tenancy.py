@@ -34,6 +34,12 @@ def test_a_run_stays_held_a_moment_for_the_next_request(door: Served, fleet: Fle
     assert last_used() >= began + tenancy._LINGER
 
 
+def test_the_host_leaves_a_place_to_whoever_asks_next(door: Served, fleet: Fleet, engine: str) -> None:
+    run_id = fleet.ready_run(engine).run_id
+    assert door.post("/v1/chat/completions", chat("hi")).status_code == 200
+    eventually(lambda: fleet.sync().attended == {run_id: 1})
+
+
 @pytest.mark.parametrize(("renewed_ago", "goes"), [(0.5, False), (1.5, True)])
 def test_a_run_that_another_front_door_holds_stays_held(database_url: str, renewed_ago: float, goes: bool) -> None:
     database = Database(database_url, clock=lambda: 1000.0)
