@@ -87,10 +87,12 @@ def _ours(request: Request, error: Exception) -> Response:
 
 
 def _framework(request: Request, error: Exception) -> Response:
-    """404, 405 and broken bodies; an error of ours that the framework wrapped comes out again."""
+    """404, 405 and broken bodies; an error of ours or the system's that the framework wrapped comes out again."""
     assert isinstance(error, HTTPException)
     if isinstance(error.__cause__, CidermillError):
         return answer(request.url.path, error.__cause__)
+    if isinstance(error.__cause__, OSError):
+        return _system(request, error.__cause__)
     meant = addresses.meant(request) if error.status_code == HTTPStatus.NOT_FOUND else None
     made = _elsewhere(request, meant) if meant else _of_status(error.status_code, request, str(error.detail))
     reply = JSONResponse(body(meant or request.url.path, made.problem, error.status_code), error.status_code)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import json
 from contextlib import closing
 from http.client import HTTPConnection
 from pathlib import Path
+from tempfile import SpooledTemporaryFile
 from typing import Any
 
 import pytest
@@ -144,6 +146,18 @@ def test_a_body_without_a_length_is_counted(tmp_path: Path, sqlite_url: str) -> 
         assert door.get("/v1/files").json()["data"] == []
         assert not list((tmp_path / "data" / "files").rglob("file_*"))
     database.close()
+
+
+@pytest.mark.parametrize("path", ["/v1/files", "/v1/audio/transcriptions"])
+def test_a_full_disk_is_not_the_callers_mistake(door: Served, monkeypatch: pytest.MonkeyPatch, path: str) -> None:
+    def full(file: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(SpooledTemporaryFile, "rollover", full)
+    answer = door.client.post(path, files={"file": ("a.wav", b"x" * (2 << 20))}, data={"model": "echo"})
+    assert (answer.status_code, error(answer)["code"]) == (503, "no_capacity"), answer.text
+    assert "disk is full" in error(answer)["message"]
+    assert answer.headers["retry-after"] == "1"
 
 
 def test_a_database_that_is_not_set_up_says_so(tmp_path: Path) -> None:
