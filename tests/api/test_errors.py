@@ -66,7 +66,7 @@ def error(answer: Any) -> dict[str, Any]:
         ("POST", "/v1/hosts/join", {"name": "Not A Host"}, 422, "invalid_parameters"),
         ("POST", "/v1/models/install", {"model": "no model at all"}, 422, "invalid_parameters"),
         ("POST", "/v1/keys", {"name": "x", "role": "king"}, 422, "invalid_parameters"),
-        ("POST", "/worker/v1/claim", {}, 426, "protocol_mismatch"),
+        ("POST", "/worker/v1/claim", {}, 401, "unauthorized"),
     ],
 )
 def test_a_refusal_says_what_why_and_how_to_fix_it(
