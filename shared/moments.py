@@ -65,3 +65,12 @@ def at(moment: datetime | timedelta | None, now: float) -> float | None:
     if moment is None:
         return None
     return now + moment.total_seconds() if isinstance(moment, timedelta) else moment.timestamp()
+
+
+#: The last second of the last year that calendars here know.
+_LAST = 253_402_300_799.0
+
+
+def rfc3339(seconds: float) -> str:
+    """A time since 1970, as `2026-11-21T08:00:00Z`; what no date names is the first or the last one."""
+    return datetime.fromtimestamp(min(max(0.0, seconds), _LAST), UTC).isoformat().replace("+00:00", "Z")

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
-from shared.moments import Moment, at, read_moment
+from shared.moments import Moment, at, read_moment, rfc3339
 
 MOMENT: TypeAdapter[datetime | timedelta] = TypeAdapter(Moment)
 
@@ -63,3 +63,16 @@ def test_a_duration_counts_from_now_and_a_time_does_not() -> None:
     assert at(timedelta(seconds=90), 1000.0) == 1090.0
     assert at(datetime.fromtimestamp(50, UTC), 1000.0) == 50.0
     assert at(None, 1000.0) is None
+
+
+@pytest.mark.parametrize(
+    ("seconds", "written"),
+    [
+        (1_795_248_000, "2026-11-21T08:00:00Z"),
+        (1_795_248_000.25, "2026-11-21T08:00:00.250000Z"),
+        (-1.0, "1970-01-01T00:00:00Z"),
+        (1e300, "9999-12-31T23:59:59Z"),
+    ],
+)
+def test_a_time_is_written_as_the_nearest_that_calendars_know(seconds: float, written: str) -> None:
+    assert rfc3339(seconds) == written

@@ -8,7 +8,6 @@ from __future__ import annotations
 import io
 import json
 import re
-from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
@@ -27,6 +26,7 @@ from shared import files
 from shared.errors import Conflict, InvalidParameters
 from shared.files import NO_LIMIT
 from shared.keys import Caller
+from shared.moments import rfc3339
 from shared.tables import Batch
 
 router = APIRouter(tags=["anthropic"])
@@ -193,4 +193,4 @@ def _address(request: Request) -> str:
 
 
 def _moment(seconds: float | None) -> str | None:
-    return datetime.fromtimestamp(seconds, UTC).isoformat().replace("+00:00", "Z") if seconds is not None else None
+    return rfc3339(seconds) if seconds is not None else None

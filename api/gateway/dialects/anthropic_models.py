@@ -6,7 +6,6 @@ Source: Anthropic's API reference, "Models". The paths without `/anthropic` are 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
@@ -16,6 +15,7 @@ from api.gateway import model_names
 from shared import aliases, catalog
 from shared.errors import InvalidParameters
 from shared.grants import check_model, may_use
+from shared.moments import rfc3339
 from shared.tables import Model
 
 router = APIRouter(prefix="/anthropic/v1/models", tags=["anthropic"])
@@ -73,12 +73,11 @@ def _place(rows: Sequence[Named], field: str, name: str) -> int:
 
 def _model(row: Model, name: str) -> dict[str, Any]:
     """What is not known of a model of ours is null, as the API says."""
-    created = datetime.fromtimestamp(row.created_at, UTC).replace(microsecond=0)
     return {
         "type": "model",
         "id": name,
         "display_name": name,
-        "created_at": created.isoformat().replace("+00:00", "Z"),
+        "created_at": rfc3339(int(row.created_at)),
         "max_input_tokens": row.context,
         "max_tokens": row.context,
         "capabilities": None,

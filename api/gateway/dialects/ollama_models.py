@@ -21,6 +21,7 @@ from shared import aliases, catalog
 from shared.db import clock_time
 from shared.grants import check_model, may_use
 from shared.keys import Caller
+from shared.moments import rfc3339
 from shared.tables import HostRuntime, Install, Model, Run, is_live_run
 from shared.vocabulary import RunState
 
@@ -101,7 +102,7 @@ def _shown(door: FrontDoor, caller: Caller, name: str) -> dict[str, Any]:
         "details": described.details(found.model),
         "model_info": described.model_info(found.model),
         "capabilities": abilities.capabilities(found.model, chat_template),
-        "modified_at": described.moment(found.model.created_at),
+        "modified_at": rfc3339(found.model.created_at),
     }
 
 

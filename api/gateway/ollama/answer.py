@@ -7,8 +7,8 @@ they are empty; arguments of tools are an object; durations are nanoseconds.
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 from typing import Any, Literal
 
 from api.gateway.ollama import errors
@@ -17,6 +17,7 @@ from api.gateway.ollama.probabilities import likely
 from api.gateway.pieces import Answer, Call, Text, Thought, answer_of, pieces_of
 from shared.call_arguments import given
 from shared.errors import Problem
+from shared.moments import rfc3339
 
 Field = Literal["message", "response"]
 
@@ -89,7 +90,7 @@ class Lines:
 
 def moment() -> str:
     """Now, by RFC 3339."""
-    return datetime.now(UTC).isoformat().replace("+00:00", "Z")
+    return rfc3339(time.time())
 
 
 def _written(line: Mapping[str, Any]) -> bytes:

@@ -8,14 +8,12 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import Any
 
+from shared.moments import rfc3339
 from shared.tables import Model, Run
 from shared.vocabulary import Capability, Format
 
-#: The last second that a date can name.
-_LATEST = 253_402_300_799.0
 #: What Ollama says of a model that stays for ever.
 _FOR_EVER = "2318-01-01T00:00:00Z"
 _PARAMETERS = re.compile(r"(?<![a-z0-9.])(\d+(?:\.\d+)?)([mb])(?![a-z0-9])")
@@ -38,7 +36,7 @@ def listed(model: Model, name: str | None = None) -> dict[str, Any]:
     return {
         "name": called,
         "model": called,
-        "modified_at": moment(model.created_at),
+        "modified_at": rfc3339(model.created_at),
         "size": model.size,
         "digest": digest(model),
         "details": details(model),
@@ -54,7 +52,7 @@ def loaded(run: Run, model: Model, gpu: bool, now: float) -> dict[str, Any]:
         "size": size,
         "size_vram": size if gpu else 0,
         "context_length": run.context,
-        "expires_at": _FOR_EVER if for_ever else moment((run.last_used_at or now) + run.keep_alive),
+        "expires_at": _FOR_EVER if for_ever else rfc3339((run.last_used_at or now) + run.keep_alive),
     }
 
 
@@ -93,11 +91,6 @@ def architecture(model: Model) -> str:
 def digest(model: Model) -> str:
     """Of its files; of its id while they were not read."""
     return model.digest or hashlib.sha256(model.id.encode()).hexdigest()
-
-
-def moment(seconds: float) -> str:
-    """By RFC 3339; what no date names is the first or the last one."""
-    return datetime.fromtimestamp(min(max(0.0, seconds), _LATEST), UTC).isoformat().replace("+00:00", "Z")
 
 
 def _parameters(model: Model) -> int:
