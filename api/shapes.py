@@ -1,4 +1,4 @@
-"""How errors look to whom: each dialect has its own shape for the paths it serves."""
+"""How errors and limits look to whom: each dialect has its own shape for the paths it serves."""
 
 from __future__ import annotations
 
@@ -8,16 +8,32 @@ from http import HTTPStatus
 from typing import Any
 
 from shared.errors import Problem
+from shared.quotas import Standing
 
 _TYPES = {401: "authentication_error", 403: "permission_error", 404: "not_found_error", 429: "rate_limit_error"}
 
 
+#: How a key stands: of `requests` and of `tokens`, the window that has least left.
+Standings = Mapping[str, Standing]
+
+
+def openai_limits(standings: Standings, moment: float) -> dict[str, str]:
+    """OpenAI's headers, `x-ratelimit-remaining-requests` and the like; `moment` is now."""
+    headers: dict[str, str] = {}
+    for unit, standing in standings.items():
+        headers[f"x-ratelimit-limit-{unit}"] = str(standing.limit)
+        headers[f"x-ratelimit-remaining-{unit}"] = str(standing.left)
+        headers[f"x-ratelimit-reset-{unit}"] = f"{standing.reset:.0f}s"
+    return headers
+
+
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """One dialect's errors: the body, and the status where the dialect knows another one."""
+    """One dialect's errors: the body, and the status where the dialect knows another one; and its headers of limits."""
 
     body: Callable[[Problem, int], Mapping[str, Any]]
     status: Callable[[int], int] = lambda status: status
+    limits: Callable[[Standings, float], Mapping[str, str]] = openai_limits
 
 
 def openai(problem: Problem, status: int) -> dict[str, Any]:

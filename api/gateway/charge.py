@@ -6,14 +6,13 @@ import json
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
 from typing import Any
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api import request_id
+from api import request_id, shapes
 from api.deps import FrontDoor
 from api.energy import Stay
 from api.errors import answer
@@ -162,21 +161,11 @@ def _check_model(door: FrontDoor, caller: Caller, name: str) -> None:
 
 
 def _standing(path: str, caller: Caller, account: Account) -> Mapping[str, str]:
-    """The limits of the window that has least left, as OpenAI's or Anthropic's clients read them."""
+    """Headers that say how it stands, as the clients of this path read them."""
     moment = time.time()
     least: dict[str, Standing] = {}
     for standing in account.standings(caller.limits, moment):
         unit = standing.what.partition(" ")[0]
         if unit not in least or standing.left < least[unit].left:
             least[unit] = standing
-    anthropic = path.startswith(("/v1/messages", "/anthropic/"))
-    headers: dict[str, str] = {}
-    for unit, standing in least.items():
-        said = {"limit": str(standing.limit), "remaining": str(standing.left)}
-        if anthropic:
-            whole = datetime.fromtimestamp(moment + standing.reset, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-            headers |= {f"anthropic-ratelimit-{unit}-{name}": text for name, text in (said | {"reset": whole}).items()}
-        else:
-            said["reset"] = f"{standing.reset:.0f}s"
-            headers |= {f"x-ratelimit-{name}-{unit}": text for name, text in said.items()}
-    return headers
+    return shapes.of(path).limits(least, moment)

@@ -6,6 +6,7 @@ from http import HTTPStatus
 from typing import Any
 
 from api import request_id
+from api.gateway.anthropic.limits import limits
 from api.shapes import Shape, bad_request
 from shared.errors import ContextExceeded, Problem
 
@@ -45,4 +46,4 @@ def known(status: int) -> int:
     return 529 if status == HTTPStatus.SERVICE_UNAVAILABLE else bad_request(status)
 
 
-SHAPE = Shape(body, known)
+SHAPE = Shape(body, known, limits)
