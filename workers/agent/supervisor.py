@@ -6,14 +6,15 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import structlog
 
 from shared.identifiers import new_id
 from shared.process_birth import birth_of
-from shared.protocol import WorkerStatus
+from shared.protocol import LogLine, WorkerStatus
 from workers.agent import reaper
 from workers.pipe import Line, RunProcessRecord, Start, Status, Stop, Synced, Wired, statuses
 
@@ -24,6 +25,8 @@ _RESTART_FIRST, _RESTART_LIMIT = 0.5, 30.0
 _STEADY = 60.0
 #: Seconds without a word after which a worker counts as hung; longer while it starts.
 _SILENCE, _START_SILENCE = 8.0, 40.0
+#: Lines of logs that wait for a front door that is away.
+_MOST_LOGS = 1000
 
 
 @dataclass
@@ -37,6 +40,8 @@ class Life:
     began: float
     heard: float
     status: Status = field(default_factory=Status)
+    #: Of the worker and its runs, until the front door has them.
+    logs: deque[LogLine] = field(default_factory=lambda: deque(maxlen=_MOST_LOGS))
     spoke: bool = False
 
 
@@ -85,10 +90,10 @@ class Supervised:
         if stdout is None:
             return
         for status in statuses(stdout):
-            logs = [*life.status.logs, *status.logs]
             processes = {(r.run_id, r.generation, r.ready) for r in status.processes}
             news = processes != {(r.run_id, r.generation, r.ready) for r in life.status.processes}
-            life.status = status.model_copy(update={"logs": logs[-1000:]})
+            life.logs.extend(status.logs)
+            life.status = status
             life.heard, life.spoke = time.monotonic(), True
             if news or status.wiring:
                 self._on_news()
@@ -145,9 +150,14 @@ class Supervised:
         """What it last said; its log lines are handed over once."""
         if self.life is None:
             return None
-        status = self.life.status
-        self.life.status = status.model_copy(update={"logs": []})
-        return status
+        logs = [self.life.logs.popleft() for _ in range(len(self.life.logs))]
+        return self.life.status.model_copy(update={"logs": logs})
+
+    def keep_logs(self, lines: Sequence[LogLine]) -> None:
+        """Lines that were handed over and not heard; as many as there is room for, the latest first."""
+        if self.life is not None:
+            room = _MOST_LOGS - len(self.life.logs)
+            self.life.logs.extendleft(reversed(lines[-room:] if room else []))
 
     def kill(self) -> None:
         if self.life is not None:

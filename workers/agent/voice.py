@@ -20,7 +20,7 @@ from shared.store.discovery import look
 from shared.store.wire import Found
 from shared.vocabulary import Guard
 from workers.agent import disk, machine
-from workers.agent.crew import Crew, request_slots
+from workers.agent.crew import Crew, Dead, request_slots
 from workers.agent.host_memory import HostMemory
 from workers.agent.last_boot import BootMark, panic_reports
 from workers.agent.power import PowerWatch
@@ -106,32 +106,37 @@ class Voice:
             log.error("sync refused", error=str(error))
 
     def _sync(self, memory: HostMemory) -> None:
-        workers = self._crew.workers
-        heard = [(worker, status) for worker in workers if (status := worker.take_logs()) is not None]
+        heard = [(worker, status) for worker in self._crew.workers if (status := worker.take_logs()) is not None]
         if memory.state.verdict.guard == Guard.SHEDDING:
             # Runs end by this word, so that it must not count one that is gone by now.
             memory.look(now=True)
         dead = self._crew.dead
-        answer = self._front_door.sync(
-            protocol.Sync(
-                agent=self._agent,
-                budget=memory.state.budget,
-                capacity=memory.state.capacity,
-                guard=memory.state.verdict.guard,
-                telemetry=collect().model_copy(
-                    update={**memory.told(), **disk.told(self._store), **self._energy(heard)}
-                ),
-                workers=[s for w in workers if (s := w.status(retiring=self._stopping.is_set())) is not None],
-                attempts=[a for _, status in heard for a in status.attempts],
-                runs=[r for _, status in heard for r in status.runs],
-                dead_runs=list(dead.runs),
-                dead_workers=list(dead.workers),
-                logs=[line for _, status in heard for line in status.logs],
-            )
-        )
+        try:
+            answer = self._front_door.sync(self._said(memory, heard, dead))
+        except CidermillError:
+            for worker, status in heard:
+                worker.keep_logs(status.logs)
+            raise
         self._crew.forget(dead)
         self._requests = request_slots(answer)
         self._crew.hand_out(answer, heard, self._power.idle)
+
+    def _said(self, memory: HostMemory, heard: Sequence[tuple[Supervised, Status]], dead: Dead) -> protocol.Sync:
+        retiring = self._stopping.is_set()
+        told = {**memory.told(), **disk.told(self._store), **self._energy(heard)}
+        return protocol.Sync(
+            agent=self._agent,
+            budget=memory.state.budget,
+            capacity=memory.state.capacity,
+            guard=memory.state.verdict.guard,
+            telemetry=collect().model_copy(update=told),
+            workers=[s for w in self._crew.workers if (s := w.status(retiring=retiring)) is not None],
+            attempts=[a for _, status in heard for a in status.attempts],
+            runs=[r for _, status in heard for r in status.runs],
+            dead_runs=list(dead.runs),
+            dead_workers=list(dead.workers),
+            logs=[line for _, status in heard for line in status.logs],
+        )
 
     def _energy(self, heard: Sequence[tuple[Supervised, Status]]) -> dict[str, object]:
         """Fields of `Telemetry`: what was used, and by how many slots; none without a counter."""
