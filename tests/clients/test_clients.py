@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.clients.environments import node_with, python_with
+from tests.clients.environments import python_with, script_of_node
 from tests.stack import Stack
 from workers.runtimes import discover
 
@@ -32,7 +32,7 @@ def test_a_client_of_python_works(stack: Stack, client: str) -> None:
     ("client", "package"), [("openai", "openai"), ("anthropic", "@anthropic-ai/sdk"), ("ollama", "ollama")]
 )
 def test_a_client_of_node_works(stack: Stack, client: str, package: str) -> None:
-    _run([*_node(f"{client}_client.mjs", package), stack.url])
+    _run([*script_of_node(_SCRIPTS / f"{client}_client.mjs", package), stack.url])
 
 
 @_HEARS
@@ -42,7 +42,7 @@ def test_a_client_of_python_transcribes(stack: Stack, recording: Path) -> None:
 
 @_HEARS
 def test_a_client_of_node_transcribes(stack: Stack, recording: Path) -> None:
-    _run([*_node("openai_audio.mjs", "openai"), stack.url, str(recording)])
+    _run([*script_of_node(_SCRIPTS / "openai_audio.mjs", "openai"), stack.url, str(recording)])
 
 
 @pytest.mark.parametrize("client", ["openai", "anthropic", "ollama"])
@@ -52,7 +52,7 @@ def test_every_shape_of_answer_is_of_the_clients_own_types(stack: Stack, client:
 
 def test_the_ai_sdk_works_with_every_provider_of_our_dialects(stack: Stack) -> None:
     providers = ("@ai-sdk/anthropic", "@ai-sdk/openai", "@ai-sdk/openai-compatible", "ollama-ai-provider-v2")
-    _run([*_node("ai_sdk.mjs", "ai", *providers, "zod"), stack.url])
+    _run([*script_of_node(_SCRIPTS / "ai_sdk.mjs", "ai", *providers, "zod"), stack.url])
 
 
 #: The only check of each format that fails, and fails at the bare engine too: SmolLM2 cannot see. What the suite asks
@@ -69,14 +69,6 @@ def test_the_answers_comply_with_the_published_schemas(stack: Stack, dialect: st
     told = _finished([program, "-u", f"{stack.url}/v1", *asked])
     failed = {one["id"]: one for one in json.loads(told.stdout)["results"] if one["status"] == "failed"}
     assert set(failed) <= set(_SEES), failed
-
-
-def _node(name: str, *packages: str) -> list[str]:
-    """Runs one of our scripts, from where Node finds the packages: beside the script."""
-    node, folder = node_with(*packages)
-    script = folder / name
-    script.write_text((_SCRIPTS / name).read_text())
-    return [str(node), str(script)]
 
 
 def _run(command: list[str]) -> None:

@@ -42,7 +42,6 @@ model_list:
     litellm_params: {{model: openai/echo, api_base: "{engine}/v1", api_key: none}}
 general_settings: {{dangerously_permit_weak_or_unset_master_key: true}}
 """
-_LITELLM_PACKAGE = "litellm[proxy]==1.106.2"
 #: LiteLLM asks the web for the prices of models otherwise.
 _OFFLINE = {"LITELLM_LOCAL_MODEL_COST_MAP": "True"}
 #: Seconds to start: LiteLLM imports for a minute when the disk is cold and others use the processor.
@@ -82,7 +81,7 @@ def peers(folder: Path, engine: str) -> Iterator[dict[str, Peer]]:
 def _installed_litellm() -> str | None:
     """In an environment of its own, built once; `None`, and why, where the registry cannot be reached."""
     try:
-        return str(python_with(_LITELLM_PACKAGE).parent / "litellm")
+        return str(python_with("litellm[proxy]").parent / "litellm")
     except pytest.skip.Exception as reason:
         sys.stderr.write(f"without LiteLLM: {reason}\n")
         return None
