@@ -1,4 +1,4 @@
-"""OpenAI's own client and the batches of the front door: files, answers, errors, cancelling, expiry, lists that end."""
+"""Clients and the batches of the front door: files, answers, errors, cancelling, expiry, lists that end."""
 
 from __future__ import annotations
 
@@ -7,18 +7,21 @@ from pathlib import Path
 
 import pytest
 
-from tests.clients.environments import python_with
+from tests.clients.environments import python_with, script_of_node
 from tests.stack import running
 
-_SCRIPT = Path(__file__).parent / "scripts" / "openai_batches.py"
+_SCRIPTS = Path(__file__).parent / "scripts"
 
 
 @pytest.mark.e2e
 @pytest.mark.timeout(400)
-def test_a_client_of_python_sends_batches(tmp_path: Path) -> None:
-    python = python_with("openai")
+@pytest.mark.parametrize("script", ["openai_batches.py", "anthropic_batches.py", "openai_batches.mjs"])
+def test_a_client_sends_batches(tmp_path: Path, script: str) -> None:
+    client = script.split("_")[0]
+    if script.endswith(".mjs"):
+        command = script_of_node(_SCRIPTS / script, client)
+    else:
+        command = [str(python_with(client)), str(_SCRIPTS / script)]
     with running(tmp_path) as stack:
-        done = subprocess.run(
-            [str(python), str(_SCRIPT), stack.url], capture_output=True, text=True, check=False, timeout=300
-        )
+        done = subprocess.run([*command, stack.url], capture_output=True, text=True, check=False, timeout=300)
     assert done.returncode == 0, f"{done.stdout[-4000:]}\n{done.stderr[-4000:]}"
