@@ -118,7 +118,7 @@ class Desk:
     def _admit(self, caller: Caller, limits: Limits) -> Ticket:
         key = caller.id
         ticket = Ticket(self, key, counted=Limit.CONCURRENT in limits)
-        taken = 0
+        taken = False
         try:
             with self._database.write() as session:
                 # The book keeps other requests of the key from looking before this one is counted.
@@ -127,22 +127,23 @@ class Desk:
                 account.admit(limits, moment)
                 quota_book.keep(session, key, account, limits)
                 if ticket.counted:
-                    taken = self._take(key)
+                    self._take(key)
+                    taken = True
                     quota_book.fly(session, self._name, {key: self._in_flight[key]}, moment)
         except BaseException:
-            with self._lock:
-                self._in_flight[key] -= taken
+            if taken:
+                with self._lock:
+                    self._in_flight[key] -= 1
             raise
         if limits == caller.limits:  # else what was used is not written
             self._entered(key, tokens)
         ticket.account = account
         return ticket
 
-    def _take(self, key: str) -> int:
+    def _take(self, key: str) -> None:
         with self._lock:
             self._in_flight[key] += 1
             self._told.add(key)
-        return 1
 
     def _standing(self, caller: Caller) -> Account:
         with self._database.write() as session:

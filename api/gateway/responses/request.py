@@ -68,10 +68,13 @@ def _turns(items: Sequence[Any]) -> Iterator[dict[str, Any]]:
             case _:
                 said = _message(item, f"input.{position}")
                 yield from _ended(turn)
-                own = said["role"] == "assistant"
-                turn = (turn if own and not _speaks(turn) else {}) | (said if own else {})
-                if not own:
+                if said["role"] != "assistant":
+                    turn = {}
                     yield said
+                elif _speaks(turn):
+                    turn = said
+                else:
+                    turn = turn | said
     yield from _ended(turn)
 
 
