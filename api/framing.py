@@ -17,7 +17,7 @@ class FramedProtocol(HttpToolsProtocol):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.parser = Parser(self)
-        #: A request has begun to come; its head is not whole; it is not whole.
+        #: The head of the next request is not whole; a request has begun to come and is not whole.
         self._in_head = True
         self._in_message = False
         #: Why a head that came is answered with an error; raised as it is set.
