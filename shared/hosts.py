@@ -33,6 +33,7 @@ from shared.runs.service import ATTENTIVE
 from shared.settings import Settings
 from shared.tables import Host, HostRuntime, Run, is_live_run
 from shared.token_digest import digest
+from shared.upsert import insert_for
 from shared.vocabulary import Guard, RunState
 
 _TOKEN = "ch"  # noqa: S105
@@ -48,22 +49,30 @@ def join(session: Session, name: str, labels: dict[str, str], key: str = "") -> 
     With `key`, the id of a key that may only let hosts join, no host of anybody else's. Raises Forbidden.
     """
     token = f"{_TOKEN}_{secrets.token_urlsafe(32)}"
-    row = session.get(Host, name, with_for_update=True)
-    if row is None:
-        moment = clock_time(session)
-        session.add(Host(name=name, token_digest=digest(token), labels=labels, created_at=moment, joined_by=key))
-    elif key and row.joined_by != key:
-        raise Forbidden(
-            f"The host {name!r} is not this key's",
-            "another key or an admin let it join, and joining again would end its token",
-            "choose another name for this host, or let an admin do it: cidermill hosts join " + name,
-        )
-    else:
-        row.token_digest = digest(token)
-        row.labels = labels or row.labels
+    if not _is_new(session, name, token, labels, key):
+        _join_again(session.get_one(Host, name, with_for_update=True), token, labels, key)
     session.flush()
     events.record(session, [_event("host.joined", name)])
     return token
+
+
+def _is_new(session: Session, name: str, token: str, labels: dict[str, str], key: str) -> bool:
+    """Whether nobody had let it join before, and now somebody has."""
+    fresh = {"name": name, "token_digest": digest(token), "labels": labels, "joined_by": key}
+    added = insert_for(session, Host).values(**fresh, created_at=clock_time(session))
+    once = added.on_conflict_do_nothing(index_elements=[Host.name]).returning(Host.name)
+    return session.scalar(once) is not None
+
+
+def _join_again(row: Host, token: str, labels: dict[str, str], key: str) -> None:
+    if key and row.joined_by != key:
+        raise Forbidden(
+            f"The host {row.name!r} is not this key's",
+            "another key or an admin let it join, and joining again would end its token",
+            "choose another name for this host, or let an admin do it: cidermill hosts join " + row.name,
+        )
+    row.token_digest = digest(token)
+    row.labels = labels or row.labels
 
 
 def find(session: Session, name: str) -> Host:

@@ -22,6 +22,7 @@ from shared.identifiers import new_id
 from shared.jobs.intake import Submission, read_submission
 from shared.nearest import did_you_mean, nearest
 from shared.tables import Schedule
+from shared.upsert import insert_for
 
 
 @dataclass(frozen=True)
@@ -42,22 +43,29 @@ def add(session: Session, wish: Wish, owner: str) -> Schedule:
     """Keep a schedule; its job is checked before, as for every submit. Raises Conflict, InvalidParameters."""
     moment = clock_time(session)
     if session.scalar(_called(wish.name)) is not None:
-        raise Conflict(
-            f"There is a schedule {wish.name!r} already", "a name is given once", "choose another name, or remove it"
-        )
+        raise _taken(wish.name)
     first = next_time(wish.cron, wish.timezone, moment)
     if first is None:
         raise InvalidParameters(
             f"{wish.cron!r} names no time", "no such day comes for fifty years", "correct day and month", field="cron"
         )
-    row = Schedule(
+    added = insert_for(session, Schedule).values(
         id=new_id("schedule"), name=wish.name, cron=wish.cron, timezone=wish.timezone, job=dict(wish.job),
         owner=owner, paused=wish.paused, created_at=moment, next_at=first,
     )  # fmt: skip
-    session.add(row)
-    session.flush()
+    # Somebody may have taken the name since it was looked up.
+    row: Schedule | None = session.scalar(
+        added.on_conflict_do_nothing(index_elements=[Schedule.name]).returning(Schedule)
+    )
+    if row is None:
+        raise _taken(wish.name)
     _tell(session, "schedule.added", row)
     return row
+
+
+def _taken(name: str) -> Conflict:
+    fix = "choose another name, or remove it"
+    return Conflict(f"There is a schedule {name!r} already", "a name is given once", fix)
 
 
 def find(session: Session, name: str) -> Schedule:

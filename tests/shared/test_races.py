@@ -12,6 +12,7 @@ import pytest
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from shared import hosts, schedules
 from shared.db import Database
 from shared.errors import Conflict, StaleTransition
 from shared.invariants import broken
@@ -21,7 +22,9 @@ from shared.leader import Fence, lead
 from shared.protocol import AttemptRef, AttemptStatus, FinishedAttempt, Item, Outcome, RunRef, Verdict
 from shared.runs import state as runs
 from shared.runs.state import RunPlacement
+from shared.schedules import Wish
 from shared.tables import Event, Host, Job, Run
+from shared.token_digest import digest
 
 T = TypeVar("T")
 
@@ -200,3 +203,20 @@ def test_events_of_many_writers_all_arrive(database: Database, fence: Fence) -> 
     together(database, lambda session, n: jobs.submit(session, rows[n]))
     with database.read() as session:
         assert session.scalar(select(func.count()).select_from(Event)) == before + 20 * THREADS
+
+
+@pytest.mark.parametrize("name", ["nightly", "hourly", "weekly"])
+def test_of_eight_schedules_of_one_name_one_is_kept(database: Database, name: str) -> None:
+    wish = Wish(name, "30 2 * * *", {"kind": "inference"})
+    kept = together(database, lambda session, _: schedules.add(session, wish, "key").name)
+    assert sum(isinstance(one, Conflict) for one in kept) == THREADS - 1
+    assert [one for one in kept if not isinstance(one, Conflict)] == [name]
+
+
+@pytest.mark.parametrize("name", ["mini", "max", "ultra"])
+def test_a_new_host_that_joins_eight_times_at_once_has_the_token_of_one(database: Database, name: str) -> None:
+    tokens = {str(token) for token in together(database, lambda session, _: hosts.join(session, name, {}))}
+    with database.read() as session:
+        held = session.get_one(Host, name).token_digest
+    assert len(tokens) == THREADS
+    assert held in {digest(token) for token in tokens}
