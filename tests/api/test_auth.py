@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from api import auth
 from api.auth import Memory
 from shared import keys
 from tests.api.conftest import Opener
@@ -181,3 +182,12 @@ def test_what_was_looked_up_while_keys_changed_is_not_remembered() -> None:
     assert asyncio.run(memory.recall("secret")) == "after"
     assert asyncio.run(memory.recall("secret")) == "after"
     assert looked_up == ["before", "after"]
+
+
+def test_only_so_many_wrong_keys_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    looked_up: list[str] = []
+    monkeypatch.setattr(auth, "_REMEMBERED_MOST", 3)
+    memory: Memory[str] = Memory(looked_up.append)
+    for secret in (*"abcde", *"cde", "a"):
+        assert asyncio.run(memory.recall(secret)) is None
+    assert looked_up == [*"abcde", "a"], "the last three were known, and the first no more"

@@ -41,6 +41,13 @@ def test_a_key_is_changed_field_by_field_at_once(door: Served) -> None:
     assert door.post("/v1/runs", {"model": "echo"}, headers=bearer(key)).status_code == 403
 
 
+def test_a_keys_share_of_the_fleet_is_changed(door: Served) -> None:
+    key = made(door, weight=3)
+    assert door.client.patch(f"/v1/keys/{key['id']}", json={"weight": 0.5}).status_code == 200
+    parts = {part["name"]: part["weight"] for part in door.get("/v1/queues").json()["data"]}
+    assert parts[f"key:{key['id']}"] == 0.5
+
+
 @pytest.mark.parametrize(
     "wrong", [{"limits": {"tokens/week": 1}}, {"limits": {"concurrent": -1}}, {"weight": 0}, {"priority": "urgent"}]
 )

@@ -41,6 +41,23 @@ def test_all_that_was_used_is_told_page_by_page(door: Served, rows: list[tuple[s
     assert found == rows
 
 
+@pytest.mark.parametrize(
+    ("asked", "days", "models"),
+    [
+        ({"since": _DAYS[1]}, _DAYS[1:], {"a:b", "hf:org/model", "z"}),
+        ({"until": _DAYS[0]}, _DAYS[:1], {"a:b", "hf:org/model", "z"}),
+        ({"since": _DAYS[0], "until": _DAYS[1], "model": "z"}, _DAYS, {"z"}),
+        ({"until": "2026-11-19"}, (), set()),
+    ],
+)
+def test_only_the_days_and_the_model_that_were_asked_for_are_told(
+    door: Served, rows: list[tuple[str, str, str]], asked: dict[str, str], days: tuple[str, ...], models: set[str]
+) -> None:
+    told = door.get("/v1/usage", params=asked).json()["data"]
+    wanted = [row for row in rows if row[0] in days and row[2] in models]
+    assert [(row["day"], row["key"], row["model"]) for row in told] == wanted
+
+
 def test_what_is_no_row_is_refused_as_a_place_in_the_list(door: Served) -> None:
     refused = door.get("/v1/usage", params={"after": "2026-11-20"})
     assert (refused.status_code, refused.json()["error"]["code"]) == (422, "invalid_parameters")

@@ -66,6 +66,16 @@ def test_calls_that_fail_or_are_left_say_so(door: Served, fleet: Fleet, engine: 
     assert [call["outcome"] for call in calls(door)] == ["left", "not_found", "engine_failed"]
 
 
+def test_a_call_that_its_key_may_not_make_any_more_is_logged(door: Served, fleet: Fleet, engine: str) -> None:
+    fleet.ready_run(engine)
+    key = door.post("/v1/keys", {"name": "ci", "limits": {"requests/day": 0}}).json()
+    refused = door.post(_CHAT, chat("x"), headers={"Authorization": f"Bearer {key['key']}"})
+    assert refused.status_code == 429
+    eventually(lambda: calls(door))
+    [call] = calls(door)
+    assert (call["key"], call["model"], call["outcome"]) == (key["id"], "echo", "rate_limit_exceeded")
+
+
 def test_names_that_no_database_stores_are_refused_and_change_nothing_for_others(
     door: Served, fleet: Fleet, engine: str
 ) -> None:

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 import sqlite3
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import httpx2
 import pytest
 
-from shared import keys
-from shared.db import Database
+from api.quota_desk import Desk
+from shared import keys, quota_book
+from shared.db import Database, clock_time
+from shared.errors import QuotaExceeded
 from shared.schema import upgrade
 from shared.tables import Job
 from tests.api.conftest import Opener
@@ -119,6 +126,22 @@ def test_a_key_that_used_its_requests_is_told_when_to_come_back(door: Served, ke
     assert refused.headers["x-should-retry"] == ("true" if soon else "false"), "clients would sleep for hours"
 
 
+@pytest.mark.parametrize("limits", [{"requests/day": 5, "requests/hour": 9}, {"requests/hour": 9, "requests/day": 5}])
+def test_what_is_left_of_the_window_that_ends_first_is_told(door: Served, key: Key, limits: dict[str, int]) -> None:
+    headers = key(limits={**limits, "tokens/day": 1000})
+    for left in ("4", "3"):
+        told = door.post(_CHAT, said(), headers=headers).headers
+        assert (told["x-ratelimit-limit-requests"], told["x-ratelimit-remaining-requests"]) == ("5", left)
+        assert 0 <= int(told["x-ratelimit-reset-requests"].removesuffix("s")) <= 86_400
+    told = door.post(_MESSAGES, said(), headers=headers).headers
+    assert (told["anthropic-ratelimit-requests-limit"], told["anthropic-ratelimit-requests-remaining"]) == ("5", "2")
+    assert told["anthropic-ratelimit-tokens-limit"] == "1000"
+    assert 0 < int(told["anthropic-ratelimit-tokens-remaining"]) < 1000
+    for unit in ("requests", "tokens"):
+        whole = datetime.strptime(told[f"anthropic-ratelimit-{unit}-reset"], "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC)
+        assert (whole.hour, whole.minute, whole.second) == (0, 0, 0), "a day ends at midnight"
+
+
 @pytest.mark.parametrize("path", _COUNTS)
 def test_counting_tokens_takes_a_place_and_no_request(door: Served, key: Key, path: str) -> None:
     headers = key(limits={"concurrent": 1, "requests/day": 2, "tokens/day": 1})
@@ -145,6 +168,45 @@ def test_tokens_that_are_used_up_end_the_requests(door: Served, key: Key) -> Non
     headers = key(limits={"tokens/day": 1})
     assert door.post(_CHAT, said(stream=True), headers=headers).status_code == 200
     assert door.post(_CHAT, said(stream=True), headers=headers).status_code == 429
+
+
+def test_tokens_of_the_prompt_count_too(door: Served, key: Key) -> None:
+    headers = key(limits={"tokens/day": 5})
+    asked = said("one two three four five", max_tokens=1)
+    assert [_status(door.post(_CHAT, asked, headers=headers)) for _ in range(2)] == [200, 429]
+
+
+def test_what_the_engine_still_knew_is_counted_apart(door: Served, fleet: Fleet) -> None:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Recalling)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        fleet.ready_run(f"http://127.0.0.1:{server.server_port}")
+        assert door.post(_CHAT, said()).status_code == 200
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+    [row] = used(door, {})
+    assert (row["prompt"], row["cached"], row["completion"]) == (9, 5, 2)
+
+
+class Recalling(BaseHTTPRequestHandler):
+    """An engine that has seen five of nine tokens before."""
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        choice = {"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": "hi"}}
+        usage = {"prompt_tokens": 9, "completion_tokens": 2, "prompt_tokens_details": {"cached_tokens": 5}}
+        answer = json.dumps({"choices": [choice], "usage": usage}).encode()
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(answer)))
+        self.end_headers()
+        self.wfile.write(answer)
+
+    def log_message(self, *_: object) -> None:
+        """Nobody reads it."""
 
 
 def test_a_key_uses_only_the_models_it_may(door: Served, key: Key) -> None:
@@ -271,6 +333,29 @@ def test_requests_at_once_are_counted_at_all_front_doors(open_door: Opener, door
     eventually(lambda: _status(other.post(_CHAT, said(), headers=headers)) == 200, rarest=0.2)
 
 
+@pytest.mark.parametrize(("ago", "status"), [(0.0, 429), (60.0, 200)])
+def test_places_at_a_front_door_that_died_are_free_again(door: Served, key: Key, ago: float, status: int) -> None:
+    headers = key(limits={"concurrent": 1})
+    [row] = door.get("/v1/keys").json()["data"]
+    with door.database.write() as session:
+        quota_book.fly(session, "door_elsewhere", {row["id"]: 1}, clock_time(session) - ago)
+    assert _status(door.post(_CHAT, said(), headers=headers)) == status
+
+
+def test_places_at_a_front_door_that_stopped_are_free_at_once(door: Served) -> None:
+    with door.database.write() as session:
+        secret = keys.create(session, "ci", "submit", limits={"concurrent": 1})[1]
+    with door.database.read() as session:
+        caller = keys.caller(session, secret)
+    assert caller is not None
+    stopped, other = Desk(door.database), Desk(door.database)
+    asyncio.run(stopped.admit(caller))
+    with pytest.raises(QuotaExceeded):
+        asyncio.run(other.admit(caller))
+    stopped.close()
+    assert asyncio.run(other.admit(caller)).counted
+
+
 def test_many_at_once_get_no_more_than_the_limit(door: Served, key: Key) -> None:
     headers = key(limits={"requests/day": 5})
     with ThreadPoolExecutor(12) as pool:
@@ -278,12 +363,13 @@ def test_many_at_once_get_no_more_than_the_limit(door: Served, key: Key) -> None
     assert sorted(answers) == [200] * 5 + [429] * 7
 
 
-def test_a_new_limit_of_a_day_counts_what_was_used_before_it(door: Served, key: Key) -> None:
+@pytest.mark.parametrize("limit", ["requests/day", "tokens/day"])
+def test_a_new_limit_of_a_day_counts_what_was_used_before_it(door: Served, key: Key, limit: str) -> None:
     headers = key()
     assert _status(door.post(_CHAT, said(), headers=headers)) == 200
     door.parts.meter.write()
     [row] = door.get("/v1/keys").json()["data"]
-    door.client.patch(f"/v1/keys/{row['id']}", json={"limits": {"requests/day": 1}})
+    door.client.patch(f"/v1/keys/{row['id']}", json={"limits": {limit: 1}})
     assert _status(door.post(_CHAT, said(), headers=headers)) == 429
 
 
