@@ -8,17 +8,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from api.gateway.likelihood import others_of
 from api.gateway.reading import want
-from shared.errors import InvalidParameters
 
-#: Others that a token is compared with.
-_MOST = 20
 _FIELDS = ("token", "logprob", "bytes")
 
 
 def wish(asked: Mapping[str, Any]) -> dict[str, Any]:
     """Fields of a chat's request. Raises InvalidParameters."""
-    others = _others(asked)
+    others = others_of(asked)
     if not want(asked, "logprobs", bool):
         return {}
     return {"logprobs": True, "top_logprobs": others}
@@ -26,7 +24,7 @@ def wish(asked: Mapping[str, Any]) -> dict[str, Any]:
 
 def raw_wish(asked: Mapping[str, Any]) -> dict[str, Any]:
     """Fields of a completion's request, where it is one number. Raises InvalidParameters."""
-    others = _others(asked)
+    others = others_of(asked)
     return {"logprobs": max(others, 1)} if want(asked, "logprobs", bool) else {}
 
 
@@ -43,10 +41,3 @@ def _token(token: Mapping[str, Any]) -> dict[str, Any]:
     known = {name: token[name] for name in _FIELDS if name in token}
     others = [{name: other[name] for name in _FIELDS if name in other} for other in token.get("top_logprobs") or ()]
     return known | ({"top_logprobs": others} if others else {})
-
-
-def _others(asked: Mapping[str, Any]) -> int:
-    others = want(asked, "top_logprobs", int) or 0
-    if not 0 <= others <= _MOST:
-        raise InvalidParameters("top_logprobs is wrong", f"it is {others}", f"give 0 to {_MOST}", field="top_logprobs")
-    return others

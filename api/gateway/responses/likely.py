@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from api.gateway.likelihood import others_of
 from api.gateway.reading import want
 from shared.errors import InvalidParameters
 
@@ -20,8 +21,6 @@ _NOTHING_MORE = (
     "web_search_call.results", "web_search_call.action.sources", "computer_call_output.output.image_url",
     "code_interpreter_call.outputs",
 )  # fmt: skip
-#: Others that a token is compared with.
-_MOST = 20
 
 
 def wish(asked: Mapping[str, Any]) -> dict[str, Any]:
@@ -34,14 +33,6 @@ def wish(asked: Mapping[str, Any]) -> dict[str, Any]:
                 "include is wrong", f"{value!r} is nothing to include", f"give {known}", field="include"
             )
     return {"logprobs": True, "top_logprobs": others} if _LIKELY in wanted else {}
-
-
-def others_of(asked: Mapping[str, Any]) -> int:
-    """How many others each token is compared with. Raises InvalidParameters."""
-    others = want(asked, "top_logprobs", int) or 0
-    if not 0 <= others <= _MOST:
-        raise InvalidParameters("top_logprobs is wrong", f"it is {others}", f"give 0 to {_MOST}", field="top_logprobs")
-    return others
 
 
 class Likely:
