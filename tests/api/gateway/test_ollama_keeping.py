@@ -13,6 +13,8 @@ from typing import Any
 import httpx2
 import pytest
 
+from api.bodies import FORM
+from api.gate import BODY_LIMIT
 from api.gateway.ollama import blobs
 from shared import catalog
 from shared.errors import Unavailable
@@ -143,6 +145,12 @@ def test_a_blob_is_kept_under_its_checksum_only(door: Served) -> None:
     assert door.client.head(path).status_code == 200
     assert door.client.post("/api/blobs/sha256:no", content=b"").status_code == 400
     assert len(door.get("/v1/files").json()["data"]) == 1
+
+
+def test_a_blob_may_be_larger_than_any_other_body(door: Served) -> None:
+    content = bytes(BODY_LIMIT + FORM + 1)
+    path = f"/api/blobs/sha256:{hashlib.sha256(content).hexdigest()}"
+    assert door.client.post(path, content=content).status_code == 201
 
 
 def test_a_model_is_made_of_a_blob_and_its_file_goes_with_it(door: Served, fleet: Fleet, tmp_path: Path) -> None:

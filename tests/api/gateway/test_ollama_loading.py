@@ -73,6 +73,20 @@ def test_a_stay_is_written_though_the_run_had_it_a_moment_ago(door: Served, flee
     assert keep_alive(door) == 300
 
 
+@pytest.mark.parametrize("path", _ASKING)
+def test_older_clients_write_name_for_the_model(door: Served, fleet: Fleet, engine: str, path: str) -> None:
+    fleet.ready_run(engine)
+    said = door.post(path, {"name": "echo", "stream": False, **_ASKING[path]}).json()
+    assert (said.get("model"), said.get("done_reason")) == ("echo", "stop"), said
+
+
+@pytest.mark.parametrize("path", ["/api/embed", "/api/embeddings"])
+def test_embedding_keeps_the_model_as_long_as_is_asked(door: Served, fleet: Fleet, engine: str, path: str) -> None:
+    fleet.ready_run(engine, capability="embed")
+    assert door.post(path, {"model": "echo", "input": "a", "prompt": "a", "keep_alive": "2h"}).status_code == 200
+    assert keep_alive(door) == 7200
+
+
 def test_texts_are_embedded_in_order(door: Served, fleet: Fleet, engine: str) -> None:
     fleet.ready_run(engine, capability="embed")
     several = door.post("/api/embed", {"model": "echo", "input": ["a", "b"]}).json()

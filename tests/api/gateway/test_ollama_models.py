@@ -12,7 +12,7 @@ from shared.protocol import InstallRecord
 from shared.runtimes import ModelShape
 from shared.tables import Run
 from shared.vocabulary import Capability, Format, Provider
-from tests.api.fleet import Fleet
+from tests.api.fleet import ECHO, Fleet
 from tests.api.served import Served
 
 
@@ -81,10 +81,12 @@ def test_a_model_that_is_not_there_is_a_404_with_the_nearest_name(door: Served, 
         assert "tiny" in answer.json()["error"]
 
 
-def test_what_is_loaded_says_how_long_it_stays(door: Served, fleet: Fleet) -> None:
+@pytest.mark.parametrize("gpu", [False, True])
+def test_what_is_loaded_says_how_long_it_stays(door: Served, fleet: Fleet, gpu: bool) -> None:
+    fleet.register(runtimes=[ECHO.model_copy(update={"gpu": gpu})])
     fleet.ready_run(model="echo", spec={"keep_alive": 60})
     [loaded] = door.get("/api/ps").json()["models"]
-    assert (loaded["name"], loaded["size"], loaded["size_vram"]) == ("echo:latest", 1024, 0)
+    assert (loaded["name"], loaded["size"], loaded["size_vram"]) == ("echo:latest", 1024, 1024 if gpu else 0)
     assert loaded["context_length"] == 4096
     assert re.match(r"20\d\d-", loaded["expires_at"])
 
