@@ -1,1 +1,1 @@
-"""What goes in and out of the front door's own API, one noun a file."""
+"""What goes in and out of the front door's own API, by what it is about; `base` is what all share."""

@@ -1,6 +1,7 @@
-"""The dialects: what clients of other systems speak, one file each, found by import.
+"""The dialects: what clients of other systems speak, found by import.
 
-A dialect is a module with `router`; importing it registers the shape of its errors (`api.shapes`).
+OpenAI's, Anthropic's and Ollama's have a module with `router` for each group of their routes. Importing all of them
+registers, for every path, the shape of its errors and limits (`api.shapes`); one module may do so for others.
 """
 
 from __future__ import annotations
