@@ -28,6 +28,6 @@ async def lasting(feed: Feed, after: int | None, pages: Callable[[Place], Pages]
                         place.after = page[-1].seq
             return
         except NO_DATABASE:
-            """The feed says so in the log."""
+            pass  # The feed says so in the log.
         yield []
         await asyncio.sleep(_PAUSE)

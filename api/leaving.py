@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine
+from contextlib import suppress
 from typing import Any, TypeVar
 
 from starlette.requests import ClientDisconnect
@@ -37,11 +38,9 @@ async def while_connected(receive: Receive, work: Coroutine[Any, Any, T]) -> T:
 
 
 async def _watch(receive: Receive, watched: _Watched) -> None:
-    try:
+    with suppress(ClientDisconnect):  # which says it in another way
         while (await receive())["type"] != "http.disconnect":
-            """It is still there."""
-    except ClientDisconnect:
-        """It says so in another way."""
+            pass  # It is still there.
     watched.end()
 
 

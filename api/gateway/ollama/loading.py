@@ -35,7 +35,7 @@ class Loader:
     async def load(self, exchange: Exchange) -> None:
         """Wait until the model is loaded, at nobody's expense. Raises what finding a run raises."""
         async for _ in self._seats.find(exchange):
-            """The last one is the seat, which nobody takes: the run's keep-alive begins."""
+            pass  # The last one is the seat, which nobody takes: the run's keep-alive begins.
 
     async def _carry(self, exchange: Exchange, said: Mapping[str, Any]) -> Response:
         if exchange.keep_alive == 0:
