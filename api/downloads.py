@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from urllib.parse import quote
 
 from starlette.requests import Request
@@ -27,19 +28,27 @@ def send_file(request: Request, store: FileStore, row: File) -> Response:
         "X-Content-Type-Options": "nosniff",
         "Content-Security-Policy": "sandbox",
     }
-    if request.headers.get("if-none-match") == etag:
+    if _is_known(request.headers.getlist("if-none-match"), etag):
         return Response(status_code=304, headers=headers)
-    unchanged = request.headers.get("if-range") in (None, etag)
+    head = request.method == "HEAD"
+    whole = head or request.headers.get("if-range") not in (None, etag)
     try:
-        span = read_range(request.headers.get("range"), row.size) if unchanged else None
+        span = None if whole else read_range(request.headers.get("range"), row.size)
     except ValueError:
         return Response(status_code=416, headers=headers | {"Content-Range": f"bytes */{row.size}"})
     if span is not None:
         headers["Content-Range"] = f"bytes {span.start}-{span.start + span.length - 1}/{row.size}"
     sent = span or Span(0, row.size)
     headers["Content-Length"] = str(sent.length)
-    pieces = store.pieces(row.id, sent.start, sent.length)
+    # Also who asks for the head only is told when the bytes are gone.
+    pieces = store.pieces(row.id, sent.start, 0 if head else sent.length)
     return StreamingResponse(pieces, 206 if span is not None else 200, headers, _plain_type(row))
+
+
+def _is_known(asked: Sequence[str], etag: str) -> bool:
+    """Whether the client has the file: `If-None-Match` is a list, and weak validators count (RFC 9110 §13.1.2)."""
+    tags = [tag.strip().removeprefix("W/") for line in asked for tag in line.split(",")]
+    return etag in tags or "*" in tags
 
 
 def _plain_type(row: File) -> str:

@@ -99,6 +99,7 @@ def show(file_id: str, door: Door, caller: Reader) -> FileOut:
         return views.file_out(files.find(session, file_id, caller.sees))
 
 
+@router.head("/{file_id}/content", include_in_schema=False)
 @router.get("/{file_id}/content", response_class=Response)
 def content(file_id: str, request: Request, door: Door, caller: Reader) -> Response:
     """Its bytes; `Range`, `If-Range` and `If-None-Match` are understood."""

@@ -59,9 +59,25 @@ def test_a_part_that_does_not_exist_is_refused(door: Served, stored: dict[str, A
 def test_a_file_that_is_known_is_not_sent_again(door: Served, stored: dict[str, Any]) -> None:
     path = f"/v1/files/{stored['id']}/content"
     etag = door.get(path).headers["etag"]
-    assert door.get(path, headers={"If-None-Match": etag}).status_code == 304
+    for known in (etag, f"W/{etag}", f'"other", W/"x",{etag}', "*"):
+        answer = door.get(path, headers={"If-None-Match": known})
+        assert (answer.status_code, answer.content, answer.headers["etag"]) == (304, b"", etag), known
+    assert door.get(path, headers={"If-None-Match": '"other", W/"x"'}).content == CONTENT
     changed = door.get(path, headers={"Range": "bytes=0-1", "If-Range": '"older"'})
     assert (changed.status_code, len(changed.content)) == (200, len(CONTENT))
+
+
+def test_the_head_of_a_file_is_told_without_its_bytes(door: Served, stored: dict[str, Any], tmp_path: Path) -> None:
+    path = f"/v1/files/{stored['id']}/content"
+    whole = door.get(path)
+    head = door.client.head(path, headers={"Range": "bytes=0-9"})
+    assert (head.status_code, head.content) == (200, b"")
+    told = ("content-length", "content-type", "content-disposition", "etag", "accept-ranges")
+    assert [head.headers[name] for name in told] == [whole.headers[name] for name in told]
+    assert door.client.head(path, headers={"If-None-Match": whole.headers["etag"]}).status_code == 304
+    for kept in (tmp_path / "data" / "files").rglob("file_*"):
+        kept.unlink()
+    assert door.client.head(path).status_code == 404
 
 
 def test_a_deleted_file_is_gone_with_its_bytes(door: Served, stored: dict[str, Any], tmp_path: Path) -> None:

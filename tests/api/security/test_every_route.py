@@ -44,7 +44,7 @@ _TABLE = {
              /anthropic/v1/messages/batches/{batch_id}/results
              /v1/models/ /anthropic/v1/models /anthropic/v1/models/ /anthropic/v1/models/{name:path}
              /api/ps /api/tags
-        HEAD /api/blobs/{digest} /api/tags /v1/models
+        HEAD /api/blobs/{digest} /api/tags /v1/files/{file_id}/content /v1/models
         POST /api/show /v1/responses/{response_id} /v1/responses/{response_id}/cancel
         DELETE /v1/responses/{response_id}
     """,
