@@ -8,7 +8,8 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from http.client import HTTPConnection
 from typing import Any
 
 import httpx2
@@ -18,10 +19,12 @@ import pytest
 from shared import engine_pass
 from shared.engine_pass import REFUSED
 from shared.runtimes import InstalledModel, RunSpec
-from shared.units import Bytes
+from shared.units import GIB, Bytes
 from shared.vocabulary import Format
 from tests.waiting import eventually, soon
+from workers.agent import engine_door, engine_line
 from workers.agent.engine_door import EngineDoor
+from workers.agent.engine_line import EngineLine, EngineLines
 from workers.agent.peer import PeerServer
 from workers.port import free_port
 from workers.process import RunProcess
@@ -29,6 +32,7 @@ from workers.runtimes.echo import RUNTIME
 
 KEY = engine_pass.own_secret("ch_mini")
 _CHAT = "/v1/chat/completions"
+_WHOLE = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
 _MODEL = InstalledModel(id="x", name="echo", format=Format.ECHO, path="", size=Bytes(0))
 
 
@@ -99,6 +103,43 @@ def test_a_run_that_is_gone_is_told_from_an_engine_that_fails(mini: Mini) -> Non
     assert mini.ask().headers[REFUSED] == "the engine does not answer"
 
 
+def test_a_run_that_the_agent_has_not_heard_of_yet_is_waited_for(mini: Mini) -> None:
+    looks = iter([None, None])
+    door = EngineDoor(KEY, lambda run_id, generation: next(looks, mini.engine.endpoint.url))
+    server = PeerServer("127.0.0.1", 0, "mini", b"", None, door)
+    assert replace(mini, server=server).ask().status_code == 200
+    server.close()
+
+
+def test_what_says_no_length_or_too_large_a_one_is_refused(mini: Mini) -> None:
+    for length in (None, "", "-1", "many", str(5 * GIB)):
+        connection = HTTPConnection("127.0.0.1", mini.server.port, timeout=30)
+        connection.putrequest("POST", mini.url().partition(str(mini.server.port))[2])
+        connection.putheader("Authorization", f"Bearer {mini.leave()}")
+        if length is not None:
+            connection.putheader("Content-Length", length)
+        connection.endheaders()
+        answer = connection.getresponse()
+        assert (answer.status, answer.headers[REFUSED] is not None) == (411, True), length
+        connection.close()
+
+
+@pytest.fixture
+def _one_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine_door, "_MOST", 1)
+
+
+@pytest.mark.usefixtures("_one_at_once")
+def test_more_than_it_can_carry_is_refused_until_one_has_left(mini: Mini) -> None:
+    headers = {"Authorization": f"Bearer {mini.leave()}"}
+    with httpx2.stream("POST", mini.url(), json=slow(100_000), headers=headers, trust_env=False) as answer:
+        lines = answer.iter_lines()
+        next(lines)
+        refused = mini.ask()
+        assert (refused.status_code, refused.headers[REFUSED]) == (503, "too many requests at once")
+    eventually(lambda: mini.ask().status_code == 200)
+
+
 def test_pieces_come_as_the_engine_says_them(mini: Mini) -> None:
     headers = {"Authorization": f"Bearer {mini.leave()}"}
     with httpx2.stream("POST", mini.url(), json=slow(10), headers=headers, trust_env=False) as answer:
@@ -137,8 +178,7 @@ def test_a_kept_connection_to_an_engine_that_was_loaded_again_is_not_used(mini: 
 
 
 def test_an_engine_that_closes_a_kept_connection_as_it_is_used_is_asked_again() -> None:
-    said = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
-    with closing_engine(said) as (port, connections):
+    with closing_engine(_WHOLE) as (port, connections):
         door = EngineDoor(KEY, lambda run_id, generation: f"http://127.0.0.1:{port}")
         server = PeerServer("127.0.0.1", 0, "mini", b"", None, door)
         url = f"http://127.0.0.1:{server.port}/v1/runs/run_1/2{_CHAT}"
@@ -152,7 +192,7 @@ def test_an_engine_that_closes_a_kept_connection_as_it_is_used_is_asked_again() 
 
 def test_an_engine_that_is_stuck_is_not_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("workers.agent.engine_errand._SILENCE", 1.0)
-    with closing_engine(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}", stuck=True) as (port, connections):
+    with closing_engine(_WHOLE, stuck=True) as (port, connections):
         door = EngineDoor(KEY, lambda run_id, generation: f"http://127.0.0.1:{port}")
         server = PeerServer("127.0.0.1", 0, "mini", b"", None, door)
         url = f"http://127.0.0.1:{server.port}/v1/runs/run_1/2{_CHAT}"
@@ -162,6 +202,21 @@ def test_an_engine_that_is_stuck_is_not_asked_again(monkeypatch: pytest.MonkeyPa
         assert refused.headers[engine_pass.REFUSED]
         server.close()
     assert len(connections) == 1
+
+
+def test_no_more_connections_to_an_engine_are_kept_than_are_of_use(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine_line, "_KEPT", 1)
+    with closing_engine(_WHOLE) as (port, _):
+        address, kept = ("127.0.0.1", port), EngineLines()
+        for line in [EngineLine(address, 30.0) for _ in range(2)]:
+            line.send(b"POST / HTTP/1.1\r\n\r\n")
+            while not line.answered:
+                line.hear(1024)
+            kept.keep(line)
+        [one, none] = kept.take(address), kept.take(address)
+        assert (one is not None, none) == (True, None)
+        if one is not None:
+            one.close()
 
 
 @contextmanager
