@@ -107,7 +107,12 @@ def create_app(settings: Settings, database: Database) -> FastAPI:
     app.add_middleware(Answered)
     if settings.cors_origins:
         app.add_middleware(
-            CORSMiddleware, allow_origins=settings.cors_origins, allow_methods=["*"], allow_headers=["*"]
+            CORSMiddleware,
+            allow_origins=settings.cors_origins,
+            allow_methods=["*"],
+            allow_headers=["*"],
+            # Else a page reads no `x-request-id`, `Retry-After` or `x-ratelimit-…`.
+            expose_headers=["*"],
         )
     app.add_middleware(Addressed)
     app.add_middleware(Counted, metrics=door.metrics)
