@@ -16,6 +16,7 @@ _CONNECT_SECONDS = 5.0
 _SILENCE = 600.0
 #: The same for one whose run is over by all that is known: its host may have gone without a word.
 _SILENCE_OF_THE_LOST = 2.0
+_STOPS = "the front door is being stopped"
 
 
 class EngineReply:
@@ -43,6 +44,7 @@ class EngineClient:
         self._idle = IdleWires()
         #: In use, and by which run.
         self._busy: dict[EngineWire, str] = {}
+        self._over = False
 
     @asynccontextmanager
     async def post(
@@ -70,9 +72,10 @@ class EngineClient:
                 wire.give_up(_SILENCE_OF_THE_LOST, "its run is over, and it says nothing")
 
     def break_off(self) -> None:
-        """Who waits for any of them gets a TimeoutError."""
+        """Who waits for any of them gets a TimeoutError, and so does who asks from now on."""
+        self._over = True
         for wire in list(self._busy):
-            wire.break_off("the front door is being stopped")
+            wire.break_off(_STOPS)
 
     def close(self) -> None:
         self._idle.close()
@@ -85,6 +88,8 @@ class EngineClient:
             wire = kept or await _connected(address)
             self._busy[wire] = run_id
             try:
+                if self._over:
+                    raise TimeoutError(_STOPS)
                 if isinstance(content, bytes):
                     wire.send(head + content)
                 else:
