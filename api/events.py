@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator
-from contextlib import suppress
 from dataclasses import dataclass
 
 import structlog
@@ -14,6 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 from starlette.concurrency import run_in_threadpool
 
+from api.bell import Bell, KeptBell
 from api.horizon import Horizon
 from shared.db import Database
 from shared.events import read_after
@@ -63,35 +63,31 @@ class Feed:
         #: The newest number at the start, and a transaction younger than all that may write below it.
         self._start: tuple[int, int] | None = None
         self._followers = 0
-        self._more = asyncio.Event()
-        self._poked = asyncio.Event()
-        self._loop: asyncio.AbstractEventLoop | None = None
+        self._more = Bell()
+        self._poked = KeptBell()
         self.closed = False
 
     def poke(self) -> None:
         """Something was committed here: look at once. For any thread; costs nothing while nobody follows."""
-        if self._followers and self._loop is not None:
-            with suppress(RuntimeError):  # the loop has just ended
-                self._loop.call_soon_threadsafe(self._poked.set)
+        if self._followers:
+            self._poked.ring()
 
     def close(self) -> None:
         """End all streams."""
         self.closed = True
-        self._more.set()
-        self._poked.set()
+        self._more.ring()
+        self._poked.ring()
 
     async def run(self) -> None:
         """Look while anybody follows, until `close`."""
-        self._loop = asyncio.get_running_loop()
         while not self.closed:
-            await _wait(self._poked, _LOOK if self._followers else None)
-            self._poked.clear()
+            await self._poked.wait(_LOOK if self._followers else None)
             if not self._followers:
                 self._horizon = self._start = None
                 continue
             try:
                 if await run_in_threadpool(self._look):
-                    self._announce()
+                    self._more.ring()
             except SQLAlchemyError as error:
                 _log.warning("events cannot be read", reason=str(error).splitlines()[0])
                 await asyncio.sleep(_AFTER_ERROR)
@@ -99,14 +95,14 @@ class Feed:
     async def follow(self, topic: Topic, place: Place, idle: float) -> AsyncIterator[list[Event]]:
         """Events later than `place`, which moves on, in order; an empty list after each `idle` seconds."""
         self._followers += 1
-        self._poked.set()
+        self._poked.ring()
         try:
             while not self.closed:
                 settled = self._horizon.settled if self._horizon is not None else None
                 if settled is not None:
                     place.after = settled if place.after is None else min(place.after, settled)
                 if settled is None or place.after is None or settled == place.after:
-                    if not await _wait(self._more, idle):
+                    if not await self._more.wait(idle):
                         yield []
                     continue
                 page = await run_in_threadpool(self.read, topic, place.after, settled)
@@ -122,10 +118,6 @@ class Feed:
             return read_after(
                 session, after, _PAGE, job_id=topic.job_id, run_id=topic.run_id, types=topic.types, until=until
             )
-
-    def _announce(self) -> None:
-        more, self._more = self._more, asyncio.Event()
-        more.set()
 
     def _look(self) -> bool:
         """Is more settled than before?"""
@@ -153,16 +145,6 @@ class Feed:
             self._start = session.scalar(newest) or 0, _new_transaction(session)
         number, younger = self._start
         return Horizon(number) if _oldest(session) >= younger else None
-
-
-async def _wait(event: asyncio.Event, seconds: float | None) -> bool:
-    try:
-        # Not `wait_for`: before Python 3.12 that may swallow the cancelling of a client that leaves.
-        async with asyncio.timeout(seconds):
-            await event.wait()
-    except TimeoutError:
-        return False
-    return True
 
 
 def _oldest(session: Session) -> int:

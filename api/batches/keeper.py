@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from functools import partial
 
 import structlog
@@ -21,6 +21,7 @@ from api.batches.begin import begin
 from api.batches.collect import collect
 from api.batches.contract import BatchState
 from api.batches.turns import Turns
+from api.bell import KeptBell
 from api.deps import FrontDoor
 from shared.db import clock_time
 from shared.errors import NoCapacity
@@ -37,17 +38,14 @@ class Keeper:
 
     def __init__(self, door: FrontDoor) -> None:
         self._door = door
-        self._bell = asyncio.Event()
-        self._loop: asyncio.AbstractEventLoop | None = None
+        self._bell = KeptBell()
 
     def ring(self) -> None:
         """Look at once; from any thread."""
-        if self._loop is not None:
-            self._loop.call_soon_threadsafe(self._bell.set)
+        self._bell.ring()
 
     async def run(self) -> None:
         """Look until cancelled."""
-        self._loop = asyncio.get_running_loop()
         async with asyncio.TaskGroup() as group:
             beginning, writing = Turns(group, partial(self._take, begin)), Turns(group, partial(self._take, collect))
             while True:
@@ -56,10 +54,7 @@ class Keeper:
                 ready = await run_in_threadpool(self.turn)
                 beginning.give(row for row in ready if row.state == BatchState.VALIDATING)
                 writing.give(row for row in ready if row.state != BatchState.VALIDATING)
-                with suppress(TimeoutError):
-                    async with asyncio.timeout(_EVERY):
-                        await self._bell.wait()
-                self._bell.clear()
+                await self._bell.wait(_EVERY)
 
     def turn(self) -> list[Batch]:
         """End the jobs of batches that are to end; those that are to be begun, or whose answers are to be written."""
@@ -79,7 +74,7 @@ class Keeper:
     async def _take(self, step: Callable[[FrontDoor, Batch], None], row: Batch) -> None:
         with _alone(row):
             await run_in_threadpool(step, self._door, row)
-            self._bell.set()
+            self._bell.ring()
 
     def _advance(self, row: Batch, working: bool, overdue: bool) -> bool:
         """End what is to end; may its next long step be taken?

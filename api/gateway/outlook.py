@@ -18,8 +18,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 from starlette.concurrency import run_in_threadpool
 
+from api.bell import Bell
 from api.gateway import model_names
-from api.gateway.bell import Bell
 from api.gateway.model_names import Found
 from api.gateway.routing import Candidate, Reach
 from api.host_name import host_of

@@ -11,11 +11,11 @@ from typing import Any
 
 from starlette.concurrency import run_in_threadpool
 
+from api.bell import Bell
 from api.deps import FrontDoor
 from api.energy import Stay
 from api.gateway import arrival, room
 from api.gateway.affinity import Affinity, session_of
-from api.gateway.bell import Bell
 from api.gateway.exchange import Exchange
 from api.gateway.outlook import Outlook, View, Wanted
 from api.gateway.refusal import stopped

@@ -33,7 +33,7 @@ class Held:
     @classmethod
     def now(cls, door: Served) -> Held:
         gc.collect()
-        loop = door.parts.feed._loop
+        loop = door.parts.feed._poked._loop
         assert loop is not None
         open_now = psutil.Process().net_connections("tcp")
         return cls(

@@ -11,7 +11,7 @@ from itertools import count
 
 from sqlalchemy.orm import Session
 
-from api.gateway.bell import Bell
+from api.bell import Bell
 from api.gateway.outlook import Outlook, View, Wanted
 from shared.db import Database
 from shared.vocabulary import Capability

@@ -31,7 +31,7 @@ _WORDS = "The front door is being stopped"
 
 
 def stop(door: Served) -> None:
-    loop = door.parts.feed._loop
+    loop = door.parts.feed._poked._loop
     assert loop is not None
     loop.call_soon_threadsafe(door.app.state.proxy.stop)
 
