@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import AsyncExitStack, suppress
+from contextlib import ExitStack, suppress
 from typing import Any
 
 from starlette.requests import Request
@@ -29,11 +29,11 @@ _HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 class LiveResponse(StreamingResponse):
     """A stream whose source is closed as soon as the client is gone, even while it has nothing to say."""
 
-    def __init__(self, source: AsyncIterator[bytes], media_type: str, *, closing: AsyncExitStack | None = None) -> None:
+    def __init__(self, source: AsyncIterator[bytes], media_type: str) -> None:
         super().__init__(source, headers=_HEADERS, media_type=media_type)
         self._source = source
-        #: What the source draws from; closed with it, even when nothing was ever drawn.
-        self._closing = closing or AsyncExitStack()
+        #: What is called once the source is closed, even when nothing was ever drawn.
+        self._closing = ExitStack()
 
     def when_closed(self, call: Callable[[], None]) -> None:
         """Call it after the last byte, also when the client leaves before."""
@@ -47,7 +47,7 @@ class LiveResponse(StreamingResponse):
             await self._close()
 
     async def _close(self) -> None:
-        async with self._closing:
+        with self._closing:
             close = getattr(self._source, "aclose", None)
             if close is not None:
                 await close()

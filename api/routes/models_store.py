@@ -53,10 +53,7 @@ def scan(body: HostsIn, door: Door, caller: Changer) -> JobsOut:
 @router.post("/{name:path}/verify", status_code=status.HTTP_201_CREATED)
 def verify(name: str, body: HostsIn, door: Door, caller: Changer) -> JobsOut:
     """Read all files of an installed model again and compare them with its manifest: a job for each host."""
-    return _verify(door, name, body.host, caller)
-
-
-def _verify(door: FrontDoor, name: str, host: str | None, caller: Caller) -> JobsOut:
+    host = body.host
     with door.write(wake=True) as session:
         model = catalog.find(session, name)
         Fleet(session).check_named(host, None)
