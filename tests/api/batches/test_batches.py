@@ -7,12 +7,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import update
 from sqlalchemy.orm import Session
 
 from api.batches import rows
 from api.batches.collect import collect
 from shared.errors import Unavailable
-from shared.tables import Batch, File
+from shared.tables import Batch, File, Job
+from shared.vocabulary import JobState
+from tests.api.fleet import Fleet
 from tests.api.served import Served
 from tests.e2e.batches import CHAT, chat
 from tests.waiting import eventually
@@ -104,6 +107,58 @@ def test_a_batch_that_nobody_can_read_holds_up_no_other(door: Served) -> None:
         odd = rows.add(session, "openai", "/v1/none", "file_gone", owner="", window="1d", seconds=86400.0, details={})
         odd.state, odd.parts = "in_progress", [{"nobody": "knows"}]
     until(door, create(door, [chat("a")]), "in_progress")
+
+
+def test_lines_whose_jobs_ran_out_of_time_expire_with_their_batch(door: Served) -> None:
+    begun = until(door, create(door, [chat("a"), chat("b")]), "in_progress")
+    late = {"code": "deadline_passed", "what": "It was not done in time", "why": "", "fix": ""}
+    with door.database.write() as session:
+        session.execute(update(Job).values(state=JobState.FAILED, error=late))
+        session.get_one(Batch, begun["id"]).expires_at = 1.0
+    ended = until(door, begun, "expired")
+    assert {line["custom_id"]: line["error"]["code"] for line in errors(door, ended)} == {
+        "a": "batch_expired", "b": "batch_expired",
+    }  # fmt: skip
+
+
+def test_the_jobs_of_a_batch_ask_what_the_alias_says_of_them(door: Served, fleet: Fleet) -> None:
+    named = door.client.put("/v1/models/aliases/near", json={"model": "echo@studio", "context": 64})
+    assert named.status_code == 200, named.text
+    begun = until(door, create(door, [chat("a", model="near")]), "in_progress")
+    job = door.get(f"/v1/jobs/{begun['job_ids'][0]}").json()
+    assert (job["params"]["model"], job["params"]["host"], job["params"]["spec"]) == ("echo", "studio", {"context": 64})
+    assert (job["priority"], job["labels"]) == ("batch", {"batch": begun["id"]})
+
+
+def test_a_line_that_is_no_post_is_refused(door: Served) -> None:
+    failed = until(door, create(door, [{**chat("a"), "method": "GET"}]), "failed")
+    [why] = failed["errors"]["data"]
+    assert (why["line"], why["code"]) == (1, "invalid_parameters")
+    assert "method is wrong" in why["message"]
+
+
+_MOST = {f"{number:064}": "x" * 512 for number in range(16)}
+
+
+def test_a_batch_keeps_what_it_may_be_told(door: Served) -> None:
+    made = create(door, [chat("a")], completion_window="30d", metadata=_MOST)
+    assert (made["completion_window"], made["metadata"]) == ("30d", _MOST)
+    assert made["expires_at"] - made["created_at"] == 30 * 86400
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        *({"completion_window": text} for text in ("31d", "0s", "-1h", "soon", "0" * 20 + "9s")),
+        *({"metadata": given} for given in (_MOST | {"one": "more"}, {"a" * 65: "x"}, {"a": "b" * 513}, {"a": 5})),
+    ],
+    ids=lambda wrong: str(wrong)[:30],
+)
+def test_what_a_batch_may_not_be_told_is_explained(door: Served, wrong: dict[str, Any]) -> None:
+    file = door.client.post("/v1/files", files={"file": ("in.jsonl", b"{}")}).json()["id"]
+    refused = door.post("/v1/batches", {"input_file_id": file, "endpoint": CHAT, **wrong})
+    assert refused.status_code == 400, refused.text
+    assert (refused.json()["error"]["type"], refused.json()["error"]["param"]) == ("invalid_request_error", *wrong)
 
 
 def test_batches_are_listed_to_an_end(door: Served) -> None:
