@@ -22,6 +22,7 @@ from api.batches.keeper import Keeper
 from api.deps import Changer, Door, FrontDoor, Reader, Submitter
 from api.downloads import send_file
 from api.gateway.reading import need, read_object
+from api.own_address import own_address
 from shared import files
 from shared.errors import Conflict, InvalidParameters
 from shared.files import NO_LIMIT
@@ -46,7 +47,7 @@ Id = Annotated[str | None, Query(max_length=64)]
 async def create(request: Request, door: Door, caller: Submitter) -> dict[str, Any]:
     """Answer every request of `requests`, each `{custom_id, params}`, within a day."""
     asked = await read_object(request)
-    shown = await run_in_threadpool(_create, door, caller, asked, _address(request))
+    shown = await run_in_threadpool(_create, door, caller, asked, own_address(request, door.settings.url))
     keeper: Keeper = request.app.state.batches
     keeper.ring()
     return shown
@@ -63,7 +64,7 @@ def list_batches(
         found = rows.batches(
             session, Anthropic.name, caller.sees, after=before_id or after_id, limit=limit + 1, newer=newer
         )
-        shown = [batch(session, row, _address(request)) for row in found[:limit]]
+        shown = [batch(session, row, own_address(request, door.settings.url)) for row in found[:limit]]
     if newer:
         shown.reverse()
     ends = (shown[0]["id"], shown[-1]["id"]) if shown else (None, None)
@@ -75,7 +76,8 @@ def list_batches(
 def show(batch_id: str, request: Request, door: Door, caller: Reader) -> dict[str, Any]:
     """How it stands."""
     with door.read() as session:
-        return batch(session, rows.find(session, batch_id, Anthropic.name, caller.sees), _address(request))
+        row = rows.find(session, batch_id, Anthropic.name, caller.sees)
+        return batch(session, row, own_address(request, door.settings.url))
 
 
 @router.get(_PATHS[0] + "/{batch_id}/results", response_class=Response)
@@ -97,7 +99,8 @@ def results(batch_id: str, request: Request, door: Door, caller: Reader) -> Resp
 def cancel(batch_id: str, request: Request, door: Door, caller: Changer) -> dict[str, Any]:
     """End it; what is answered by then is in its results."""
     with door.write() as session:
-        shown = batch(session, rows.cancel(session, batch_id, Anthropic.name, caller.sees), _address(request))
+        row = rows.cancel(session, batch_id, Anthropic.name, caller.sees)
+        shown = batch(session, row, own_address(request, door.settings.url))
     keeper: Keeper = request.app.state.batches
     keeper.ring()
     return shown
@@ -186,10 +189,6 @@ def batch(session: Session, row: Batch, door: str) -> dict[str, Any]:
         "archived_at": None,
         "results_url": f"{door}{_PATHS[0]}/{row.id}/results" if over else None,
     }
-
-
-def _address(request: Request) -> str:
-    return str(request.base_url).rstrip("/")
 
 
 def _moment(seconds: float | None) -> str | None:
