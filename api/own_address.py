@@ -9,7 +9,7 @@ from shared.settings import LOOPBACK
 
 
 def own_address(request: Request, url: str | None) -> str:
-    """Without a slash at its end; `url` is `CIDERMILL_URL`. Only proxies that are trusted tell of the caller's https."""
+    """Without a slash at its end; `url` is `CIDERMILL_URL`. Only trusted proxies tell of the caller's https."""
     asked = str(request.base_url).rstrip("/")
     host = host_of(asked)
     if url is None or request.url.scheme == "https" or host not in {host_of(url), *LOOPBACK}:
