@@ -7,6 +7,8 @@ from pathlib import Path
 import psutil
 
 _BOOT = Path("/proc/sys/kernel/random/boot_id")
+#: Seconds by which two readings of one beginning may differ.
+_SAME = 1.0
 
 
 def birth_of(pid: int) -> str | None:
@@ -23,11 +25,11 @@ def birth_of(pid: int) -> str | None:
     return f"{boot} {begun}".strip()
 
 
-def living(pid: int, birth: str) -> psutil.Process | None:
-    """The process of this number and birth, while it runs."""
+def living(pid: int, birth: str | float) -> psutil.Process | None:
+    """The process of this number and birth, while it runs; a number is when it began by the clock, as once noted."""
     try:
         process = psutil.Process(pid)
-        gone = birth_of(pid) != birth or process.status() == psutil.STATUS_ZOMBIE
+        same = birth_of(pid) == birth if isinstance(birth, str) else abs(process.create_time() - birth) < _SAME
+        return process if same and process.status() != psutil.STATUS_ZOMBIE else None
     except psutil.NoSuchProcess:
         return None
-    return None if gone else process

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import psutil
-from pydantic import BaseModel, ValidationError
+from pydantic import AliasChoices, BaseModel, Field, ValidationError
 
 from shared.process_birth import birth_of, living
 
@@ -14,7 +14,7 @@ class Remembered(BaseModel):
     """A process named so that a later one with the same number is not taken for it."""
 
     pid: int
-    birth: str
+    birth: str | float = Field(validation_alias=AliasChoices("birth", "created"))
     port: int
 
 

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 import psutil
-from pydantic import BaseModel, ValidationError
+from pydantic import AliasChoices, BaseModel, Field, ValidationError
 
 from shared.process_birth import birth_of, living
 
@@ -15,7 +15,7 @@ class Pid(BaseModel):
     """A process named so that a later one with the same number is not taken for it."""
 
     pid: int
-    birth: str
+    birth: str | float = Field(validation_alias=AliasChoices("birth", "created"))
 
     @classmethod
     def find(cls, pid: int) -> Pid | None:

@@ -39,6 +39,12 @@ def test_one_that_has_ended_is_gone() -> None:
     assert birth_of(process.pid) is None
 
 
+def test_a_beginning_by_the_clock_as_it_was_once_noted_counts() -> None:
+    begun = psutil.Process().create_time()
+    assert living(os.getpid(), begun) is not None
+    assert living(os.getpid(), begun - 5) is None
+
+
 @pytest.mark.parametrize("step", [1, 3600, -3600])
 def test_a_clock_that_is_set_changes_nothing(monkeypatch: pytest.MonkeyPatch, step: int) -> None:
     """The kernel then tells another moment of the boot, by which psutil reckons when a process began."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -72,6 +73,20 @@ def test_the_next_agent_ends_what_a_killed_one_left_behind(tmp_path: Path) -> No
     assert not psutil.pid_exists(worker.pid)
     worker.wait(30)
     assert not psutil.pid_exists(run.pid)
+    run.wait(30)
+
+
+def test_a_list_with_beginnings_by_the_clock_is_read(tmp_path: Path) -> None:
+    """As it was written before births."""
+    worker, run = _sleeper(), _sleeper()
+    worker_begun, run_begun = (psutil.Process(process.pid).create_time() for process in (worker, run))
+    left = {
+        "workers": [[worker.pid, worker_begun]],
+        "runs": [{"run_id": "run_1", "generation": 1, "pid": run.pid, "created": run_begun}],
+    }
+    (tmp_path / "processes.json").write_text(json.dumps(left), encoding="utf-8")
+    assert Register(tmp_path / "processes.json").end_leftovers() == 2
+    worker.wait(30)
     run.wait(30)
 
 

@@ -49,14 +49,14 @@ class Register:
         except (FileNotFoundError, ValueError):
             return 0
         processes = [(pid, birth) for pid, birth in state.get("workers", [])]
-        processes += [(run["pid"], run["birth"]) for run in state.get("runs", [])]
+        processes += [(run["pid"], run.get("birth") or run["created"]) for run in state.get("runs", [])]
         ended = sum(end(pid, birth) for pid, birth in processes)
         if ended:
             log.warning("ended what an earlier agent left behind", processes=ended)
         return ended
 
 
-def end(pid: int, birth: str) -> bool:
+def end(pid: int, birth: str | float) -> bool:
     """Kill this very process and its group, and wait until it is gone; `False` when it was gone already."""
     process = living(pid, birth)
     if process is None:
