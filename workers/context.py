@@ -7,7 +7,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from functools import cached_property, partial
+from functools import partial
 from pathlib import Path
 from typing import IO, Any, BinaryIO, cast
 
@@ -79,13 +79,21 @@ class AttemptItems:
         self._context = context
         self._outbox = outbox
         self._ticket = 0
+        self._found: dict[int, Any] | None = None
+        self._looking = threading.Lock()
 
     @property
     def done(self) -> Mapping[int, Any]:
         return self._done
 
-    @cached_property
+    @property
     def _done(self) -> dict[int, Any]:
+        with self._looking:
+            if self._found is None:
+                self._found = self._recalled()
+            return self._found
+
+    def _recalled(self) -> dict[int, Any]:
         """Asked for piece by piece when a kind looks: it may be more than a claim could carry in time."""
         context = self._context
         found: dict[int, Any] = {}

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -73,3 +75,26 @@ def test_a_job_that_is_cancelled_reads_no_further(door: WireFrontDoor, tmp_path:
         door.answers["/items/recall"] = cancel
         with pytest.raises(Cancelled):
             context.items.done  # noqa: B018
+
+
+def test_an_attempt_that_recalls_holds_up_no_other(door: WireFrontDoor, tmp_path: Path) -> None:
+    asked, go_on = threading.Event(), threading.Event()
+
+    def wait(_: dict[str, Any]) -> tuple[int, dict[str, Any]]:
+        asked.set()
+        go_on.wait(60)
+        return 200, {"items": []}
+
+    door.answers["/items/recall"] = wait
+    with (
+        attempt(door, tmp_path, 2) as again,
+        attempt(door, tmp_path) as first,
+        ThreadPoolExecutor(2) as threads,
+    ):
+        recalled = threads.submit(lambda: again.items.done)
+        try:
+            assert asked.wait(30)
+            assert threads.submit(lambda: first.items.done).result(30) == {}
+        finally:
+            go_on.set()
+        assert recalled.result(30) == {}
