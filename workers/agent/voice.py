@@ -113,7 +113,8 @@ class Voice:
         dead = self._crew.dead
         try:
             answer = self._front_door.sync(self._said(memory, heard, dead))
-        except CidermillError:
+        except Unavailable:
+            # Only what was not heard: lines that are refused would be refused again.
             for worker, status in heard:
                 worker.keep_logs(status.logs)
             raise
