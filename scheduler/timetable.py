@@ -36,6 +36,8 @@ class Timetable:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="timetable")
         self._look: Future[int] | None = None
         self._failed_at: dict[str, float] = {}
+        #: What the clock said last.
+        self._latest = float("inf")
 
     def tick(self, fence: Fence) -> None:
         """Begin to look at what is due, unless a look is under way."""
@@ -59,8 +61,10 @@ class Timetable:
             return 0
 
     def _call_back(self, fence: Fence) -> None:
+        """After the clock went back, and when this begins: it may have gone back before."""
         with self._database.read() as session:
-            rows = schedules.hurried(session)
+            before, self._latest = self._latest, clock_time(session)
+            rows = schedules.hurried(session) if self._latest < before else []
         for row in rows:
             with self._database.write() as session:
                 leader.check(session, fence)

@@ -24,6 +24,9 @@ from shared.nearest import did_you_mean, nearest
 from shared.tables import Schedule
 from shared.upsert import insert_for
 
+#: Seconds by which clocks are set all the time.
+_STEP = 60.0
+
 
 @dataclass(frozen=True)
 class Wish:
@@ -151,8 +154,15 @@ def named(session: Session, ids: Sequence[str]) -> list[Schedule]:
 
 
 def hurried(session: Session) -> list[Schedule]:
-    """Schedules that fired at a time which is still to come: the clock was ahead for a while."""
-    return list(session.scalars(select(Schedule).where(Schedule.last_at > clock_time(session))))
+    """Schedules that fired at a time still to come, or wait beyond their next one: the clock was ahead for a while."""
+    moment = clock_time(session)
+    rows = session.scalars(select(Schedule).where(Schedule.next_at > moment))
+    return [row for row in rows if (row.last_at or 0.0) > moment + _STEP or _waits_beyond(row, moment)]
+
+
+def _waits_beyond(row: Schedule, moment: float) -> bool:
+    soon = next_time(row.cron, row.timezone, moment)
+    return soon is not None and (row.next_at or 0.0) > soon + _STEP
 
 
 def call_back(session: Session, row: Schedule) -> None:

@@ -183,3 +183,26 @@ def test_a_clock_that_was_ahead_for_a_moment_stops_no_schedule(
     timetable.fire(fence)
     with database.read() as session:
         assert clock_time(session) < (kept(database).next_at or 0) <= clock_time(session) + 61
+
+
+def test_a_schedule_that_was_resumed_while_the_clock_was_ahead_fires_in_time(
+    database: Database, timetable: Timetable, fence: Fence
+) -> None:
+    add(database)
+    with database.write() as session:
+        session.execute(update(Schedule).values(next_at=clock_time(session) + 3 * 86_400))
+    timetable.fire(fence)
+    with database.read() as session:
+        assert clock_time(session) < (kept(database).next_at or 0) <= clock_time(session) + 61
+
+
+def test_a_clock_that_goes_back_is_noticed_at_any_time(database: Database, timetable: Timetable, fence: Fence) -> None:
+    timetable.fire(fence)
+    add(database)
+    with database.write() as session:
+        session.execute(update(Schedule).values(next_at=clock_time(session) + 3 * 86_400))
+    timetable.fire(fence)
+    timetable._latest += 3 * 86_400
+    timetable.fire(fence)
+    with database.read() as session:
+        assert (kept(database).next_at or 0) <= clock_time(session) + 61
