@@ -12,7 +12,10 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import LiteralString
 
+from sqlalchemy import text
 from sqlalchemy.orm import Session
+
+from shared.db import clock_time
 
 
 @dataclass(frozen=True)
@@ -157,12 +160,13 @@ def _query(jobs: str, attempts: str) -> str:
 
 #: Rows of (number of the invariant, id of what it does not hold for), by number.
 QUERY = _query("jobs", "attempts")
-#: The same of jobs that are not over, or ended in the hour before the newest end, and of their attempts.
+#: The same of jobs that are not over, or ended since a moment, and of their attempts.
+_LATELY_SECONDS = 3600.0
 _LATELY = f"""WITH late AS (
         SELECT id, state, attempt, result_attempt FROM jobs WHERE state IN ('queued', 'assigned', 'running')
         UNION ALL SELECT id, state, attempt, result_attempt FROM jobs
         WHERE state NOT IN ('queued', 'assigned', 'running')
-        AND finished_at > (SELECT max(finished_at) - 3600 FROM jobs WHERE finished_at IS NOT NULL)),
+        AND finished_at > :since),
     tried AS (
         SELECT job_id, number, attempts.state, epoch, assigned_at FROM late CROSS JOIN attempts
         WHERE attempts.job_id = late.id)
@@ -176,7 +180,8 @@ def broken(session: Session) -> list[Violation]:
 
 def lately_broken(session: Session) -> list[Violation]:
     """What does not hold now, but for jobs that have long been over: it takes no longer with each that is kept."""
-    return violations(session.connection().exec_driver_sql(_LATELY))
+    since = clock_time(session) - _LATELY_SECONDS
+    return violations((row[0], row[1]) for row in session.execute(text(_LATELY), {"since": since}))
 
 
 def violations(rows: Iterable[tuple[int, str]]) -> list[Violation]:

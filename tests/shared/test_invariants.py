@@ -86,6 +86,20 @@ def test_an_older_epoch_after_a_newer_one_is_seen(busy: Fleet) -> None:
     assert [violation.code for violation in found] == ["I8"]
 
 
+def test_a_job_that_ended_while_the_clock_was_ahead_hides_no_other(busy: Fleet) -> None:
+    year = 365 * 86_400
+    busy.wait(year)
+    for name in ("ahead", "now"):
+        busy.submit(name)
+        busy.assign(name)
+        busy.claim(job_id=name)
+        busy.finish(job_id=name)
+        busy.wait(-year if name == "ahead" else 0)
+    with busy.database.write() as session:
+        session.execute(job("now", result_attempt=7))
+        assert [violation.ids for violation in lately_broken(session)] == [("now",)]
+
+
 def test_a_job_that_has_long_been_over_is_seen_by_whoever_looks_at_all(busy: Fleet) -> None:
     busy.wait(3601)
     busy.submit("young")
