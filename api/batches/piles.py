@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from tempfile import SpooledTemporaryFile
 from typing import Any, Self
@@ -48,7 +49,9 @@ class Piles:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._file.close()
+        # What found no room is not needed either, and would be written now.
+        with suppress(OSError):
+            self._file.close()
 
     def __iter__(self) -> Iterator[Pile]:
         return iter(self._piles.values())

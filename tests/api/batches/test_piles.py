@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import deque
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,13 @@ from api.batches import piles, rows
 from api.batches.begin import begin
 from api.batches.collect import collect
 from api.deps import FrontDoor
+from api.gateway.exchange import CHAT, Exchange
+from api.gateway.model_names import Found
 from shared import aliases, catalog, files
 from shared.db import Database
+from shared.errors import NoCapacity
 from shared.tables import Batch, Result
+from shared.vocabulary import Capability
 from tests.api.batches.test_begin import batch_of, opened
 from tests.e2e.batches import chat
 
@@ -65,6 +70,17 @@ def test_each_answer_calls_its_model_as_its_line_does(door: FrontDoor) -> None:
         output = session.get_one(Batch, row.id).output_file
     assert output is not None
     assert [line["response"]["body"]["model"] for line in _lines(door, output)] == names
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no full device")
+def test_a_full_disk_is_told_once(door: FrontDoor, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Closing the file tries to write once more what found no room."""
+    monkeypatch.setattr(piles, "SpooledTemporaryFile", lambda _: Path("/dev/full").open("wb"))  # noqa: SIM115
+    with door.read() as session:
+        echo = Found(catalog.find(session, "echo"))
+    exchange = Exchange("echo", Capability.GENERATE, CHAT, {})
+    with pytest.raises(NoCapacity), piles.Piles() as sorted_lines:
+        deque(sorted_lines.add(exchange, echo, {}, b"x" * 3000) for _ in range(10))
 
 
 def _begun(door: FrontDoor, names: list[str]) -> Batch:
