@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from api.gateway.likelihood import others_of
 from api.gateway.reading import want
-from api.gateway.responses.likely import others_of
 from api.gateway.responses.tools import functions, repeated_choice
 from shared.errors import InvalidParameters
 
