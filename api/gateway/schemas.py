@@ -6,7 +6,7 @@ Source: JSON Schema, "A Vocabulary for Applying Subschemas"; llama.cpp's `json-s
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from api.gateway.pattern import fitted
@@ -14,19 +14,26 @@ from shared.errors import InvalidParameters
 
 Schema = dict[str, Any]
 
-#: Where schemas are within a schema: by name, in a list, or alone. What `enum`, `const`, `default` and `examples` say
-#: is data, whatever it looks like.
+#: Where schemas are within a schema: by name, in a list, or alone.
 _NAMED = ("properties", "patternProperties", "$defs", "definitions", "dependentSchemas")
 _ALONE_OR_LISTED = (
     "items", "prefixItems", "additionalItems", "contains", "anyOf", "oneOf", "allOf", "additionalProperties",
     "propertyNames", "then", "else",
 )  # fmt: skip
+#: Of a schema: data, whatever it looks like.
+_DATA = ("const", "default", "enum", "examples")
+#: Where a reference may lead to for data to stay data.
+_DEFINED = re.compile(r"#/(?:\$defs|definitions)/[^/]+")
 #: Fields that an engine makes a grammar of; the last one is llama.cpp's own, as is `grammar`.
 _SHAPES = ("response_format", "tools", "json_schema")
 _BOUNDS = (("minLength", "maxLength"), ("minItems", "maxItems"), ("minimum", "maximum"))
 #: Characters of patterns that are read for one request: a few milliseconds for each thousand.
 _MOST_READ = 10_000
 _COUNT = re.compile(r"\{\s*([0-9]{1,18})\s*,\s*([0-9]{1,18})\s*\}")
+#: What means itself, in a pattern and in a grammar; one that does not end is no pattern, and no grammar.
+_CLASS = r"\[(?:\\.|[^\]\\])*+\]?"
+_ITSELF = re.compile(rf"\\.|{_CLASS}", re.DOTALL)
+_QUOTED = re.compile(rf'"(?:\\.|[^"\\])*+"?|{_CLASS}|#[^\n]*', re.DOTALL)
 
 
 def everywhere(schema: Any, change: Callable[[Schema], Schema]) -> Any:
@@ -63,27 +70,49 @@ def check_bounds(body: Mapping[str, Any]) -> None:
     Raises InvalidParameters.
     """
     for name in _SHAPES:
-        _check(body.get(name), name)
-    _check_counts(body.get("grammar"), "grammar")
+        _check(body.get(name), name, () if _leads_astray(body.get(name)) else _DATA)
+    _check_counts(body.get("grammar"), _QUOTED, "grammar")
 
 
-def _check(value: Any, place: str) -> None:
+def _check(value: Any, place: str, data: Sequence[str]) -> None:
     if isinstance(value, list):
         for position, each in enumerate(value):
-            _check(each, f"{place}.{position}")
-    if not isinstance(value, dict):
-        return
+            _check(each, f"{place}.{position}", data)
+    elif isinstance(value, dict):
+        _check_numbers(value, place)
+        for name, each in _within(value, data):
+            _check(each, f"{place}.{name}", data)
+
+
+def _within(value: Schema, data: Sequence[str]) -> Iterator[tuple[str, Any]]:
+    """What may be a schema, or have one: what properties are called is no keyword."""
+    for name, each in value.items():
+        if name in _NAMED and isinstance(each, dict):
+            yield from ((f"{name}.{called}", schema) for called, schema in each.items())
+        elif name not in data:
+            yield name, each
+
+
+def _check_numbers(value: Schema, place: str) -> None:
     for least, greatest in _BOUNDS:
         if least in value and _number(value[least]) > _number(value.get(greatest), float("inf")):
             raise _wrong(place, f"its {least} is more than its {greatest}")
-    for name, each in value.items():
-        if name == "pattern":
-            _check_counts(each, f"{place}.{name}")
-        _check(each, f"{place}.{name}")
+    _check_counts(value.get("pattern"), _ITSELF, f"{place}.pattern")
 
 
-def _check_counts(text: Any, place: str) -> None:
-    counts = _COUNT.findall(text) if isinstance(text, str) else ()
+def _leads_astray(value: Any) -> bool:
+    """A reference makes a schema of what it leads to, and that may be data."""
+    if isinstance(value, list):
+        return any(_leads_astray(each) for each in value)
+    if not isinstance(value, dict):
+        return False
+    leads = value.get("$ref")
+    astray = isinstance(leads, str) and _DEFINED.fullmatch(leads) is None
+    return astray or any(_leads_astray(each) for each in value.values())
+
+
+def _check_counts(text: Any, itself: re.Pattern[str], place: str) -> None:
+    counts = _COUNT.findall(itself.sub(" ", text)) if isinstance(text, str) else ()
     if any(int(least) > int(most) for least, most in counts):
         raise _wrong(place, "it has a count that ends before it begins")
 

@@ -53,6 +53,48 @@ def test_data_is_no_schema(keyword: str) -> None:
     assert fitting(body) == body
 
 
+@pytest.mark.parametrize("keyword", ["const", "default", "enum", "examples"])
+def test_data_has_no_bounds(keyword: str) -> None:
+    range_ = {"minimum": 5, "maximum": 3}
+    body = {"json_schema": {"$defs": {"a": {"type": "string"}}, "$ref": "#/$defs/a", keyword: range_}}
+    check_sampling(body)
+    for schema in ({"properties": {keyword: range_}}, {keyword: range_, "$ref": f"#/{keyword}"}):
+        with pytest.raises(InvalidParameters):
+            check_sampling({"json_schema": schema})
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"json_schema": {"pattern": "^[{5,3}]$"}},
+        {"json_schema": {"pattern": r"^\{5,3\}$"}},
+        {"grammar": 'root ::= "{9,1}"'},
+        {"grammar": 'root ::= "a" # not {3,2}'},
+        {"grammar": r'root ::= [{9,1}\]] "\"{9,1}"'},
+    ],
+)
+def test_braces_that_mean_themselves_are_no_counts(body: dict[str, Any]) -> None:
+    check_sampling(body)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"json_schema": {"pattern": r"^[\]]{5,3}$"}},
+        {"json_schema": {"pattern": r"^\\{5,3}$"}},
+        {"grammar": r'root ::= "\""{9,1}'},
+        {"grammar": 'root ::= "a" # what\n "b"{3,2}'},
+    ],
+)
+def test_counts_after_what_means_itself_are_seen(body: dict[str, Any]) -> None:
+    with pytest.raises(InvalidParameters):
+        check_sampling(body)
+
+
+def test_a_grammar_of_quotes_keeps_nobody_waiting() -> None:
+    check_sampling({"grammar": '"\\' * 500_000, "json_schema": {"pattern": "[\\" * 500_000}})
+
+
 @pytest.mark.parametrize(
     ("shape", "place"),
     [
