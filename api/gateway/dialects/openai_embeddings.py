@@ -69,5 +69,11 @@ def _whole(form: Form | None, said: dict[str, Any]) -> dict[str, Any]:
 
 
 def _base64(numbers: Sequence[float]) -> str:
-    """Little-endian 32-bit floats, which is what OpenAI's own clients ask for by default."""
-    return b64encode(struct.pack(f"<{len(numbers)}f", *numbers)).decode()
+    """Little-endian 32-bit floats, which is what OpenAI's own clients ask for by default.
+
+    Raises ValueError when one is none, or too large.
+    """
+    try:
+        return b64encode(struct.pack(f"<{len(numbers)}f", *numbers)).decode()
+    except (struct.error, OverflowError) as error:
+        raise ValueError(f"a number of the embedding is none of 32 bits: {error}") from error

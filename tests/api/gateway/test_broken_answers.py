@@ -188,3 +188,12 @@ def test_vectors_that_nobody_can_read_are_an_error_of_the_engine(
         fleet.ready_run(f"http://127.0.0.1:{server.server_port}", capability="embed")
         answer = door.post(path, {"model": "echo", "input": "x", "dimensions": 1})
     assert (answer.status_code, "cannot be read" in answer.text) == (500, True), answer.text
+
+
+@pytest.mark.parametrize("numbers", ["[null, 1]", "[1e39]", '["1"]'])
+def test_numbers_that_are_none_of_32_bits_are_an_error_of_the_engine(door: Served, fleet: Fleet, numbers: str) -> None:
+    Scripted.says = [f'{{"data": [{{"embedding": {numbers}}}]}}']
+    with serving(ThreadingHTTPServer(("127.0.0.1", 0), Scripted)) as server:
+        fleet.ready_run(f"http://127.0.0.1:{server.server_port}", capability="embed")
+        answer = door.post("/v1/embeddings", {"model": "echo", "input": "x", "encoding_format": "base64"})
+    assert (answer.status_code, "cannot be read" in answer.text) == (500, True), answer.text
