@@ -50,8 +50,9 @@ def test_a_text_that_is_too_long_to_embed_is_its_senders_mistake() -> None:
         ("0.2", 1),
         ("-1", 1),
         ("soon", None),
-        ("1e400", 3600),
-        ("nan", 1),
+        ("1e9", 3600),
+        ("1e400", None),
+        ("nan", None),
         ("Mon, 1 Jan 99999999999999999999 00:00:00 GMT", None),
     ],
 )
