@@ -33,7 +33,7 @@ _ROUND, _COLD, _AT_ONCE = 1000, 100, 16
 #: first few and then no more, while a leak grows with each.
 _ROUNDS = 3
 _SLOTS = 8
-#: Seconds after which connections that are kept for the next request have been closed on both sides.
+#: Seconds after which what has ended is closed on both sides.
 _IDLE = 6.0
 
 
@@ -97,8 +97,7 @@ def _round(stack: Stack, seed: int) -> None:
     for host in _HOSTS:
         stack.post(f"/v1/hosts/{host}/cordon")
     asyncio.run(leave_all(stack.url, ["echo"], _COLD, _AT_ONCE, seed))
-    for run in stack.get("/v1/runs")["data"]:
-        _end(stack, run["id"])
+    _end_all(stack)
     for host in _HOSTS:
         stack.post(f"/v1/hosts/{host}/uncordon")
         _ready(stack, host, _SLOTS)
@@ -113,6 +112,8 @@ async def _all_slots(stack: Stack) -> None:
 
 
 def _held(stack: Stack) -> _Held:
+    """Once no run is left: connections to engines are kept for the next request, as many as were asked at once."""
+    _end_all(stack)
     time.sleep(_IDLE)
     seen = [psutil.Process(stack.processes[name].pid) for name in ("api", *_HOSTS)]
     open_now = [one for process in seen for one in process.net_connections("tcp") if one.status == "ESTABLISHED"]
@@ -129,6 +130,11 @@ def _ready(stack: Stack, host: str, slots: int) -> dict[str, Any]:
     run = stack.post("/v1/runs", {"model": "echo", "host": host, "spec": {"slots": slots}})["id"]
     eventually(lambda: stack.get(f"/v1/runs/{run}")["state"] == "ready", 60)
     return dict(stack.get(f"/v1/runs/{run}"))
+
+
+def _end_all(stack: Stack) -> None:
+    for run in stack.get("/v1/runs")["data"]:
+        _end(stack, run["id"])
 
 
 def _end(stack: Stack, run_id: str) -> None:
