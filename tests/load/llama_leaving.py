@@ -62,7 +62,7 @@ def _of(url: str, engine: Engine, way: str) -> Iterator[Figure]:
     step = _step(engine)
     reading = [_left(url, engine, _LONG, step / 1000, stream=bool(turn % 2)) for turn in range(_TIMES)]
     step = (step + _step(engine)) / 2
-    note = f"p50 {median(reading):.0f} ms, {_TIMES} clients, half of them streams; a step {step:.0f} ms"
+    note = f"p50 {median(reading):.0f} ms, {_TIMES} clients, half of them streams; a step {step:.0f} ms at p90"
     name = f"{way}, llama.cpp idle after its client left while it"
     yield Figure(f"{name} reads, p90", percentile(reading, 90), "ms", max(_TARGET, 2 * step), "less", note)
     writing = [_left(url, engine, _SHORT, 0.2, stream=bool(turn % 2)) for turn in range(_TIMES)]
@@ -79,13 +79,13 @@ def _load(stack: Stack, host: str, http: httpx2.Client) -> Engine:
 
 
 def _step(engine: Engine) -> float:
-    """Milliseconds that a step of such a prompt takes now, as the engine tells it."""
+    """Milliseconds that one of ten steps of such a prompt is longer than now, as the engine tells it."""
     body = _body("", _LONG, stream=True, return_progress=True)
     with engine.http.stream("POST", engine.url + _CHAT, json=body) as reply:
         told = (json.loads(line.partition(" ")[2]) for line in reply.iter_lines() if "prompt_progress" in line)
         times = [chunk["prompt_progress"]["time_ms"] for chunk in islice(told, _TIMED + 1)]
     eventually(lambda: not engine.busy(), 60)
-    return float(median(after - before for before, after in pairwise(times)))
+    return percentile([after - before for before, after in pairwise(times)], 90)
 
 
 def _left(url: str, engine: Engine, words: int, stays: float, *, stream: bool) -> float:
