@@ -12,6 +12,7 @@ from typing import Any
 import httpx2
 import uvicorn
 from fastapi import FastAPI
+from sqlalchemy import text
 
 from api.app import create_app
 from api.deps import FrontDoor
@@ -99,3 +100,13 @@ def serve(
         server.should_exit = True
         thread.join(60)
         assert not thread.is_alive(), "the front door did not close"
+
+
+@contextmanager
+def no_jobs(door: Served) -> Iterator[None]:
+    """The database fails whoever asks for a job."""
+    with door.database.write() as session:
+        session.execute(text("ALTER TABLE jobs RENAME TO away"))
+    yield
+    with door.database.write() as session:
+        session.execute(text("ALTER TABLE away RENAME TO jobs"))

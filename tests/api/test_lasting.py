@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import pytest
-from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
 
 from api import lasting as lasting_module
@@ -15,7 +12,7 @@ from api.events import Place
 from api.lasting import Pages, lasting
 from shared.tables import Event
 from tests.api.fleet import Fleet
-from tests.api.served import Served
+from tests.api.served import Served, no_jobs
 from tests.api.streams import following, until
 from tests.waiting import eventually
 
@@ -23,16 +20,6 @@ from tests.waiting import eventually
 @pytest.fixture(autouse=True)
 def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lasting_module, "_PAUSE", 0.01)
-
-
-@contextmanager
-def no_jobs(door: Served) -> Iterator[None]:
-    """The database fails whoever asks for a job."""
-    with door.database.write() as session:
-        session.execute(text("ALTER TABLE jobs RENAME TO away"))
-    yield
-    with door.database.write() as session:
-        session.execute(text("ALTER TABLE away RENAME TO jobs"))
 
 
 def test_pages_go_on_after_the_last_that_was_told(door: Served) -> None:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -17,7 +15,7 @@ from api.gateway.ollama import follow_up, following, watching
 from api.gateway.ollama.follow_up import FollowUps
 from shared.tables import Job
 from shared.vocabulary import JobState
-from tests.api.served import Served
+from tests.api.served import Served, no_jobs
 
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
@@ -28,16 +26,6 @@ def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(following, "GLANCE", 0)
     monkeypatch.setattr(following, "_REPEAT", 0)
     monkeypatch.setattr(follow_up, "_AGAIN", 0)
-
-
-@contextmanager
-def no_jobs(door: Served) -> Iterator[None]:
-    """The database fails whoever asks for a job."""
-    with door.database.write() as session:
-        session.execute(text("ALTER TABLE jobs RENAME TO away"))
-    yield
-    with door.database.write() as session:
-        session.execute(text("ALTER TABLE away RENAME TO jobs"))
 
 
 def cancel(door: Served, job_id: str) -> None:
