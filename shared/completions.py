@@ -14,7 +14,7 @@ from shared.assembly import Assembly
 from shared.errors import EngineFailed, InvalidInput, RunDied
 from shared.foreign_json import read_foreign
 from shared.loopback import Check, Reply, post
-from shared.requests import ASK_PROGRESS, EMBEDDING, EngineRequest
+from shared.requests import ASK_PROGRESS, EMBEDDING, EngineRequest, choices_of
 from shared.runtimes import Endpoint
 from shared.sse import read_events
 
@@ -88,7 +88,7 @@ def stream(endpoint: Endpoint, request: EngineRequest, on_text: OnText, *, timeo
     started = time.perf_counter()
     body = request.body | {"model": endpoint.served_name, "stream": True, ASK_PROGRESS: True}
     body["stream_options"] = {"include_usage": True}
-    assembly, first, last = Assembly(_choices(request.body)), None, None
+    assembly, first, last = Assembly(choices_of(request.body)), None, None
     with post(endpoint.url + request.path, _dump(body), _HEADERS, timeout, check) as reply:
         if _accepted(reply).media_type == "application/json":
             # It does not stream, and was asked for the same.
@@ -116,12 +116,6 @@ def _at_once(reply: Reply, on_text: OnText, started: float) -> Completion:
     if completion.text:
         on_text(completion.text)
     return completion
-
-
-def _choices(body: dict[str, Any]) -> int:
-    """Answers to each prompt; what is no number is the engine's to refuse."""
-    wanted = body.get("n")
-    return wanted if isinstance(wanted, int) else 1
 
 
 def _unheard(text: str) -> None:

@@ -74,6 +74,12 @@ def read_line(line: bytes, defaults: Mapping[str, Any] = _NONE, opening: Opening
     return read_request(written, defaults, opening)
 
 
+def choices_of(body: Mapping[str, Any]) -> int:
+    """Answers to each prompt; what is no number is the engine's to refuse."""
+    wanted = body.get("n")
+    return wanted if isinstance(wanted, int) else 1
+
+
 def _path(url: Any, body: Mapping[str, Any]) -> str:
     given = [name for name in _PATHS if body.get(name) is not None]
     if url is None:

@@ -10,10 +10,11 @@ from api import shapes
 from api.batches import recordings
 from api.batches.contract import Asked, Unanswered
 from api.gateway.dialects import openai_chat, openai_completions, openai_embeddings, openai_responses
-from api.gateway.exchange import CHAT, COMPLETION, EMBEDDING, TRANSCRIPTION, TRANSLATION, Exchange
+from api.gateway.exchange import TRANSCRIPTION, TRANSLATION, Exchange
 from api.gateway.reading import need
 from shared.errors import InvalidParameters, NotFound, Problem
 from shared.identifiers import new_id
+from shared.requests import CHAT, COMPLETION, EMBEDDING
 
 _RESPONSES = "/v1/responses"
 ENDPOINTS: Mapping[str, Callable[[dict[str, Any]], Exchange]] = {

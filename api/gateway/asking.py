@@ -13,7 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from api.gateway import vectors
 from api.gateway.defaults import filled
 from api.gateway.engine_client import EngineClient, EngineReply
-from api.gateway.exchange import CHAT, EMBEDDING, Exchange, Writer
+from api.gateway.exchange import Exchange, Writer
 from api.gateway.fresh_writer import FreshWriter
 from api.gateway.hearing import NONSENSE, assembled, heard, misread
 from api.gateway.names import Names
@@ -24,7 +24,7 @@ from api.gateway.tries import Tries
 from api.gateway.upload import Form
 from shared.engine_pass import REFUSED
 from shared.errors import CannotFit, ContextExceeded, Unavailable
-from shared.requests import ASK_PROGRESS
+from shared.requests import ASK_PROGRESS, CHAT, EMBEDDING
 
 
 class Asking:

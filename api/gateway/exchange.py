@@ -15,12 +15,10 @@ from typing import Any, Protocol
 from api.energy import Stay
 from api.gateway.upload import Upload
 from shared.errors import Problem
+from shared.requests import CHAT, COMPLETION, choices_of
 from shared.runtimes import RunSpec
 from shared.vocabulary import Capability, Priority
 
-CHAT = "/v1/chat/completions"
-COMPLETION = "/v1/completions"
-EMBEDDING = "/v1/embeddings"
 TRANSCRIPTION = "/v1/audio/transcriptions"
 TRANSLATION = "/v1/audio/translations"
 
@@ -95,9 +93,8 @@ class Exchange:
 
     @property
     def choices(self) -> int:
-        """Answers to each prompt; what is no number is the engine's to refuse."""
-        wanted = self.body.get("n")
-        return wanted if isinstance(wanted, int) else 1
+        """Answers to each prompt."""
+        return choices_of(self.body)
 
     @property
     def assembled(self) -> bool:

@@ -11,12 +11,12 @@ import structlog
 
 from api.gateway.engine_client import EngineReply
 from api.gateway.engine_events import EngineEvents
-from api.gateway.exchange import CHAT, COMPLETION, Exchange
+from api.gateway.exchange import Exchange
 from api.gateway.names import Names
 from api.gateway.refusal import refusal
 from shared.assembly import Assembly
 from shared.errors import EngineFailed
-from shared.requests import ASK_PROGRESS
+from shared.requests import ASK_PROGRESS, CHAT, COMPLETION
 
 #: Names of fields; in a text the quotes would have backslashes.
 _ERROR, _PROGRESS = b'"error"', b'"prompt_progress"'

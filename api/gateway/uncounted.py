@@ -7,8 +7,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from api.gateway import local_tokens, room
-from api.gateway.exchange import CHAT, Exchange
+from api.gateway.exchange import Exchange
 from api.gateway.pieces import Usage
+from shared.requests import CHAT
 
 #: What a text may be called in a message, or in a choice that has none.
 _TEXTS = ("content", "text", "reasoning_content", "reasoning", "refusal")

@@ -18,12 +18,12 @@ from api.gateway.anthropic.errors import SHAPE
 from api.gateway.anthropic.request import chat_of
 from api.gateway.anthropic.stream import MessageWriter
 from api.gateway.chats import chat
-from api.gateway.exchange import CHAT, Exchange
+from api.gateway.exchange import Exchange
 from api.gateway.model_names import asked_for
 from api.gateway.proxy import Proxy
 from api.gateway.reading import read_object, want
 from api.gateway.token_count import TokenCounter
-from shared.requests import ASK_PROGRESS
+from shared.requests import ASK_PROGRESS, CHAT
 from shared.vocabulary import Capability
 
 router = APIRouter(tags=["anthropic"])

@@ -14,7 +14,7 @@ from starlette.responses import Response
 from api import shapes
 from api.deps import Submitter
 from api.gateway.chats import chat as chat_exchange
-from api.gateway.exchange import CHAT, COMPLETION, Exchange
+from api.gateway.exchange import Exchange
 from api.gateway.ollama.answer import Field, Lines
 from api.gateway.ollama.clock import Clock
 from api.gateway.ollama.errors import SHAPE
@@ -22,6 +22,7 @@ from api.gateway.ollama.loading import Loader
 from api.gateway.ollama.request import chat_of, generate_of, model_of, raw_of, seconds_of, spec_of
 from api.gateway.proxy import Proxy
 from api.gateway.reading import read_object, want
+from shared.requests import CHAT, COMPLETION
 from shared.vocabulary import Capability
 
 router = APIRouter(tags=["ollama"])

@@ -14,7 +14,7 @@ from starlette.responses import Response
 from api import shapes
 from api.deps import Submitter
 from api.gateway.cutting import cut
-from api.gateway.exchange import EMBEDDING, Exchange
+from api.gateway.exchange import Exchange
 from api.gateway.ollama.clock import nanoseconds
 from api.gateway.ollama.errors import SHAPE
 from api.gateway.ollama.loading import Loader
@@ -25,6 +25,7 @@ from api.gateway.reading import read_object, want
 from api.gateway.seats import Seats
 from api.gateway.vectors import Vector, formed, shortened
 from shared.errors import ContextExceeded, InvalidParameters
+from shared.requests import EMBEDDING
 from shared.vocabulary import Capability
 
 router = APIRouter(tags=["ollama"])

@@ -14,12 +14,13 @@ from api import shapes
 from api.deps import Submitter
 from api.gateway.chats import chat as chat_exchange
 from api.gateway.choice_stream import ChoiceStream, asked_stream, without_null_fingerprint
-from api.gateway.exchange import CHAT, Exchange
+from api.gateway.exchange import Exchange
 from api.gateway.model_names import asked_for
 from api.gateway.old_functions import as_tools, is_old, tell_old
 from api.gateway.openai_carrying import carried
 from api.gateway.reading import need, read_object, want
 from api.gateway.thinking import told_to_think
+from shared.requests import CHAT
 from shared.vocabulary import Capability
 
 router = APIRouter(tags=["openai"])

@@ -14,7 +14,7 @@ from api import shapes
 from api.deps import Submitter
 from api.gateway import old_logprobs
 from api.gateway.choice_stream import ChoiceStream, asked_stream, without_null_fingerprint
-from api.gateway.exchange import COMPLETION, Exchange
+from api.gateway.exchange import Exchange
 from api.gateway.model_names import asked_for
 from api.gateway.old_echo import NONE, Echo, echo_of
 from api.gateway.openai_carrying import carried
@@ -22,6 +22,7 @@ from api.gateway.pieces import reason_of
 from api.gateway.reading import read_object, want
 from api.gateway.well_formed import check_sampling, limited
 from shared.errors import InvalidParameters
+from shared.requests import COMPLETION
 from shared.vocabulary import Capability
 
 router = APIRouter(tags=["openai"])

@@ -13,12 +13,13 @@ from starlette.responses import Response
 
 from api import shapes
 from api.deps import Submitter
-from api.gateway.exchange import EMBEDDING, Exchange
+from api.gateway.exchange import Exchange
 from api.gateway.model_names import asked_for
 from api.gateway.openai_carrying import carried
 from api.gateway.reading import read_object, want
 from api.gateway.vectors import Form, dimensions_of, formed, shortened
 from shared.errors import InvalidParameters
+from shared.requests import EMBEDDING
 from shared.vocabulary import Capability
 
 router = APIRouter(tags=["openai"])

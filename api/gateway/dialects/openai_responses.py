@@ -13,7 +13,7 @@ from starlette.responses import Response
 from api import shapes
 from api.deps import Reader, Submitter
 from api.gateway.chats import chat
-from api.gateway.exchange import CHAT, Exchange
+from api.gateway.exchange import Exchange
 from api.gateway.model_names import asked_for
 from api.gateway.openai_carrying import carried
 from api.gateway.reading import read_object, want
@@ -21,6 +21,7 @@ from api.gateway.responses import answer
 from api.gateway.responses.request import chat_of
 from api.gateway.responses.stream import ResponseWriter
 from shared.errors import NotFound
+from shared.requests import CHAT
 from shared.vocabulary import Capability
 
 router = APIRouter(tags=["openai"])

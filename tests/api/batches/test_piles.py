@@ -13,11 +13,12 @@ from api.batches import piles, rows
 from api.batches.begin import begin
 from api.batches.collect import collect
 from api.deps import FrontDoor
-from api.gateway.exchange import CHAT, Exchange
+from api.gateway.exchange import Exchange
 from api.gateway.model_names import Found
 from shared import aliases, catalog, files
 from shared.db import Database
 from shared.errors import NoCapacity
+from shared.requests import CHAT
 from shared.tables import Batch, Result
 from shared.vocabulary import Capability
 from tests.api.batches.test_begin import batch_of, opened

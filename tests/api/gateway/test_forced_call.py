@@ -10,10 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from api.gateway.dialects import anthropic, ollama_chat, openai_chat, openai_responses
-from api.gateway.exchange import CHAT, Exchange
+from api.gateway.exchange import Exchange
 from api.gateway.forced_call import CallReader, ForcedCall
 from api.gateway.ollama.request import chat_of
 from api.gateway.pieces import Answer
+from shared.requests import CHAT
 
 _SCHEMA = {"type": "object", "properties": {"at": {"type": "string"}}}
 _TOOL = {"type": "function", "function": {"name": "look", "parameters": _SCHEMA}}

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from api.gateway.dialects import ollama_chat
-from api.gateway.exchange import CHAT
 from api.gateway.fresh_writer import FreshWriter
 from api.gateway.ollama.answer import Lines
 from api.gateway.ollama.request import chat_of, generate_of, raw_of, seconds_of, spec_of
 from shared.errors import InvalidParameters
+from shared.requests import CHAT
 from shared.runtimes import MOST_CONTEXT
 
 

@@ -10,9 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from api.gateway.dialects import ollama_chat, openai_chat, openai_responses
-from api.gateway.exchange import CHAT, Beginning
+from api.gateway.exchange import Beginning
 from api.gateway.ollama.request import chat_of
 from api.gateway.thoughts_apart import ThoughtsApart
+from shared.requests import CHAT
 
 _HELLO = [{"role": "user", "content": "hello"}]
 _TEXTS = st.lists(

@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 
 from api.gateway.dialects import anthropic, ollama_chat, openai_chat, openai_responses
-from api.gateway.exchange import CHAT, Exchange
+from api.gateway.exchange import Exchange
 from api.gateway.ollama.request import chat_of
 from shared.assembly import Assembly
+from shared.requests import CHAT
 
 _MESSAGES = [{"role": "user", "content": "hello"}]
 #: Name and arguments of each call, and why the answer ended.

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from api.gateway.exchange import CHAT, Exchange
+from api.gateway.exchange import Exchange
 from api.gateway.refusal import Lost
 from api.gateway.routing import Reach
 from api.gateway.seats import Seat
 from api.gateway.tries import Tries
 from shared.errors import CannotFit, ContextExceeded, Unavailable
+from shared.requests import CHAT
 from shared.vocabulary import Capability
 
 _SEAT = Seat("run-1", 1, "mini", "m", "m", 512, Reach("http://127.0.0.1:1"), {})

@@ -10,10 +10,11 @@ from typing import Any
 
 import pytest
 
-from api.gateway.exchange import CHAT, COMPLETION, EMBEDDING, Exchange
+from api.gateway.exchange import Exchange
 from api.gateway.pieces import Usage
 from api.gateway.uncounted import taken
 from shared import keys
+from shared.requests import CHAT, COMPLETION, EMBEDDING
 from shared.runs import service
 from shared.runs.service import RunWish
 from shared.vocabulary import Capability

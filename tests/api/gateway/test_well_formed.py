@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from api.gateway.dialects import anthropic, ollama_chat, openai_chat, openai_responses
-from api.gateway.exchange import CHAT
 from api.gateway.ollama.request import chat_of
 from api.gateway.well_formed import well_formed
 from shared.errors import InvalidParameters
+from shared.requests import CHAT
 
 _HELLO = {"role": "user", "content": "hello"}
 _LOOK = {"type": "function", "function": {"name": "look"}}
