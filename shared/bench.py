@@ -164,7 +164,8 @@ def _text(prompt: BenchmarkPrompt, scale: Scale) -> str:
 
 def _endpoint(run: Acquired) -> Endpoint:
     if run.endpoint is not None:
-        return run.endpoint
+        # What is measured is the engine, so that prompts go whole.
+        return run.endpoint.model_copy(update={"prefill_step": 0})
     if run.error is not None:
         raise revive(run.error)
     raise RunDied("The run was not loaded", f"it is {run.state}", "see the run's log")

@@ -14,6 +14,7 @@ from shared.assembly import Assembly
 from shared.errors import EngineFailed, InvalidInput, RunDied
 from shared.foreign_json import read_foreign
 from shared.loopback import Check, Reply, post
+from shared.prefilling import read_ahead
 from shared.requests import ASK_PROGRESS, EMBEDDING, EngineRequest, choices_of
 from shared.runtimes import Endpoint
 from shared.sse import read_events
@@ -83,13 +84,17 @@ def complete(endpoint: Endpoint, request: EngineRequest, *, timeout: float, chec
 def stream(endpoint: Endpoint, request: EngineRequest, on_text: OnText, *, timeout: float, check: Check) -> Completion:
     """Ask for a streamed response, tell `on_text` its text as it comes, and return it assembled.
 
+    A long prompt is read in chunks first, where the engine can be asked for that.
+
     Raises as `complete` does, and RunDied when the stream ends before the engine says why it stopped.
     """
     started = time.perf_counter()
     body = request.body | {"model": endpoint.served_name, "stream": True, ASK_PROGRESS: True}
     body["stream_options"] = {"include_usage": True}
+    asked = _dump(body)
+    ahead = read_ahead(endpoint, request, len(asked), timeout=timeout, check=check)
     assembly, first, last = Assembly(choices_of(request.body)), None, None
-    with post(endpoint.url + request.path, _dump(body), _HEADERS, timeout, check) as reply:
+    with post(endpoint.url + request.path, asked, _HEADERS, timeout - ahead.milliseconds / 1000, check) as reply:
         if _accepted(reply).media_type == "application/json":
             # It does not stream, and was asked for the same.
             return _at_once(reply, on_text, started)
@@ -104,7 +109,7 @@ def stream(endpoint: Endpoint, request: EngineRequest, on_text: OnText, *, timeo
                 on_text(answer)
     if not assembly.finished:
         raise _broken_off(endpoint)
-    return Completion(assembly.response(), time.perf_counter() - started, first, last)
+    return Completion(ahead.amended(assembly.response()), time.perf_counter() - started, first, last)
 
 
 def _at_once(reply: Reply, on_text: OnText, started: float) -> Completion:

@@ -14,6 +14,7 @@ from typing import Any, Protocol
 
 from api.energy import Stay
 from api.gateway.upload import Upload
+from shared.chunked_prefill import NOTHING, Prefilled
 from shared.errors import Problem
 from shared.requests import CHAT, COMPLETION, choices_of
 from shared.runtimes import RunSpec
@@ -50,6 +51,8 @@ class Beginning:
 
     #: Its prompt ends with the tag that opens a thought.
     inside: bool = False
+    #: What the engine has read before it was asked for the answer.
+    prefilled: Prefilled = NOTHING
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,11 +15,12 @@ from api.gateway.exchange import Exchange
 from api.gateway.names import Names
 from api.gateway.refusal import refusal
 from shared.assembly import Assembly
+from shared.chunked_prefill import NOTHING, Prefilled
 from shared.errors import EngineFailed
 from shared.requests import ASK_PROGRESS, CHAT, COMPLETION
 
 #: Names of fields; in a text the quotes would have backslashes.
-_ERROR, _PROGRESS = b'"error"', b'"prompt_progress"'
+_ERROR, _PROGRESS, _USAGE, _TIMINGS = b'"error"', b'"prompt_progress"', b'"usage"', b'"timings"'
 _FAILED = 500
 #: What reading raises of chunks that are none: no JSON or too deep, no object, or one with fields of other types.
 NONSENSE = (ValueError, TypeError, AttributeError, LookupError, RecursionError)
@@ -38,7 +39,9 @@ async def heard(reply: EngineReply, names: Names, exchange: Exchange) -> AsyncGe
     def told(payloads: list[bytes]) -> list[bytes]:
         for payload in payloads:
             _check(payload)
-        return [names.restore(payload) for payload in payloads if curious or _PROGRESS not in payload]
+        said = [names.restore(payload) for payload in payloads if curious or _PROGRESS not in payload]
+        ahead = exchange.beginning.prefilled
+        return said if ahead is NOTHING else [_amended(payload, ahead) for payload in said]
 
     async with aclosing(reply.pieces()) as pieces:
         async for data in pieces:
@@ -60,7 +63,7 @@ async def _put_together(reply: EngineReply, names: Names, exchange: Exchange) ->
         # It does not stream, and was asked for the same.
         _check(content := await reply.read())
         said: dict[str, Any] = json.loads(names.restore(content))
-        return said
+        return exchange.beginning.prefilled.amended(said)
     assembly = Assembly(exchange.choices)
     async with aclosing(heard(reply, names, exchange)) as chunks:
         async for payloads in chunks:
@@ -68,6 +71,13 @@ async def _put_together(reply: EngineReply, names: Names, exchange: Exchange) ->
             for payload in payloads:
                 assembly.add(json.loads(payload))
     return assembly.response()
+
+
+def _amended(payload: bytes, ahead: Prefilled) -> bytes:
+    if _USAGE not in payload and _TIMINGS not in payload:
+        return payload
+    said = ahead.amended(json.loads(payload))
+    return json.dumps(said, ensure_ascii=False, separators=(",", ":")).encode(errors="replace")
 
 
 def misread(error: Exception) -> EngineFailed:

@@ -1,7 +1,7 @@
 """Clients that leave a real llama.cpp, while it reads their prompt or while it writes: how soon it has nothing to do.
 
-It stops between two steps of a prompt, and begins the next one before it sees that nobody listens to what it says of
-the last. So two steps are what it may take, on any machine; how long they are here is measured beside.
+It stops between two steps of a prompt, which are sent to it one by one. So a step is what it may take, on any machine;
+how long one is here is measured beside.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ def _of(url: str, engine: Engine, way: str) -> Iterator[Figure]:
     step = (step + _step(engine)) / 2
     note = f"p50 {median(reading):.0f} ms, {_TIMES} clients, half of them streams; a step {step:.0f} ms at p90"
     name = f"{way}, llama.cpp idle after its client left while it"
-    yield Figure(f"{name} reads, p90", percentile(reading, 90), "ms", max(_TARGET, 2 * step), "less", note)
+    yield Figure(f"{name} reads, p90", percentile(reading, 90), "ms", max(_TARGET, step), "less", note)
     writing = [_left(url, engine, _SHORT, 0.2, stream=bool(turn % 2)) for turn in range(_TIMES)]
     note = f"p50 {median(writing):.0f} ms, {_TIMES} clients, half of them streams"
     yield Figure(f"{name} writes, p90", percentile(writing, 90), "ms", _TARGET, "less", note)

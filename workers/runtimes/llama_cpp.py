@@ -32,6 +32,9 @@ _CAPABILITIES = (Capability.GENERATE, Capability.EMBED)
 _SHARED_CORES = {"OMP_WAIT_POLICY": "passive"}
 #: Measured with nothing loaded but the smallest of models; the work space of a batch is estimated apart.
 _BASE = Bytes((160 if HAS_METAL else 54) * MIB)
+#: Tokens of a prompt that are read at least before others come. A GPU is slower with fewer than it takes at once; a CPU
+#: is not, down to 64, which llama.cpp's attention takes together.
+_CHUNK = llama_step(gpu=True) if HAS_METAL else 64
 _CacheType = Literal["f32", "f16", "bf16", "q8_0", "q5_1", "q5_0", "q4_1", "q4_0"]
 _SYMPTOMS = (
     symptom(
@@ -61,9 +64,8 @@ class LlamaParams(EngineParams):
 
     threads: int | None = Field(default=None, ge=1, le=512)
     threads_batch: int | None = Field(default=None, ge=1, le=512)
-    #: Tokens of prompts that are read in one step: others' tokens wait for its end, and who leaves for two. None:
-    #: `ubatch_size`, which costs no speed, as more is worked through in such parts anyway. Below 64 a CPU reads long
-    #: prompts at half the speed.
+    #: Tokens of prompts that are read in one step, for whose end others' tokens wait. None: `ubatch_size`, which costs
+    #: no speed, as more is worked through in such parts anyway. Below 64 a CPU reads long prompts at half the speed.
     batch_size: int | None = Field(default=None, ge=32)
     #: None: 512 on a GPU, 128 on a CPU.
     ubatch_size: int | None = Field(default=None, ge=32)
@@ -122,6 +124,7 @@ class LlamaCpp:
             served_name=model.name,
             slots=slots,
             context=context,
+            prefill_step=0 if options["embedding"] or _rolls(model) else min(_CHUNK, options["batch_size"]),
         )
 
     def diagnose(self, exit_code: int | None, stderr_tail: str) -> Problem:
@@ -147,6 +150,11 @@ def _steps(model: InstalledModel, params: LlamaParams, context: int) -> dict[str
     at_once = max(params.ubatch_size or llama_step(gpu=HAS_METAL), context if embeds else 0)
     batch = max(params.batch_size or 0, at_once) if embeds else params.batch_size or at_once
     return {"embedding": embeds, "batch_size": batch, "ubatch_size": at_once}
+
+
+def _rolls(model: InstalledModel) -> bool:
+    """Whether it keeps less of a prompt than all: then llama.cpp can go on only where it took a copy of its state."""
+    return bool(model.shape.window_layers or model.shape.state)
 
 
 @cache

@@ -1,0 +1,48 @@
+"""Long prompts of people: read in chunks, so that short questions do not wait for them, and who leaves costs a step."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from functools import partial
+from http import HTTPStatus
+from typing import Any
+from weakref import WeakValueDictionary
+
+from api.gateway.engine_client import EngineClient
+from api.gateway.seats import Seat
+from shared.chunked_prefill import NOTHING, Part, Prefilled, RecentPrompts, chunks, worth_it
+
+
+class Prefilling:
+    """For one front door; `crowded` tells whether more ask a run than it has slots."""
+
+    def __init__(self, engines: EngineClient, crowded: Callable[[Seat], bool]) -> None:
+        self._engines, self._crowded = engines, crowded
+        self._recent = RecentPrompts()
+        #: Of runs whose prompts are read: one chunk at a time, so that nobody waits for a chunk of each.
+        self._turns: WeakValueDictionary[tuple[str, int], asyncio.Lock] = WeakValueDictionary()
+
+    async def ahead(self, seat: Seat, path: str, body: Mapping[str, Any], size: int) -> Prefilled:
+        """Have the prompt of a request of `size` bytes read but for its last step. Raises OSError."""
+        if not worth_it(seat.prefill_step, size):
+            return NOTHING
+        run = seat.run_id, seat.generation
+        turn = self._turns.setdefault(run, asyncio.Lock())
+        known = partial(self._recent.known, run, seat.slots)
+        talk, said = chunks(seat.prefill_step, seat.context, path, body, known), None
+        while True:
+            try:
+                part = talk.send(said)
+            except StopIteration as ended:
+                prefilled: Prefilled = ended.value
+                return prefilled
+            async with turn:
+                # Who waits for a slot would be given this one between two chunks.
+                said = None if self._crowded(seat) else await self._ask(seat, part)
+
+    async def _ask(self, seat: Seat, part: Part) -> bytes | None:
+        headers = {"Content-Type": "application/json", **seat.headers()}
+        async with self._engines.post(seat.reach.url + part.path, part.content, headers, seat.run_id) as reply:
+            content = await reply.read()
+            return content if reply.status == HTTPStatus.OK else None
