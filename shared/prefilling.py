@@ -24,7 +24,7 @@ _HEADERS = {"Content-Type": "application/json"}
 #: llama.cpp's, which tells of each slot whether it works, and how much of the answer it has written.
 _SLOTS = "/slots"
 #: Seconds between two looks at whether somebody's turn is over, and how long a chunk waits for people at most.
-_LOOK, _POLITE = 0.05, 10.0
+_LOOK, _POLITE = 0.05, 2.0
 
 _RECENT = RecentPrompts()
 #: By the run's address: who reads now.
