@@ -15,7 +15,7 @@ import time
 from array import array
 from collections import OrderedDict, deque
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeGuard
 
 from shared.foreign_json import read_foreign
@@ -33,8 +33,8 @@ _PROMPTLY = 2.0
 _NO_ANSWER = {"max_tokens": 0, "cache_prompt": True, "stream": True, ASK_PROGRESS: True}
 #: Runs whose prompts are remembered.
 _MOST_RUNS = 16
-#: How a token is kept, and its bytes.
-_NUMBER, _WIDTH = "i", array("i").itemsize
+#: How a token is kept.
+_NUMBER = "i"
 #: Of a request: what only chats have, or what is about the answer alone. The engine is told the rest with the first
 #: chunk, so that it refuses what it would refuse before it has read all.
 _OF_THE_ANSWER = frozenset(
@@ -48,12 +48,22 @@ _OF_THE_ANSWER = frozenset(
 _OWN_WAY = ("id_slot", "lora", ASK_PROGRESS)
 
 
-@dataclass(frozen=True, slots=True)
+def _now() -> float:
+    return time.perf_counter()
+
+
+@dataclass(slots=True)
 class Part:
     """What to ask next, as JSON; `None` is to be sent where the answer was no 200, or nobody was asked."""
 
     path: str
     content: bytes
+    #: When it was asked, by the clock of `time.perf_counter`.
+    began: float = field(default_factory=_now)
+
+    def begins(self) -> None:
+        """It is asked now: who waited for others before that did not wait for a slot."""
+        self.began = _now()
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,12 +76,14 @@ class Prefilled:
     milliseconds: float
 
     def amended(self, said: dict[str, Any]) -> dict[str, Any]:
-        """The answer, or the chunk of one that ends it, with what was read in its `usage` and `timings`."""
+        """The answer, or a chunk of one, with what was read in its `usage`, `timings` and `prompt_progress`."""
         if self is NOTHING:
             return said
-        usage, timings = said.get("usage"), said.get("timings")
+        usage, timings, progress = said.get("usage"), said.get("timings"), said.get("prompt_progress")
         if isinstance(usage, dict) and isinstance(details := usage.get("prompt_tokens_details"), dict):
             details["cached_tokens"] = min(self.cached, count(details.get("cached_tokens")))
+        if isinstance(progress, dict) and "cache" in progress:
+            progress["cache"] = min(self.cached, count(progress["cache"]))
         if isinstance(timings, dict) and "cache_n" in timings:
             _amend(timings, count(timings["cache_n"]), self)
         return said
@@ -91,6 +103,14 @@ def _amend(timings: dict[str, Any], cached: int, ahead: Prefilled) -> None:
         timings |= {"prompt_per_token_ms": took / read, "prompt_per_second": 1000 * read / took}
 
 
+@dataclass(slots=True)
+class Progress:
+    """How many of a prompt's tokens are likely cached by now: less than all when it was left while it was read."""
+
+    tokens: memoryview
+    read: int = 0
+
+
 class RecentPrompts:
     """The prompts that runs have read last, as tokens: what a new one has in common with them is likely cached.
 
@@ -98,36 +118,37 @@ class RecentPrompts:
     """
 
     def __init__(self) -> None:
-        self._runs: OrderedDict[object, deque[memoryview]] = OrderedDict()
+        self._runs: OrderedDict[object, deque[Progress]] = OrderedDict()
         self._lock = threading.Lock()
 
-    def known(self, run: object, slots: int, prompt: Sequence[int]) -> int:
-        """How many tokens `prompt` begins with that one of the last prompts began with; it is the last one then."""
-        tokens = memoryview(array(_NUMBER, prompt)).cast("B")
+    def known(self, run: object, slots: int, prompt: Sequence[int]) -> Progress:
+        """As far as one of the last prompts began alike and was read; `prompt` is the last one then."""
+        progress = Progress(memoryview(array(_NUMBER, prompt)))
         with self._lock:
             seen = self._runs.setdefault(run, deque(maxlen=max(1, slots)))
             self._runs.move_to_end(run)
             while len(self._runs) > _MOST_RUNS:
                 self._runs.popitem(last=False)
             others = list(seen)
-            seen.append(tokens)
-        return max((_common(tokens, other) for other in others), default=0)
+            seen.append(progress)
+        progress.read = max((_common(progress.tokens, other.tokens, other.read) for other in others), default=0)
+        return progress
 
 
-def _common(one: memoryview, other: memoryview) -> int:
-    """Tokens that both begin with."""
-    low, high = 0, min(len(one), len(other)) // _WIDTH
+def _common(one: memoryview, other: memoryview, most: int) -> int:
+    """Tokens that both begin with; each is compared once or twice."""
+    low, high = 0, min(len(one), most)
     while low < high:
         middle = (low + high + 1) // 2
-        if one[: _WIDTH * middle] == other[: _WIDTH * middle]:
+        if one[low:middle] == other[low:middle]:
             low = middle
         else:
             high = middle - 1
     return low
 
 
-#: How many of a prompt's tokens are likely cached.
-Known = Callable[[Sequence[int]], int]
+#: Of a prompt that is about to be read.
+Known = Callable[[Sequence[int]], Progress]
 
 
 def chunks(
@@ -150,19 +171,21 @@ def chunks(
     return (yield from _read(step, prompt, known(prompt), body))
 
 
-def _read(step: int, tokens: list[int], done: int, body: Mapping[str, Any]) -> Generator[Part, bytes | None, Prefilled]:
-    """`done` is how many are likely cached."""
+def _read(
+    step: int, tokens: list[int], progress: Progress, body: Mapping[str, Any]
+) -> Generator[Part, bytes | None, Prefilled]:
     before, spent, size = None, 0.0, step
     extra = {name: value for name, value in body.items() if name not in _OF_THE_ANSWER}
     spelled = [str(token) for token in tokens]
-    while len(tokens) - done > step:
+    while len(tokens) - (done := progress.read) > step:
         end = min(done + size, len(tokens) - 1)
-        began = time.perf_counter()
-        read = _Read.of((yield Part(COMPLETION, _chunk(spelled[:end], extra))))
-        took = time.perf_counter() - began
+        part = Part(COMPLETION, _chunk(spelled[:end], extra))
+        read = _Read.of((yield part))
+        took = _now() - part.began
         if read is None:
             break
         spent += read.seconds
+        progress.read = end
         if before is None:
             before, extra = read.cached, {}
         elif read.cached < done - 1:
@@ -171,7 +194,8 @@ def _read(step: int, tokens: list[int], done: int, body: Mapping[str, Any]) -> G
             # It waited in line for a slot, and whoever waits there would be given this one.
             break
         size = max(step, int((end - read.cached) / max(took, 1e-6) * _CHUNK_SECONDS) // step * step)
-        done = end
+    # The rest is read with the request itself.
+    progress.read = len(tokens)
     return NOTHING if before is None else Prefilled(before, spent * 1000)
 
 
@@ -222,8 +246,8 @@ class _Read:
         """`None`: it does not tell, so it did not work."""
         for line in reversed((said or b"").splitlines()):
             if line.startswith(b"data:") and isinstance(timings := _field(line[5:], "timings"), dict):
-                cached, took = timings.get("cache_n"), amount(timings.get("prompt_ms"))
-                return cls(cached, took / 1000) if type(cached) is int and cached >= 0 and took is not None else None
+                cached, took = amount(timings.get("cache_n")), amount(timings.get("prompt_ms"))
+                return None if cached is None or took is None else cls(int(cached), took / 1000)
         return None
 
 

@@ -73,6 +73,8 @@ class Exchange:
     #: The client waits for all that the writer writes, and only the engine streams: engines that are silent for long
     #: count as stuck.
     gathered: bool = False
+    #: The writer wants to hear how much of the prompt is read, from engines that tell.
+    curious: bool = False
     #: A file that the engine is sent with the body.
     upload: Upload | None = None
     #: How to load the model, if it must be loaded.

@@ -34,7 +34,7 @@ async def heard(reply: EngineReply, names: Names, exchange: Exchange) -> AsyncGe
     Some engines close the connection where their answer ends, and so does the system for one that was killed: a text
     that ends without a word of its end was broken off.
     """
-    events, curious = EngineEvents(), bool(exchange.body.get(ASK_PROGRESS))
+    events, curious = EngineEvents(), exchange.curious or bool(exchange.body.get(ASK_PROGRESS))
 
     def told(payloads: list[bytes]) -> list[bytes]:
         for payload in payloads:
@@ -74,7 +74,7 @@ async def _put_together(reply: EngineReply, names: Names, exchange: Exchange) ->
 
 
 def _amended(payload: bytes, ahead: Prefilled) -> bytes:
-    if _USAGE not in payload and _TIMINGS not in payload:
+    if not any(name in payload for name in (_USAGE, _TIMINGS, _PROGRESS)):
         return payload
     said = ahead.amended(json.loads(payload))
     return json.dumps(said, ensure_ascii=False, separators=(",", ":")).encode(errors="replace")

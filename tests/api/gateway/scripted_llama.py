@@ -1,0 +1,193 @@
+"""An engine that reads prompts as llama.cpp does: each word is a token, and what a slot has read is not read again.
+
+It does what the test says: `holding` keeps what is asked until the test lets it go on, and `replies` are given in place
+of its own.
+"""
+
+from __future__ import annotations
+
+import json
+import select
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import takewhile
+from typing import Any
+
+from shared.runtimes import Endpoint
+
+TEMPLATE, TOKENS, COMPLETION, CHAT = "/apply-template", "/tokenize", "/v1/completions", "/v1/chat/completions"
+STEP = 8
+#: Milliseconds that it reads a token for.
+PACE = 2.0
+#: What it says, and the one token of a chunk, which nobody shall see.
+ANSWER, CHUNKS_TOKEN = ("I", "see"), "NOBODY"
+
+
+@dataclass(frozen=True)
+class Asked:
+    """One request, as it came."""
+
+    path: str
+    body: dict[str, Any]
+
+    @property
+    def is_chunk(self) -> bool:
+        return self.path == COMPLETION and self.body.get("max_tokens") == 0
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What it says in place of an answer; `None` breaks the connection."""
+
+    status: int | None = 200
+    content: bytes = b""
+    headers: tuple[tuple[str, str], ...] = ()
+
+
+Replies = Callable[[Asked], Reply | None]
+
+
+class ScriptedLlama(ThreadingHTTPServer):
+    """Answers all with `ANSWER`."""
+
+    daemon_threads = True
+
+    def __init__(self, slots: int = 2) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        url = f"http://127.0.0.1:{self.server_address[1]}"
+        self.endpoint = Endpoint(url=url, served_name="m", slots=slots, context=4096, prefill_step=STEP)
+        self.asked: list[Asked] = []
+        self.replies: Replies = lambda _: None
+        self.holding: Callable[[Asked], bool] = lambda _: False
+        #: What is held, and how many were left by their asker in that time.
+        self.held: list[Asked] = []
+        self.left = 0
+        self._let_go = threading.Semaphore(0)
+        self._words: dict[str, int] = {}
+        self._caches: list[list[int]] = [[] for _ in range(slots)]
+        self._lock = threading.Lock()
+
+    @property
+    def chunks(self) -> list[Asked]:
+        return [one for one in list(self.asked) if one.is_chunk]
+
+    @property
+    def answered(self) -> list[Asked]:
+        """What was asked for an answer."""
+        return [one for one in list(self.asked) if one.path in (CHAT, COMPLETION) and not one.is_chunk]
+
+    def let_go(self, times: int = 1) -> None:
+        """Answer one of what is held."""
+        self._let_go.release(times)
+
+    def wait(self, asked: Asked, gone: Callable[[], bool]) -> bool:
+        """Whether the asker still waits once this is let go."""
+        self.held.append(asked)
+        try:
+            while not self._let_go.acquire(timeout=0.01):
+                if gone():
+                    self.left += 1
+                    return False
+        finally:
+            self.held.remove(asked)
+        return True
+
+    def template(self, body: dict[str, Any]) -> str:
+        return " ".join(f"<{one['role']}> {_text(one['content'])}" for one in body["messages"]) + " <assistant>"
+
+    def tokens(self, text: str) -> list[int]:
+        with self._lock:
+            return [self._words.setdefault(word, len(self._words)) for word in text.split()]
+
+    def prompt_of(self, asked: Asked) -> list[int]:
+        prompt = self.template(asked.body) if asked.path == CHAT else asked.body["prompt"]
+        return self.tokens(prompt) if isinstance(prompt, str) else list(prompt)
+
+    def read(self, tokens: list[int], answer: list[int]) -> int:
+        """How many tokens of the prompt the best slot knew."""
+        with self._lock:
+            best = max(self._caches, key=lambda cache: common(cache, tokens))
+            known = min(common(best, tokens), len(tokens) - 1)
+            self._caches.remove(best)
+            self._caches.append([*tokens, *answer])
+        return known
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: ScriptedLlama
+
+    def do_POST(self) -> None:
+        asked = Asked(self.path, json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+        self.server.asked.append(asked)
+        if self.server.holding(asked) and not self.server.wait(asked, self._gone):
+            return
+        reply = self.server.replies(asked) or Reply(content=self._said(asked))
+        if reply.status is None:
+            return
+        self.send_response(reply.status)
+        self.send_header("Content-Type", "text/event-stream" if reply.content.startswith(b"data:") else "text/json")
+        for name, value in (*reply.headers, ("Content-Length", str(len(reply.content)))):
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(reply.content)
+
+    def _gone(self) -> bool:
+        readable, _, _ = select.select([self.connection], [], [], 0)
+        return bool(readable)
+
+    def _said(self, asked: Asked) -> bytes:
+        if asked.path == TEMPLATE:
+            return json.dumps({"prompt": self.server.template(asked.body)}).encode()
+        if asked.path == TOKENS:
+            return json.dumps({"tokens": self.server.tokens(asked.body["content"])}).encode()
+        return self._streamed(asked)
+
+    def _streamed(self, asked: Asked) -> bytes:
+        tokens = self.server.prompt_of(asked)
+        said = (CHUNKS_TOKEN,) if asked.is_chunk else ANSWER
+        known = self.server.read(tokens, self.server.tokens(" ".join(said)))
+        events = [_choice(asked, f"{word} ", None) for word in said] + [_choice(asked, "", "stop"), {"choices": []}]
+        events[-1] |= _told(len(tokens), known, len(said))
+        if asked.body.get("return_progress"):
+            events.insert(0, {"choices": [], "prompt_progress": {"total": len(tokens), "cache": known}})
+        lines = [f"data: {json.dumps(event | {'model': 'm'})}\n\n" for event in events]
+        return "".join([*lines, "data: [DONE]\n\n"]).encode()
+
+    def log_message(self, *_: object) -> None:
+        """Nobody reads it."""
+
+
+def words(number: int, first: int = 0) -> str:
+    """So many words, that are tokens; those from `first` on."""
+    return " ".join(f"w{place}" for place in range(first, number))
+
+
+def common(one: list[int], other: list[int]) -> int:
+    """Tokens that both begin with."""
+    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(one, other, strict=False)))
+
+
+def _text(content: Any) -> str:
+    return content if isinstance(content, str) else " ".join(part["text"] for part in content)
+
+
+def _choice(asked: Asked, text: str, reason: str | None) -> dict[str, Any]:
+    said = {"delta": {"content": text}} if asked.path == CHAT else {"text": text}
+    return {"choices": [{"index": 0, "finish_reason": reason, **said}]}
+
+
+def _told(prompt: int, known: int, said: int) -> dict[str, Any]:
+    usage = {"prompt_tokens": prompt, "completion_tokens": said, "total_tokens": prompt + said}
+    read = prompt - known
+    return {
+        "usage": usage | {"prompt_tokens_details": {"cached_tokens": known}},
+        "timings": {
+            "cache_n": known,
+            "prompt_n": read,
+            "prompt_ms": read * PACE,
+            "predicted_n": said,
+            "predicted_ms": 1.0,
+        },
+    }
