@@ -40,8 +40,9 @@ _NUMBER = "i"
 _OF_THE_ANSWER = frozenset(
     {
         "messages", "prompt", "tools", "tool_choice", "parallel_tool_calls", "functions", "function_call",
-        "response_format", "json_schema", "grammar", "chat_template_kwargs", "stream", "stream_options", "n", "best_of",
-        "echo", "suffix", "logprobs", "top_logprobs", "n_probs", "max_completion_tokens", "n_predict",
+        "response_format", "json_schema", "grammar", "grammar_lazy", "grammar_triggers", "chat_template_kwargs",
+        "stream", "stream_options", "n", "n_cmpl", "best_of", "echo", "suffix", "logprobs", "top_logprobs", "n_probs",
+        "max_completion_tokens", "n_predict",
     }
 )  # fmt: skip
 #: Fields that say where a request goes or what it may use: such a one is left as it is.
