@@ -12,6 +12,7 @@ from weakref import WeakValueDictionary
 from api.gateway.engine_client import EngineClient
 from api.gateway.seats import Seat
 from shared.chunked_prefill import NOTHING, Part, Prefilled, RecentPrompts, chunks, worth_it
+from shared.requests import COMPLETION
 
 
 class Prefilling:
@@ -37,11 +38,17 @@ class Prefilling:
             except StopIteration as ended:
                 prefilled: Prefilled = ended.value
                 return prefilled
-            async with turn:
-                # Who waits for a slot would be given this one between two chunks.
-                said = None if self._crowded(seat) else await self._ask(seat, part)
+            if part.path == COMPLETION:
+                async with turn:
+                    said = await self._ask(seat, part)
+            else:
+                # That takes no slot, and short questions are asked for it too.
+                said = await self._ask(seat, part)
 
     async def _ask(self, seat: Seat, part: Part) -> bytes | None:
+        if self._crowded(seat):
+            # Who waits for a slot would be given this one between two chunks.
+            return None
         headers = {"Content-Type": "application/json", **seat.headers()}
         async with self._engines.post(seat.reach.url + part.path, part.content, headers, seat.run_id) as reply:
             content = await reply.read()

@@ -24,6 +24,9 @@ PACE = 2.0
 #: What it says, and the one token of a chunk, which nobody shall see.
 ANSWER, CHUNKS_TOKEN = ("I", "see"), "NOBODY"
 
+#: How much of a prompt a slot knows at least that is taken for that.
+_ALIKE = 0.2
+
 
 @dataclass(frozen=True)
 class Asked:
@@ -106,9 +109,10 @@ class ScriptedLlama(ThreadingHTTPServer):
         return self.tokens(prompt) if isinstance(prompt, str) else list(prompt)
 
     def read(self, tokens: list[int], answer: list[int]) -> int:
-        """How many tokens of the prompt the best slot knew."""
+        """How many tokens of the prompt a slot knew: the one that knows most of it, else the one that waits longest."""
         with self._lock:
             best = max(self._caches, key=lambda cache: common(cache, tokens))
+            best = best if common(best, tokens) > _ALIKE * len(tokens) else self._caches[0]
             known = min(common(best, tokens), len(tokens) - 1)
             self._caches.remove(best)
             self._caches.append([*tokens, *answer])
