@@ -11,6 +11,7 @@ from http import HTTPStatus
 from typing import Any
 
 from shared.assembly import Assembly
+from shared.chunked_prefill import Prefilled
 from shared.errors import EngineFailed, InvalidInput, RunDied
 from shared.foreign_json import read_foreign
 from shared.loopback import Check, Reply, post
@@ -97,7 +98,7 @@ def stream(endpoint: Endpoint, request: EngineRequest, on_text: OnText, *, timeo
     with post(endpoint.url + request.path, asked, _HEADERS, timeout - ahead.milliseconds / 1000, check) as reply:
         if _accepted(reply).media_type == "application/json":
             # It does not stream, and was asked for the same.
-            return _at_once(reply, on_text, started)
+            return _at_once(reply, on_text, started, ahead)
         for event in read_events(reply.pieces()):
             if event.data == "[DONE]":
                 continue
@@ -112,12 +113,12 @@ def stream(endpoint: Endpoint, request: EngineRequest, on_text: OnText, *, timeo
     return Completion(ahead.amended(assembly.response()), time.perf_counter() - started, first, last)
 
 
-def _at_once(reply: Reply, on_text: OnText, started: float) -> Completion:
+def _at_once(reply: Reply, on_text: OnText, started: float, ahead: Prefilled) -> Completion:
     said = _answer(reply.read())
     choices = said.get("choices")
     if not isinstance(choices, list) or not choices or not all(isinstance(choice, dict) for choice in choices):
         raise EngineFailed("The engine said nothing", "its answer has no choices", "see the run's log")
-    completion = Completion(said, time.perf_counter() - started)
+    completion = Completion(ahead.amended(said), time.perf_counter() - started)
     if completion.text:
         on_text(completion.text)
     return completion

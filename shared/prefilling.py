@@ -6,7 +6,6 @@ short question waits for one chunk and not for one of each. Between two chunks w
 
 from __future__ import annotations
 
-import json
 import threading
 import time
 from collections.abc import Iterator
@@ -16,6 +15,8 @@ from http import HTTPStatus
 from typing import Any
 
 from shared.chunked_prefill import NOTHING, Part, Prefilled, RecentPrompts, chunks, worth_it
+from shared.errors import EngineFailed
+from shared.foreign_json import read_foreign
 from shared.loopback import Check, get, in_flight, post
 from shared.requests import COMPLETION, EngineRequest
 from shared.runtimes import Endpoint
@@ -52,6 +53,7 @@ def read_ahead(endpoint: Endpoint, request: EngineRequest, size: int, *, timeout
                 return prefilled
             if part.path == COMPLETION:
                 _after_people(endpoint, check)
+            part.begins()
             began = time.monotonic()
             said = _asked(endpoint, part, timeout - spent, check)
             spent += time.monotonic() - began
@@ -80,15 +82,18 @@ def _asked(endpoint: Endpoint, part: Part, timeout: float, check: Check) -> byte
 def _after_people(endpoint: Endpoint, check: Check) -> None:
     """Return once nobody's prompt is read, or after a while."""
     until = time.monotonic() + _POLITE
-    while time.monotonic() < until and _somebody_reads(endpoint, check):
+    while (left := until - time.monotonic()) > 0 and _somebody_reads(endpoint, left, check):
         time.sleep(_LOOK)
         check()
 
 
-def _somebody_reads(endpoint: Endpoint, check: Check) -> bool:
-    status, content = get(endpoint.url + _SLOTS, _POLITE, check)
+def _somebody_reads(endpoint: Endpoint, timeout: float, check: Check) -> bool:
+    """An engine that does not tell in time is at a long step, so that somebody does."""
     try:
-        slots = json.loads(content) if status == HTTPStatus.OK else []
+        status, content = get(endpoint.url + _SLOTS, timeout, check)
+        slots = read_foreign(content) if status == HTTPStatus.OK else []
+    except EngineFailed:
+        return True
     except ValueError:
         return False
     return isinstance(slots, list) and any(map(_reads, slots))
