@@ -150,7 +150,7 @@ def _word(token: int) -> str:
 
 @pytest.fixture
 def engine(monkeypatch: pytest.MonkeyPatch) -> Iterator[Llama]:
-    """Where it says that somebody reads, a chunk waits longer than any test; what asked its port before is forgotten."""
+    """Where it says that somebody reads, a chunk waits longer than any test. Nobody asked its port before."""
     monkeypatch.setattr("shared.prefilling._POLITE", 3600.0)
     monkeypatch.setattr("shared.prefilling._RECENT", RecentPrompts())
     with serving(Llama()) as server:
