@@ -49,6 +49,7 @@ class Prefilling:
         if self._crowded(seat):
             # Who waits for a slot would be given this one between two chunks.
             return None
+        part.begins()
         headers = {"Content-Type": "application/json", **seat.headers()}
         async with self._engines.post(seat.reach.url + part.path, part.content, headers, seat.run_id) as reply:
             content = await reply.read()
