@@ -15,21 +15,28 @@ from shared.chunked_prefill import NOTHING, Part, Prefilled, RecentPrompts, chun
 from shared.requests import COMPLETION
 
 
+class _Turn(asyncio.Lock):
+    """At a run: one chunk at a time, so that nobody waits for a chunk of each."""
+
+    #: The run went away: who waits asks for the whole at once, else each would wait to find that out after the other.
+    over = False
+
+
 class Prefilling:
     """For one front door; `crowded` tells whether more ask a run than it has slots."""
 
     def __init__(self, engines: EngineClient, crowded: Callable[[Seat], bool]) -> None:
         self._engines, self._crowded = engines, crowded
         self._recent = RecentPrompts()
-        #: Of runs whose prompts are read: one chunk at a time, so that nobody waits for a chunk of each.
-        self._turns: WeakValueDictionary[tuple[str, int], asyncio.Lock] = WeakValueDictionary()
+        #: Of runs whose prompts are read.
+        self._turns: WeakValueDictionary[tuple[str, int], _Turn] = WeakValueDictionary()
 
     async def ahead(self, seat: Seat, path: str, body: Mapping[str, Any], size: int) -> Prefilled:
         """Have the prompt of a request of `size` bytes read but for its last step. Raises OSError."""
         if not worth_it(seat.prefill_step, size):
             return NOTHING
         run = seat.run_id, seat.generation
-        turn = self._turns.setdefault(run, asyncio.Lock())
+        turn = self._turns.setdefault(run, _Turn())
         known = partial(self._recent.known, run, seat.slots)
         talk, said = chunks(seat.prefill_step, seat.context, path, body, known), None
         while True:
@@ -38,12 +45,17 @@ class Prefilling:
             except StopIteration as ended:
                 prefilled: Prefilled = ended.value
                 return prefilled
-            if part.path == COMPLETION:
-                async with turn:
-                    said = await self._ask(seat, part)
-            else:
-                # That takes no slot, and short questions are asked for it too.
-                said = await self._ask(seat, part)
+            # What is no chunk takes no slot, and short questions are asked for it too.
+            said = await (self._in_turn(turn, seat, part) if part.path == COMPLETION else self._ask(seat, part))
+
+    async def _in_turn(self, turn: _Turn, seat: Seat, part: Part) -> bytes | None:
+        async with turn:
+            try:
+                return None if turn.over else await self._ask(seat, part)
+            except OSError:
+                turn.over = True
+                self._turns.pop((seat.run_id, seat.generation), None)
+                raise
 
     async def _ask(self, seat: Seat, part: Part) -> bytes | None:
         if self._crowded(seat):
