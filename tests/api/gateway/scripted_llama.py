@@ -18,14 +18,14 @@ from typing import Any
 from shared.runtimes import Endpoint
 
 TEMPLATE, TOKENS, COMPLETION, CHAT = "/apply-template", "/tokenize", "/v1/completions", "/v1/chat/completions"
-STEP = 8
+STEP = 16
 #: Milliseconds that it reads a token for.
 PACE = 2.0
 #: What it says, and the one token of a chunk, which nobody shall see.
 ANSWER, CHUNKS_TOKEN = ("I", "see"), "NOBODY"
 
 #: How much of a prompt a slot knows at least that is taken for that.
-_ALIKE = 0.2
+_ALIKE = 0.1
 
 
 @dataclass(frozen=True)

@@ -116,5 +116,6 @@ def test_a_talk_goes_on_where_it_was(door: Served, llama: ScriptedLlama) -> None
     ask(door, _CHAT, {"messages": talk}, stream=False)
     first, second = (llama.prompt_of(asked) for asked in llama.answered)
     again = llama.prompt_of(llama.chunks[read])
-    assert len(again) == common(first, second) + STEP
     assert again == second[: len(again)]
+    known = common([*first, *llama.tokens(" ".join(ANSWER))], second)
+    assert known < len(again) <= known + STEP + 1
