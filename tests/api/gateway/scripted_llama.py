@@ -25,7 +25,7 @@ PACE = 2.0
 ANSWER, CHUNKS_TOKEN = ("I", "see"), "NOBODY"
 
 #: How much of a prompt a slot knows at least that is taken for that.
-_ALIKE = 0.1
+ALIKE = 0.1
 
 
 @dataclass(frozen=True)
@@ -112,7 +112,7 @@ class ScriptedLlama(ThreadingHTTPServer):
         """How many tokens of the prompt a slot knew: the one that knows most of it, else the one that waits longest."""
         with self._lock:
             best = max(self._caches, key=lambda cache: common(cache, tokens))
-            best = best if common(best, tokens) > _ALIKE * len(tokens) else self._caches[0]
+            best = best if common(best, tokens) > ALIKE * len(tokens) else self._caches[0]
             known = min(common(best, tokens), len(tokens) - 1)
             self._caches.remove(best)
             self._caches.append([*tokens, *answer])

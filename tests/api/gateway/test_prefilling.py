@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from typing import Any
 
 import pytest
 
+from shared import chunked_prefill
 from tests.api.fleet import Fleet
-from tests.api.gateway.scripted_llama import ANSWER, CHUNKS_TOKEN, PACE, STEP, ScriptedLlama, common, words
+from tests.api.gateway.scripted_llama import ALIKE, ANSWER, CHUNKS_TOKEN, PACE, STEP, ScriptedLlama, common, words
 from tests.api.served import Served
 from tests.serving import serving
 
@@ -119,3 +121,12 @@ def test_a_talk_goes_on_where_it_was(door: Served, llama: ScriptedLlama) -> None
     assert again == second[: len(again)]
     known = common([*first, *llama.tokens(" ".join(ANSWER))], second)
     assert known < len(again) <= known + STEP + 1
+
+
+def test_chunks_of_a_fast_engine_grow_no_faster_than_it_finds_their_slot(
+    door: Served, llama: ScriptedLlama, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(chunked_prefill, "_CHUNK_SECONDS", 1000.0)
+    ask(door, _CHAT, messages(words(1000)), stream=False)
+    lengths = [len(llama.prompt_of(asked)) for asked in (*llama.chunks, *llama.answered)]
+    assert all(longer < shorter / ALIKE for shorter, longer in pairwise(lengths)), lengths
