@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeGuard
 
 from shared.foreign_json import read_foreign
+from shared.last_answer import last_answer
 from shared.requests import ASK_PROGRESS, CHAT, COMPLETION
 from shared.told import amount, count
 
@@ -166,12 +167,34 @@ def chunks(
     if not step or not _suits(path, body):
         return NOTHING
     prompt = body.get("prompt") if path == COMPLETION else _field((yield Part(TEMPLATE, _json(body))), "prompt")
-    if isinstance(prompt, str):
-        asked = {"content": prompt, "add_special": True, "parse_special": True}
-        prompt = _field((yield Part(TOKENS, _json(asked))), "tokens")
-    if not _are_tokens(prompt) or not step < len(prompt) < (context or len(prompt) + 1):
+    tokens = (yield from _tokens(prompt)) if isinstance(prompt, str) else prompt
+    if not _are_tokens(tokens) or not step < len(tokens) < (context or len(tokens) + 1):
         return NOTHING
-    return (yield from _read(step, prompt, known(prompt), body))
+    progress = known(tokens)
+    if isinstance(prompt, str) and (answer := last_answer(prompt, body.get("messages"))):
+        progress.read = yield from _with_answer(step, len(tokens), progress.read, prompt, *answer)
+    return (yield from _read(step, tokens, progress, body))
+
+
+def _tokens(text: str, *, begins: bool = True) -> Generator[Part, bytes | None, Any]:
+    return _field(
+        (yield Part(TOKENS, _json({"content": text, "add_special": begins, "parse_special": True}))), "tokens"
+    )
+
+
+def _with_answer(
+    step: int, count: int, known: int, prompt: str, begin: int, end: int
+) -> Generator[Part, bytes | None, int]:
+    """`known`, and the answer that follows it: the run has likely written it itself.
+
+    A chunk that ended before the answer does would have the engine forget it. Prompts of a step are not remembered.
+    """
+    after = yield from _tokens(prompt[end:], begins=False)
+    if not _are_tokens(after) or count - len(after) <= known:
+        return known
+    answer = yield from _tokens(prompt[begin:end], begins=False)
+    follows = _are_tokens(answer) and count - len(after) - len(answer) <= known + step
+    return count - len(after) if follows else known
 
 
 def _read(

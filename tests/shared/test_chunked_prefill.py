@@ -321,6 +321,51 @@ def test_characters_by_halves_do_not_break_the_asking() -> None:
     assert engine.asked[0][1]["content"].endswith("?")
 
 
+def talk(before: int, answer: int, after: int) -> list[dict[str, Any]]:
+    """Each of so many words."""
+    lengths = (("user", before), ("assistant", answer), ("user", after))
+    return [
+        {"role": role, "content": " ".join(f"{place}{role}{i}" for i in range(count))}
+        for place, (role, count) in enumerate(lengths)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("before", "answer", "after", "known", "first"),
+    [
+        (7, 50, 40, 0, 1 + 57 + _STEP),
+        (8, 50, 40, 0, _STEP),
+        (30, 50, 40, 31, 1 + 80 + _STEP),
+        (30, 50, 40, 31 - _STEP, 1 + 80 + _STEP),
+        (30, 50, 40, 30 - _STEP, 30),
+        (30, 50, 40, 90, 90 + _STEP),
+        (30, 50, _STEP + 1, 31, 1 + 80 + _STEP),
+        (30, 50, _STEP, 31, None),
+    ],
+)
+def test_an_answer_that_follows_what_is_known_is_not_cut_out_of_the_cache(
+    before: int, answer: int, after: int, known: int, first: int | None
+) -> None:
+    """A prompt of a step or less was not remembered."""
+    engine = Slot()
+    read(engine, CHAT, known=known, messages=talk(before, answer, after))
+    assert next(map(len, engine.prompts), None) == first
+
+
+@pytest.mark.parametrize("refused", [2, 3])
+def test_an_answer_that_cannot_be_counted_is_not_known(refused: int) -> None:
+    engine = Slot()
+
+    def refuses(part: Part) -> bytes | None:
+        said = engine(part)
+        return None if part.path == TOKENS and len(engine.asked) == 1 + refused else said
+
+    read(refuses, CHAT, messages=talk(5, 50, 40))
+    assert len(engine.prompts[0]) == _STEP
+    specials = [body["add_special"] for path, body in engine.asked if path == TOKENS]
+    assert specials == [True, *[False] * (refused - 1)]
+
+
 @pytest.mark.parametrize(
     ("step", "size", "worth"), [(0, 10**6, False), (64, 192, False), (64, 193, True), (-1, 5, False)]
 )
