@@ -25,7 +25,9 @@ from shared.told import amount, count
 TEMPLATE, TOKENS = "/apply-template", "/tokenize"
 #: Seconds that a chunk takes where a step is faster than that: requests cost a millisecond or two each.
 _CHUNK_SECONDS = 0.2
-#: How much longer than all before it a chunk is at most: llama.cpp passes by a slot that knows less than a tenth.
+#: llama.cpp gives a prompt the slot that knows the most of it, and passes by those that know less than a tenth.
+_ALIKE = 10
+#: How much longer than all before it a chunk is at most, so that its slot is not passed by.
 _GROWTH = 4
 #: Bytes of a request that are hardly more than one token.
 _BYTES = 3
@@ -199,7 +201,7 @@ def _with_answer(
 def _read(
     step: int, tokens: list[int], progress: Progress, body: Mapping[str, Any]
 ) -> Generator[Part, bytes | None, Prefilled]:
-    before, spent, size = None, 0.0, step
+    before, spent, size = None, 0.0, _first(step, len(tokens), progress.read)
     extra = {name: value for name, value in body.items() if name not in _OF_THE_ANSWER}
     spelled = [str(token) for token in tokens]
     while len(tokens) - (done := progress.read) > step:
@@ -223,6 +225,14 @@ def _read(
     # The rest is read with the request itself.
     progress.read = len(tokens)
     return NOTHING if before is None else Prefilled(before, spent * 1000)
+
+
+def _first(step: int, count: int, known: int) -> int:
+    """Tokens of the first chunk: so many that it is given the slot which all of them would be given.
+
+    What is known of another talk (a template's first words) would else have it thrown out beside free slots.
+    """
+    return step if known * _ALIKE > count else known * (_ALIKE - 1) + step
 
 
 def worth_it(step: int, size: int) -> bool:
