@@ -12,7 +12,7 @@ from shared.kinds.contract import Context
 from shared.measure import sample
 from shared.prompts import BenchmarkPrompt, Scale, filler, unlike
 from shared.protocol import Acquired
-from shared.requests import CHAT, EngineRequest
+from shared.requests import CHAT, EngineRequest, Work
 from shared.runtimes import Endpoint, RunSpec
 
 #: What ends a cell but not the benchmark: it cannot be loaded, or its run died or failed at the warm-up.
@@ -154,6 +154,7 @@ class Bench:
             _listen,
             timeout=self._protocol.timeout,
             check=self._context.raise_if_cancelled,
+            work=Work.BENCHMARK,
         )
         return sample(completion, self._protocol.max_tokens)
 
@@ -164,8 +165,7 @@ def _text(prompt: BenchmarkPrompt, scale: Scale) -> str:
 
 def _endpoint(run: Acquired) -> Endpoint:
     if run.endpoint is not None:
-        # What is measured is the engine, so that prompts go whole.
-        return run.endpoint.model_copy(update={"prefill_step": 0})
+        return run.endpoint
     if run.error is not None:
         raise revive(run.error)
     raise RunDied("The run was not loaded", f"it is {run.state}", "see the run's log")

@@ -11,12 +11,10 @@ from http import HTTPStatus
 from typing import Any
 
 from shared.assembly import Assembly
-from shared.chunked_prefill import Prefilled
 from shared.errors import EngineFailed, InvalidInput, RunDied
 from shared.foreign_json import read_foreign
 from shared.loopback import Check, Reply, post
-from shared.prefilling import read_ahead
-from shared.requests import ASK_PROGRESS, EMBEDDING, EngineRequest, choices_of
+from shared.requests import ASK_PROGRESS, EMBEDDING, WORK, EngineRequest, Work, choices_of
 from shared.runtimes import Endpoint
 from shared.sse import read_events
 
@@ -62,7 +60,9 @@ class Completion:
         return choices[0] or {}
 
 
-def complete(endpoint: Endpoint, request: EngineRequest, *, timeout: float, check: Check) -> Completion:
+def complete(
+    endpoint: Endpoint, request: EngineRequest, *, timeout: float, check: Check, work: Work = Work.JOB
+) -> Completion:
     """Ask and wait for the whole response.
 
     An engine that answers in one piece does not see for a second that nobody waits any more, and not at all while it
@@ -72,33 +72,37 @@ def complete(endpoint: Endpoint, request: EngineRequest, *, timeout: float, chec
     than `timeout` seconds, RunDied when it goes away, and whatever `check` raises while waiting.
     """
     if request.path != EMBEDDING:
-        return stream(endpoint, request, _unheard, timeout=timeout, check=check)
+        return stream(endpoint, request, _unheard, timeout=timeout, check=check, work=work)
     started = time.perf_counter()
     body = request.body | {"model": endpoint.served_name}
     body.pop("stream", None)
     body.pop("stream_options", None)
-    with post(endpoint.url + request.path, _dump(body), _HEADERS, timeout, check) as reply:
+    with post(endpoint.url + request.path, _dump(body), _HEADERS | {WORK: work}, timeout, check) as reply:
         response = read_answer(_accepted(reply).read())
     return Completion(response, time.perf_counter() - started)
 
 
-def stream(endpoint: Endpoint, request: EngineRequest, on_text: OnText, *, timeout: float, check: Check) -> Completion:
+def stream(
+    endpoint: Endpoint,
+    request: EngineRequest,
+    on_text: OnText,
+    *,
+    timeout: float,
+    check: Check,
+    work: Work = Work.JOB,
+) -> Completion:
     """Ask for a streamed response, tell `on_text` its text as it comes, and return it assembled.
-
-    A long prompt is read in chunks first, where the engine can be asked for that.
 
     Raises as `complete` does, and RunDied when the stream ends before the engine says why it stopped.
     """
     started = time.perf_counter()
     body = request.body | {"model": endpoint.served_name, "stream": True, ASK_PROGRESS: True}
     body["stream_options"] = {"include_usage": True}
-    asked = _dump(body)
-    ahead = read_ahead(endpoint, request, len(asked), timeout=timeout, check=check)
     assembly, first, last = Assembly(choices_of(request.body)), None, None
-    with post(endpoint.url + request.path, asked, _HEADERS, timeout - ahead.milliseconds / 1000, check) as reply:
+    with post(endpoint.url + request.path, _dump(body), _HEADERS | {WORK: work}, timeout, check) as reply:
         if _accepted(reply).media_type == "application/json":
             # It does not stream, and was asked for the same.
-            return _at_once(reply, on_text, started, ahead)
+            return _at_once(reply, on_text, started)
         for event in read_events(reply.pieces()):
             if event.data == "[DONE]":
                 continue
@@ -110,15 +114,15 @@ def stream(endpoint: Endpoint, request: EngineRequest, on_text: OnText, *, timeo
                 on_text(answer)
     if not assembly.finished:
         raise _broken_off(endpoint)
-    return Completion(ahead.amended(assembly.response()), time.perf_counter() - started, first, last)
+    return Completion(assembly.response(), time.perf_counter() - started, first, last)
 
 
-def _at_once(reply: Reply, on_text: OnText, started: float, ahead: Prefilled) -> Completion:
+def _at_once(reply: Reply, on_text: OnText, started: float) -> Completion:
     said = _answer(reply.read())
     choices = said.get("choices")
     if not isinstance(choices, list) or not choices or not all(isinstance(choice, dict) for choice in choices):
         raise EngineFailed("The engine said nothing", "its answer has no choices", "see the run's log")
-    completion = Completion(ahead.amended(said), time.perf_counter() - started)
+    completion = Completion(said, time.perf_counter() - started)
     if completion.text:
         on_text(completion.text)
     return completion

@@ -191,37 +191,19 @@ def post(
     `timeout` is for the whole exchange, in seconds. Raises RunDied when nobody answers or the connection
     breaks, EngineFailed when it takes too long, and whatever `check` raises.
     """
-    with _FLIGHTS.one_more(_address(url)), _exchanged("POST", url, body, headers, timeout, check) as reply:
-        yield reply
-
-
-def get(url: str, timeout: float, check: Check) -> tuple[int, bytes]:
-    """The status and the body of what a run tells of itself; it is no work in flight. Raises as `post` does."""
-    with _exchanged("GET", url, None, {}, timeout, check) as reply:
-        return reply.status, reply.read()
-
-
-@contextmanager
-def _exchanged(
-    method: str,
-    url: str,
-    body: bytes | Iterable[bytes] | None,
-    headers: Mapping[str, str],
-    timeout: float,
-    check: Check,
-) -> Iterator[Reply]:
     address = _address(url)
-    with _typed(url):
-        deadline = time.monotonic() + timeout
-        connection, response = _send(method, address, urlsplit(url).path, body, headers, deadline, check)
-    try:
-        yield Reply(url, response)
-    finally:
-        if response.isclosed() and not response.will_close:
-            _POOL.give(address, connection)
-        else:
-            response.close()
-            connection.close()
+    with _FLIGHTS.one_more(address):
+        with _typed(url):
+            deadline = time.monotonic() + timeout
+            connection, response = _send(address, urlsplit(url).path, body, headers, deadline, check)
+        try:
+            yield Reply(url, response)
+        finally:
+            if response.isclosed() and not response.will_close:
+                _POOL.give(address, connection)
+            else:
+                response.close()
+                connection.close()
 
 
 def _address(url: str) -> tuple[str, int]:
@@ -230,10 +212,9 @@ def _address(url: str) -> tuple[str, int]:
 
 
 def _send(
-    method: str,
     address: tuple[str, int],
     path: str,
-    body: bytes | Iterable[bytes] | None,
+    body: bytes | Iterable[bytes],
     headers: Mapping[str, str],
     deadline: float,
     check: Check,
@@ -241,12 +222,12 @@ def _send(
     while True:
         connection = _POOL.take(address, check, deadline)
         try:
-            connection.request(method, path, body=body, headers=dict(headers))
+            connection.request("POST", path, body=body, headers=dict(headers))
             return connection, connection.getresponse()
         except BaseException as error:
             connection.close()
             # A server may close an idle connection just as we use it: nothing was done, so ask again.
-            if not (connection.kept and isinstance(error, _GONE) and isinstance(body, bytes | None)):
+            if not (connection.kept and isinstance(error, _GONE) and isinstance(body, bytes)):
                 raise
 
 

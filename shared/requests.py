@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any
 
 from shared.call_arguments import with_readable_calls
@@ -18,10 +19,26 @@ EMBEDDING = "/v1/embeddings"
 #: Of a streamed request: llama.cpp then tells how much of the prompt it has read, after each step.
 ASK_PROGRESS = "return_progress"
 
+#: Header that tells a run what a request is for.
+WORK = "Cidermill-Work"
+
 #: What each path asks for, by the field that only its bodies have.
 _PATHS = {"messages": CHAT, "prompt": COMPLETION, "input": EMBEDDING}
 _NONE: Mapping[str, Any] = {}
 _REQUIRED = {path: field for field, path in _PATHS.items()}
+
+
+class Work(StrEnum):
+    """What a request to a run is for: people go before jobs, and benchmarks are answered without any art."""
+
+    PERSON = "person"
+    JOB = "job"
+    BENCHMARK = "benchmark"
+
+    @classmethod
+    def of(cls, said: str) -> Work:
+        """People say nothing."""
+        return cls(said) if said in set(cls) else cls.PERSON
 
 
 @dataclass(frozen=True, slots=True)

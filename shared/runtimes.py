@@ -141,8 +141,6 @@ class LaunchPlan(_Frozen):
     ready_timeout: float = 600.0
     #: Bytes of weights that the engine would keep in wired memory; 0: it wires nothing by itself.
     weights: Bytes = Bytes(0)
-    #: As of its endpoint.
-    prefill_step: int = 0
 
 
 class Endpoint(_Frozen):
@@ -152,9 +150,6 @@ class Endpoint(_Frozen):
     served_name: str
     slots: int
     context: int
-    #: Tokens of a prompt that it reads in one step, when it can be asked to read a prompt's beginning and no more, as
-    #: llama.cpp can; 0: prompts are sent whole.
-    prefill_step: int = Field(default=0, ge=0)
 
 
 class Runtime(Protocol):

@@ -80,7 +80,6 @@ class RunProcess:
             served_name=self.plan.served_name,
             slots=self.plan.slots,
             context=self.plan.context,
-            prefill_step=self.plan.prefill_step,
         )
 
     @property

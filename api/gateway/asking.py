@@ -17,13 +17,11 @@ from api.gateway.exchange import Exchange, Writer
 from api.gateway.fresh_writer import FreshWriter
 from api.gateway.hearing import NONSENSE, assembled, heard, misread
 from api.gateway.names import Names
-from api.gateway.prefilling import Prefilling
 from api.gateway.refusal import Lost, refusal, refused_by_agent, went_away
 from api.gateway.seats import Seat, Seats
 from api.gateway.thought_start import ThoughtStarts
 from api.gateway.tries import Tries
 from api.gateway.upload import Form
-from shared.chunked_prefill import NOTHING, Prefilled
 from shared.engine_pass import REFUSED
 from shared.errors import CannotFit, ContextExceeded, Unavailable
 from shared.requests import ASK_PROGRESS, CHAT, EMBEDDING
@@ -37,7 +35,6 @@ class Asking:
         self._engines = EngineClient()
         seats.on_over(self._engines.give_up)
         self._starts = ThoughtStarts(self._engines)
-        self._prefilling = Prefilling(self._engines, seats.crowded)
 
     def stop(self) -> None:
         """Who waits for an answer gets Unavailable instead, and so does who asks from now on."""
@@ -110,7 +107,6 @@ class Asking:
         with self._seats.taken(seat) as stay:
             exchange.stayed(stay)
             try:
-                exchange.beginning.prefilled = await self._ahead(seat, exchange, asked)
                 async with self._engines.post(url, asked, headers, seat.run_id) as reply:
                     if REFUSED.lower() in reply.headers:
                         raise Lost(refused_by_agent(seat.run_id, reply.headers[REFUSED.lower()]))
@@ -123,11 +119,6 @@ class Asking:
                 raise Lost(went_away(error)) from error
             except NONSENSE as error:
                 raise misread(error) from error
-
-    async def _ahead(self, seat: Seat, exchange: Exchange, asked: bytes | Form) -> Prefilled:
-        if isinstance(asked, Form):
-            return NOTHING
-        return await self._prefilling.ahead(seat, exchange.path, filled(exchange.body, seat.defaults), len(asked))
 
 
 def _request(seat: Seat, exchange: Exchange) -> bytes | Form:

@@ -7,9 +7,9 @@ from collections.abc import AsyncGenerator, AsyncIterator, Collection, Mapping
 from contextlib import aclosing, asynccontextmanager
 from urllib.parse import urlsplit
 
-from api.gateway.engine_wire import EngineWire
-from api.gateway.idle_wires import Address, IdleWires
 from api.gateway.upload import Form
+from shared.engine_wire import EngineWire
+from shared.idle_wires import Address, IdleWires
 
 _CONNECT_SECONDS = 5.0
 #: Seconds of silence after which an engine counts as stuck: a long prompt may be read for minutes.

@@ -14,7 +14,6 @@ from typing import Any, Protocol
 
 from api.energy import Stay
 from api.gateway.upload import Upload
-from shared.chunked_prefill import NOTHING, Prefilled
 from shared.errors import Problem
 from shared.requests import CHAT, COMPLETION, choices_of
 from shared.runtimes import RunSpec
@@ -51,8 +50,6 @@ class Beginning:
 
     #: Its prompt ends with the tag that opens a thought.
     inside: bool = False
-    #: What the engine has read before it was asked for the answer.
-    prefilled: Prefilled = NOTHING
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +70,6 @@ class Exchange:
     #: The client waits for all that the writer writes, and only the engine streams: engines that are silent for long
     #: count as stuck.
     gathered: bool = False
-    #: The writer wants to hear how much of the prompt is read, from engines that tell.
-    curious: bool = False
     #: A file that the engine is sent with the body.
     upload: Upload | None = None
     #: How to load the model, if it must be loaded.

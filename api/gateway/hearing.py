@@ -15,12 +15,11 @@ from api.gateway.exchange import Exchange
 from api.gateway.names import Names
 from api.gateway.refusal import refusal
 from shared.assembly import Assembly
-from shared.chunked_prefill import NOTHING, Prefilled
 from shared.errors import EngineFailed
 from shared.requests import ASK_PROGRESS, CHAT, COMPLETION
 
 #: Names of fields; in a text the quotes would have backslashes.
-_ERROR, _PROGRESS, _USAGE, _TIMINGS = b'"error"', b'"prompt_progress"', b'"usage"', b'"timings"'
+_ERROR, _PROGRESS = b'"error"', b'"prompt_progress"'
 _FAILED = 500
 #: What reading raises of chunks that are none: no JSON or too deep, no object, or one with fields of other types.
 NONSENSE = (ValueError, TypeError, AttributeError, LookupError, RecursionError)
@@ -34,14 +33,12 @@ async def heard(reply: EngineReply, names: Names, exchange: Exchange) -> AsyncGe
     Some engines close the connection where their answer ends, and so does the system for one that was killed: a text
     that ends without a word of its end was broken off.
     """
-    events, curious = EngineEvents(), exchange.curious or bool(exchange.body.get(ASK_PROGRESS))
+    events, curious = EngineEvents(), bool(exchange.body.get(ASK_PROGRESS))
 
     def told(payloads: list[bytes]) -> list[bytes]:
         for payload in payloads:
             _check(payload)
-        said = [names.restore(payload) for payload in payloads if curious or _PROGRESS not in payload]
-        ahead = exchange.beginning.prefilled
-        return said if ahead is NOTHING else [_amended(payload, ahead) for payload in said]
+        return [names.restore(payload) for payload in payloads if curious or _PROGRESS not in payload]
 
     async with aclosing(reply.pieces()) as pieces:
         async for data in pieces:
@@ -63,7 +60,7 @@ async def _put_together(reply: EngineReply, names: Names, exchange: Exchange) ->
         # It does not stream, and was asked for the same.
         _check(content := await reply.read())
         said: dict[str, Any] = json.loads(names.restore(content))
-        return exchange.beginning.prefilled.amended(said)
+        return said
     assembly = Assembly(exchange.choices)
     async with aclosing(heard(reply, names, exchange)) as chunks:
         async for payloads in chunks:
@@ -71,13 +68,6 @@ async def _put_together(reply: EngineReply, names: Names, exchange: Exchange) ->
             for payload in payloads:
                 assembly.add(json.loads(payload))
     return assembly.response()
-
-
-def _amended(payload: bytes, ahead: Prefilled) -> bytes:
-    if not any(name in payload for name in (_USAGE, _TIMINGS, _PROGRESS)):
-        return payload
-    said = ahead.amended(json.loads(payload))
-    return json.dumps(said, ensure_ascii=False, separators=(",", ":")).encode(errors="replace")
 
 
 def misread(error: Exception) -> EngineFailed:

@@ -46,11 +46,6 @@ class Seat:
     reach: Reach
     #: What the client's name for the model leaves unsaid.
     defaults: Mapping[str, Any]
-    #: Of the run, and how many of them jobs hold.
-    slots: int = 1
-    busy: int = 0
-    #: As of its endpoint.
-    prefill_step: int = 0
 
     def headers(self) -> dict[str, str]:
         """What its agent wants to see; nothing for an engine of this machine."""
@@ -133,10 +128,6 @@ class Seats:
         """What could answer now; starts and holds nothing. Raises NotFound, InvalidParameters."""
         return self._outlook.glance(wanted) or await self._outlook.look(wanted)
 
-    def crowded(self, seat: Seat) -> bool:
-        """Whether this run is likely asked for more than it has slots."""
-        return self._tenancy.crowded(seat.run_id, seat.slots, seat.busy)
-
     @contextmanager
     def taken(self, seat: Seat) -> Iterator[Stay]:
         """One more request is in flight on this run."""
@@ -169,7 +160,7 @@ class Seats:
         self._affinity.went(session, run.id)
         return Seat(
             run.id, run.generation, run.host or "", run.model, run.endpoint.served_name, run.context, run.reach,
-            view.found.defaults, run.endpoint.slots, run.busy, run.endpoint.prefill_step,
+            view.found.defaults,
         )  # fmt: skip
 
     async def _coming(

@@ -76,11 +76,6 @@ class Tenancy:
             load = self.loads[run_id]
             self.loads[run_id] = Load(load.requests - 1, _mean(load.seconds, moment - began))
 
-    def crowded(self, run_id: str, slots: int, busy: int) -> bool:
-        """Whether more is asked than `slots` can do; jobs, in `busy` of them, make room once they know of people."""
-        jobs = 0 if run_id in self._attended else busy
-        return self.loads.get(run_id, _NONE).requests + jobs > slots
-
     async def run(self) -> None:
         """Each second: hold the runs that are in use, let go of those that no longer are."""
         while True:

@@ -58,11 +58,11 @@ def why(exit_code: int | None, tail: str) -> Problem:
 
 
 def test_a_child_is_ready_when_it_answers(start: Start) -> None:
-    process = start(_SERVER + "server.serve_forever()", prefill_step=64)
+    process = start(_SERVER + "server.serve_forever()")
     process.wait_ready(why)
     assert process.exit_code is None
     assert process.endpoint.url == f"http://127.0.0.1:{process.plan.port}"
-    assert (process.endpoint.slots, process.endpoint.prefill_step) == (2, 64)
+    assert process.endpoint.slots == 2
 
 
 def test_a_child_that_ends_early_is_noticed_at_once_and_diagnosed(start: Start) -> None:

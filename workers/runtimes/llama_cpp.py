@@ -64,8 +64,9 @@ class LlamaParams(EngineParams):
 
     threads: int | None = Field(default=None, ge=1, le=512)
     threads_batch: int | None = Field(default=None, ge=1, le=512)
-    #: Tokens of prompts that are read in one step, for whose end others' tokens wait. None: `ubatch_size`, which costs
-    #: no speed, as more is worked through in such parts anyway. Below 64 a CPU reads long prompts at half the speed.
+    #: Tokens of prompts that are read in one step: others' tokens wait for its end, and who leaves for two. None:
+    #: `ubatch_size`, which costs no speed, as more is worked through in such parts anyway. Below 64 a CPU reads long
+    #: prompts at half the speed.
     batch_size: int | None = Field(default=None, ge=32)
     #: None: 512 on a GPU, 128 on a CPU.
     ubatch_size: int | None = Field(default=None, ge=32)
@@ -116,6 +117,7 @@ class LlamaCpp:
             "chat_template": params.chat_template or _tool_template(path),
             **_threads(params),
             **_steps(model, params, context),
+            "prefill_step": 0 if _rolls(model) else _CHUNK,
         }
         return LaunchPlan(
             command=boot_command("llama_cpp", options),
@@ -124,7 +126,6 @@ class LlamaCpp:
             served_name=model.name,
             slots=slots,
             context=context,
-            prefill_step=0 if options["embedding"] or _rolls(model) else min(_CHUNK, options["batch_size"]),
         )
 
     def diagnose(self, exit_code: int | None, stderr_tail: str) -> Problem:

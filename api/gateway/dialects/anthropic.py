@@ -23,7 +23,7 @@ from api.gateway.model_names import asked_for
 from api.gateway.proxy import Proxy
 from api.gateway.reading import read_object, want
 from api.gateway.token_count import TokenCounter
-from shared.requests import CHAT
+from shared.requests import ASK_PROGRESS, CHAT
 from shared.vocabulary import Capability
 
 router = APIRouter(tags=["anthropic"])
@@ -59,5 +59,6 @@ def _translated(asked: dict[str, Any]) -> Exchange:
     exchange = Exchange(model, Capability.GENERATE, CHAT, body, lambda said: whole(said, model))
     if not want(asked, "stream", bool):
         return exchange
-    # The first event tells how long the prompt is; llama.cpp says so before it answers.
-    return replace(exchange, writer=lambda: MessageWriter(model), curious=True)
+    # The first event tells how long the prompt is; llama.cpp says so when it is asked to, others ignore it.
+    body[ASK_PROGRESS] = True
+    return replace(exchange, writer=lambda: MessageWriter(model))

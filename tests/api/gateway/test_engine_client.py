@@ -11,9 +11,10 @@ from contextlib import asynccontextmanager, suppress
 
 import pytest
 
-from api.gateway import engine_client, idle_wires
+from api.gateway import engine_client
 from api.gateway.engine_client import EngineClient
 from api.gateway.upload import Form, Upload
+from shared import idle_wires
 from shared.units import MIB
 
 Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]

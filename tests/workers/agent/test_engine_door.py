@@ -17,9 +17,7 @@ import psutil
 import pytest
 
 from shared import engine_pass
-from shared.chunked_prefill import TEMPLATE, TOKENS
 from shared.engine_pass import REFUSED
-from shared.requests import CHAT, COMPLETION, EMBEDDING
 from shared.runtimes import InstalledModel, RunSpec
 from shared.units import GIB, Bytes
 from shared.vocabulary import Format
@@ -94,11 +92,6 @@ def test_nobody_gets_in_without_a_pass_for_this_load(mini: Mini) -> None:
 def test_only_what_answers_requests_is_open(mini: Mini, path: str) -> None:
     answer = mini.ask(path=path)
     assert (answer.status_code, REFUSED in answer.headers) == (404, True)
-
-
-@pytest.mark.parametrize("path", [TEMPLATE, TOKENS, COMPLETION, CHAT, EMBEDDING])
-def test_what_the_front_door_asks_engines_for_reaches_them(mini: Mini, path: str) -> None:
-    assert REFUSED not in mini.ask(path=path).headers
 
 
 def test_a_run_that_is_gone_is_told_from_an_engine_that_fails(mini: Mini) -> None:

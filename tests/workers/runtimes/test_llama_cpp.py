@@ -14,7 +14,7 @@ from workers.launch.metal import HAS_METAL
 from workers.runtimes.boot.llama_cpp import parameters, server_arguments
 from workers.runtimes.llama_cpp import LlamaCpp
 
-_STEP, _CHUNK = (512, 512) if HAS_METAL else (128, 64)
+_STEP = 512 if HAS_METAL else 128
 
 
 def options(model: InstalledModel, params: dict[str, Any], context: int = 4096) -> dict[str, Any]:
@@ -36,24 +36,11 @@ def test_a_model_that_only_embeds_reads_its_whole_context_in_one_step() -> None:
 
 
 @pytest.mark.parametrize(
-    ("changed", "params", "step"),
-    [
-        ({}, {}, _CHUNK),
-        ({}, {"batch_size": 32}, 32),
-        ({}, {"ubatch_size": 32}, 32),
-        ({}, {"batch_size": 4096}, _CHUNK),
-        ({"capabilities": (Capability.GENERATE, Capability.EMBED)}, {}, _CHUNK),
-        ({"capabilities": (Capability.EMBED,)}, {}, 0),
-        ({"shape": ModelShape(window=512, window_layers=20)}, {}, 0),
-        ({"shape": ModelShape(state=4096)}, {}, 0),
-        ({"shape": ModelShape()}, {}, _CHUNK),
-    ],
+    ("shape", "step"),
+    [(ModelShape(), 512 if HAS_METAL else 64), (ModelShape(window_layers=2), 0), (ModelShape(state=8), 0)],
 )
-def test_prompts_are_read_in_chunks_where_the_cache_goes_on_anywhere(
-    changed: dict[str, Any], params: dict[str, Any], step: int
-) -> None:
-    model = smollm2().model_copy(update=changed)
-    assert LlamaCpp().plan(RunSpec(params=params), model, 4096).prefill_step == step
+def test_prompts_go_whole_where_a_cache_goes_on_only_from_copies(shape: ModelShape, step: int) -> None:
+    assert options(smollm2().model_copy(update={"shape": shape}), {})["prefill_step"] == step
 
 
 def test_nothing_is_held_beside_what_was_estimated() -> None:

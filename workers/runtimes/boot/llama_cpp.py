@@ -1,14 +1,17 @@
-"""llama.cpp's HTTP server with one model: inside this process, or in a `llama-server` that replaces it."""
+"""llama.cpp's HTTP server with one model: in this process behind our front, or as a `llama-server` in its place."""
 
 from __future__ import annotations
 
 import json
 import os
-import signal
+import socket
 import sys
 from typing import Any
 
+from workers.runtimes.boot import asgi
 from workers.runtimes.boot.guard import die_with_parent
+from workers.runtimes.boot.inner_engine import InnerEngine
+from workers.runtimes.boot.llama_front import LlamaFront
 
 
 def server_arguments(options: dict[str, Any]) -> list[str]:
@@ -40,12 +43,24 @@ def server_arguments(options: dict[str, Any]) -> list[str]:
 
 
 def serve(options: dict[str, Any]) -> None:
-    """Serve until a signal ends the process. Raises RuntimeError when the model cannot be loaded; why is printed."""
+    """Serve until a signal ends the process; it ends with code 1 when the model cannot be loaded, which is printed."""
     import xllamacpp
 
-    server = xllamacpp.Server(parameters(xllamacpp, options))
-    while server is not None:
-        signal.pause()
+    inner = _free_port()
+    front = LlamaFront(InnerEngine(inner), options["slots"], options["context"], options["prefill_step"])
+    loaded = []
+
+    def load() -> None:
+        loaded.append(xllamacpp.Server(parameters(xllamacpp, options | {"port": inner})))
+        front.loaded = True
+
+    asgi.serve(front, options["port"], load)
+
+
+def _free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
 
 
 def parameters(library: Any, options: dict[str, Any]) -> Any:

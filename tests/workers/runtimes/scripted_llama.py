@@ -15,17 +15,12 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import takewhile
 from typing import Any
 
-from shared.runtimes import Endpoint
-
 TEMPLATE, TOKENS, COMPLETION, CHAT = "/apply-template", "/tokenize", "/v1/completions", "/v1/chat/completions"
 STEP = 16
 #: Milliseconds that it reads a token for.
 PACE = 2.0
 #: What it says, and the one token of a chunk, which nobody shall see.
 ANSWER, CHUNKS_TOKEN = ("I", "see"), "NOBODY"
-
-#: How much of a prompt a slot knows at least that is taken for that.
-ALIKE = 0.1
 
 
 @dataclass(frozen=True)
@@ -59,8 +54,7 @@ class ScriptedLlama(ThreadingHTTPServer):
 
     def __init__(self, slots: int = 2) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
-        url = f"http://127.0.0.1:{self.server_address[1]}"
-        self.endpoint = Endpoint(url=url, served_name="m", slots=slots, context=4096, prefill_step=STEP)
+        self.port = int(self.server_address[1])
         self.asked: list[Asked] = []
         self.replies: Replies = lambda _: None
         self.holding: Callable[[Asked], bool] = lambda _: False
@@ -108,19 +102,24 @@ class ScriptedLlama(ThreadingHTTPServer):
         prompt = self.template(asked.body) if asked.path == CHAT else asked.body["prompt"]
         return self.tokens(prompt) if isinstance(prompt, str) else list(prompt)
 
-    def read(self, tokens: list[int], answer: list[int]) -> int:
-        """How many tokens of the prompt a slot knew: the one that knows most of it, else the one that waits longest."""
+    def read(self, slot: int, tokens: list[int], answer: list[int]) -> int:
+        """How many tokens of the prompt the slot knew."""
         with self._lock:
-            best = max(self._caches, key=lambda cache: common(cache, tokens))
-            best = best if common(best, tokens) > ALIKE * len(tokens) else self._caches[0]
-            known = min(common(best, tokens), len(tokens) - 1)
-            self._caches.remove(best)
-            self._caches.append([*tokens, *answer])
+            known = min(common(self._caches[slot], tokens), len(tokens) - 1)
+            self._caches[slot] = [*tokens, *answer]
         return known
 
 
 class _Handler(BaseHTTPRequestHandler):
     server: ScriptedLlama
+
+    def do_GET(self) -> None:
+        content = json.dumps({"path": self.path}).encode()
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
 
     def do_POST(self) -> None:
         asked = Asked(self.path, json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
@@ -131,7 +130,9 @@ class _Handler(BaseHTTPRequestHandler):
         if reply.status is None:
             return
         self.send_response(reply.status)
-        self.send_header("Content-Type", "text/event-stream" if reply.content.startswith(b"data:") else "text/json")
+        self.send_header(
+            "Content-Type", "text/event-stream" if reply.content.startswith(b"data:") else "application/json"
+        )
         for name, value in (*reply.headers, ("Content-Length", str(len(reply.content)))):
             self.send_header(name, value)
         self.end_headers()
@@ -146,12 +147,14 @@ class _Handler(BaseHTTPRequestHandler):
             return json.dumps({"prompt": self.server.template(asked.body)}).encode()
         if asked.path == TOKENS:
             return json.dumps({"tokens": self.server.tokens(asked.body["content"])}).encode()
-        return self._streamed(asked)
+        streamed = self._streamed(asked)
+        last = [line for line in streamed.splitlines() if line.startswith(b"data: {")][-1]
+        return streamed if asked.body.get("stream") else last.removeprefix(b"data: ")
 
     def _streamed(self, asked: Asked) -> bytes:
         tokens = self.server.prompt_of(asked)
         said = (CHUNKS_TOKEN,) if asked.is_chunk else ANSWER
-        known = self.server.read(tokens, self.server.tokens(" ".join(said)))
+        known = self.server.read(asked.body.get("id_slot", 0), tokens, self.server.tokens(" ".join(said)))
         events = [_choice(asked, f"{word} ", None) for word in said] + [_choice(asked, "", "stop"), {"choices": []}]
         events[-1] |= _told(len(tokens), known, len(said))
         if asked.body.get("return_progress"):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from api.gateway.engine_wire import EngineWire
+from shared.engine_wire import EngineWire
 
 Address = tuple[str, int]
 

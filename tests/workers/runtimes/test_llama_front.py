@@ -1,0 +1,338 @@
+"""The front of llama.cpp before a scripted one: which slot, what is read ahead, who goes first, and who left."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from shared.requests import WORK
+from tests.serving import serving
+from tests.workers.runtimes.scripted_llama import CHAT, COMPLETION, STEP, TEMPLATE, Asked, Reply, ScriptedLlama, words
+from workers.runtimes.boot.inner_engine import InnerEngine
+from workers.runtimes.boot.llama_front import LlamaFront
+
+_CONTEXT = 4096
+
+
+@pytest.fixture
+def engine() -> Iterator[ScriptedLlama]:
+    with serving(ScriptedLlama(slots=2)) as server:
+        yield server
+
+
+@dataclass
+class Client:
+    """One request and what became of it, as an ASGI server would carry them."""
+
+    front: LlamaFront
+    path: str
+    body: Any
+    work: str = "person"
+    method: str = "POST"
+    status: int | None = None
+    media_type: str = ""
+    said: bytes = b""
+    left: asyncio.Event = field(default_factory=asyncio.Event)
+    _sent: bool = False
+
+    async def ask(self) -> Client:
+        headers = [(b"content-type", b"application/json"), (WORK.lower().encode(), self.work.encode())]
+        scope = {"type": "http", "method": self.method, "path": self.path, "raw_path": self.path.encode()}
+        await self.front({**scope, "query_string": b"", "headers": headers}, self._receive, self._send)
+        return self
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.said)
+
+    @property
+    def events(self) -> list[dict[str, Any]]:
+        return [json.loads(line[6:]) for line in self.said.splitlines() if line.startswith(b"data: {")]
+
+    async def _receive(self) -> dict[str, Any]:
+        if not self._sent:
+            self._sent = True
+            content = self.body if isinstance(self.body, bytes) else json.dumps(self.body).encode()
+            return {"type": "http.request", "body": content, "more_body": False}
+        await self.left.wait()
+        return {"type": "http.disconnect"}
+
+    async def _send(self, message: dict[str, Any]) -> None:
+        if message["type"] == "http.response.start":
+            self.status, self.media_type = message["status"], dict(message["headers"])[b"content-type"].decode()
+        else:
+            self.said += message["body"]
+
+
+def front(engine: ScriptedLlama, slots: int = 2, step: int = STEP, context: int = _CONTEXT) -> LlamaFront:
+    made = LlamaFront(InnerEngine(engine.port), slots, context, step)
+    made.loaded = True
+    return made
+
+
+def chat(text: str, **more: Any) -> dict[str, Any]:
+    return {"messages": [{"role": "user", "content": text}], **more}
+
+
+def run(client: Client) -> Client:
+    return asyncio.run(client.ask())
+
+
+@asynccontextmanager
+async def asking(client: Client) -> AsyncIterator[asyncio.Task[Client]]:
+    task = asyncio.create_task(client.ask())
+    try:
+        yield task
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def until(condition: Any) -> None:
+    async with asyncio.timeout(30):
+        while not condition():
+            await asyncio.sleep(0.005)
+
+
+LONG = words(100)
+
+
+def test_a_long_prompt_is_read_ahead_into_its_slot(engine: ScriptedLlama) -> None:
+    client = run(Client(front(engine), CHAT, chat(LONG, stream=True)))
+    assert client.status == 200
+    ends = [len(one.body["prompt"]) for one in engine.chunks]
+    assert ends[0] == STEP
+    assert ends == sorted(set(ends))
+    assert 102 - STEP <= ends[-1] < 102
+    assert len({one.body["id_slot"] for one in [*engine.chunks, *engine.answered]}) == 1
+
+
+def test_what_was_read_ahead_does_not_count_as_cached(engine: ScriptedLlama) -> None:
+    for stream in (True, False):
+        client = run(Client(front(engine), CHAT, chat(f"{stream} {LONG}", stream=stream)))
+        told = client.events[-1] if stream else client.json
+        assert told["usage"]["prompt_tokens"] == 103
+        assert told["usage"]["prompt_tokens_details"]["cached_tokens"] < 3
+        assert told["timings"]["cache_n"] + told["timings"]["prompt_n"] == 103
+        assert told["timings"]["prompt_ms"] >= 200
+        assert b"NOBODY" not in client.said
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        chat("short"), chat(LONG, cache_prompt=False), chat(LONG, lora=[{"id": 0, "scale": 1}]),
+        {"messages": [{"role": "user", "content": [{"type": "text", "text": LONG}, {"type": "image_url"}]}]},
+    ],
+)  # fmt: skip
+def test_what_cannot_or_need_not_be_read_ahead_goes_whole(engine: ScriptedLlama, body: dict[str, Any]) -> None:
+    engine.replies = lambda asked: Reply(content=b'{"choices":[]}') if asked.path == CHAT else None
+    assert run(Client(front(engine), CHAT, body)).json == {"choices": []}
+    assert not engine.chunks
+
+
+@pytest.mark.parametrize("prompt", [LONG, list(range(100))])
+def test_completions_too(engine: ScriptedLlama, prompt: Any) -> None:
+    client = run(Client(front(engine), COMPLETION, {"prompt": prompt, "stream": True, "max_tokens": 2}))
+    assert len(engine.chunks) > 1
+    assert client.events[-1]["usage"]["prompt_tokens"] == 100
+
+
+def test_benchmarks_measure_the_engine_as_it_is(engine: ScriptedLlama) -> None:
+    run(Client(front(engine), CHAT, chat(LONG, stream=True), work="benchmark"))
+    assert [one.path for one in engine.asked] == [CHAT]
+
+
+def test_no_room_is_left_to_the_engine_to_refuse(engine: ScriptedLlama) -> None:
+    run(Client(front(engine, context=50), CHAT, chat(LONG, stream=True)))
+    assert not engine.chunks
+
+
+@pytest.mark.parametrize("path", [TEMPLATE, "/tokenize", COMPLETION])
+def test_an_error_on_the_way_leaves_the_request_as_it_is(engine: ScriptedLlama, path: str) -> None:
+    refused = Reply(status=400, content=b'{"error":{"message":"no"}}')
+    engine.replies = lambda asked: refused if asked.path in (path, CHAT) else None
+    client = run(Client(front(engine), CHAT, chat(LONG, stream=True)))
+    assert (client.status, client.json["error"]["message"]) == (400, "no")
+
+
+def test_the_engine_hears_the_fields_of_the_request_with_the_first_chunk_alone(engine: ScriptedLlama) -> None:
+    run(Client(front(engine), CHAT, chat(LONG, stream=True, temperature=0.5, n=1, tools=[], max_tokens=9)))
+    first = engine.chunks[0].body
+    assert (first["temperature"], first["max_tokens"]) == (0.5, 0)
+    assert not {"n", "tools", "messages"} & set(first)
+
+
+def test_a_conversation_goes_on_where_its_slot_is(engine: ScriptedLlama) -> None:
+    front_, body = front(engine), chat(LONG, stream=True)
+    run(Client(front_, CHAT, body))
+    run(Client(front_, CHAT, chat("something else", stream=True)))
+    engine.asked.clear()
+    body["messages"] += [{"role": "assistant", "content": "I see"}, {"role": "user", "content": words(180, 100)}]
+    client = run(Client(front_, CHAT, body))
+    assert client.events[-1]["usage"]["prompt_tokens_details"]["cached_tokens"] >= 102, "the answer is known too"
+    assert len(engine.chunks[0].body["prompt"]) <= 104 + STEP + 2
+
+
+def test_a_short_request_goes_between_the_chunks_of_a_long_one(engine: ScriptedLlama) -> None:
+    async def scenario() -> None:
+        front_ = front(engine)
+        engine.holding = lambda asked: asked.is_chunk
+        async with asking(Client(front_, CHAT, chat(LONG, stream=True))):
+            await until(lambda: engine.held)
+            short = await Client(front_, CHAT, chat("short", stream=True)).ask()
+            assert short.status == 200
+        slots = {one.body["id_slot"] for one in engine.answered}
+        assert not slots & {one.body["id_slot"] for one in engine.chunks}, "and takes no slot of theirs"
+
+    asyncio.run(scenario())
+
+
+def test_long_prompts_of_people_take_turns(engine: ScriptedLlama) -> None:
+    async def scenario() -> None:
+        front_ = front(engine)
+        engine.holding = lambda asked: asked.is_chunk
+        first, second = (
+            Client(front_, CHAT, chat(f"a {LONG}", stream=True)),
+            Client(front_, CHAT, chat(f"b {LONG}", stream=True)),
+        )
+        async with asking(first) as one, asking(second) as other:
+            for _ in range(4):
+                await until(lambda: engine.held)
+                assert len(engine.held) == 1, "one chunk at a time"
+                engine.let_go()
+            engine.holding = lambda _: False
+            engine.let_go(100)
+            await asyncio.gather(one, other)
+        turns = [one.body["id_slot"] for one in engine.chunks][1:5]
+        assert turns[0] != turns[1], turns
+
+    asyncio.run(scenario())
+
+
+def test_jobs_wait_with_their_chunks_while_a_person_s_prompt_is_read(engine: ScriptedLlama) -> None:
+    async def scenario() -> None:
+        front_ = front(engine)
+        engine.holding = lambda asked: asked.is_chunk
+        job = Client(front_, CHAT, chat(f"job {LONG}", stream=True), work="job")
+        person = Client(front_, CHAT, chat(f"person {LONG}", stream=True))
+        async with asking(job) as one:
+            await until(lambda: engine.held)
+            async with asking(person) as other:
+                await until(lambda: any(asked.path == TEMPLATE for asked in engine.asked[2:]) or len(engine.asked) > 3)
+                engine.holding = lambda _: False
+                engine.let_go(100)
+                await asyncio.gather(one, other)
+        slots = [asked.body["id_slot"] for asked in engine.chunks]
+        persons = slots.index(next(slot for slot in slots if slot != slots[0]))
+        assert len(set(slots[persons : persons + slots.count(slots[persons])])) == 1, slots
+
+    asyncio.run(scenario())
+
+
+def test_who_leaves_costs_the_chunk_that_is_read(engine: ScriptedLlama) -> None:
+    async def scenario() -> None:
+        front_ = front(engine, slots=1)
+        engine.holding = lambda asked: asked.is_chunk
+        client = Client(front_, CHAT, chat(LONG, stream=True))
+        async with asking(client) as task:
+            await until(lambda: engine.held)
+            client.left.set()
+            await task
+        await until(lambda: engine.left == 1)
+        assert len(engine.chunks) == 1
+        engine.holding = lambda _: False
+        assert (await Client(front_, CHAT, chat("next", stream=True)).ask()).status == 200, "its slot is free"
+
+    asyncio.run(scenario())
+
+
+def test_who_waits_for_a_slot_and_leaves_leaves_no_gap(engine: ScriptedLlama) -> None:
+    async def scenario() -> None:
+        front_ = front(engine, slots=1)
+        engine.holding = lambda asked: asked.path == CHAT
+        async with asking(Client(front_, CHAT, chat("first", stream=True))) as first:
+            await until(lambda: engine.held)
+            waits = Client(front_, CHAT, chat("second", stream=True))
+            async with asking(waits) as second, asking(Client(front_, CHAT, chat("third", stream=True))) as third:
+                await asyncio.sleep(0)
+                waits.left.set()
+                await second
+                engine.holding = lambda _: False
+                engine.let_go()
+                assert [one.status for one in await asyncio.gather(first, third)] == [200, 200]
+        assert len(engine.answered) == 2
+
+    asyncio.run(scenario())
+
+
+def test_people_get_slots_before_jobs(engine: ScriptedLlama) -> None:
+    async def scenario() -> None:
+        front_ = front(engine, slots=1)
+        engine.holding = lambda asked: asked.path == CHAT
+        async with asking(Client(front_, CHAT, chat("first", stream=True))) as first:
+            await until(lambda: engine.held)
+            async with (
+                asking(Client(front_, CHAT, chat("job", stream=True), work="job")) as job,
+                asking(Client(front_, CHAT, chat("person", stream=True))) as person,
+            ):
+                for _ in range(10):
+                    await asyncio.sleep(0)
+                engine.holding = lambda _: False
+                engine.let_go()
+                await asyncio.gather(first, job, person)
+        assert [one.body["messages"][0]["content"] for one in engine.answered] == ["first", "person", "job"]
+
+    asyncio.run(scenario())
+
+
+def test_jobs_that_wait_to_be_read_leave_the_slots_to_people(engine: ScriptedLlama) -> None:
+    async def scenario() -> None:
+        front_ = front(engine)
+        engine.holding = lambda asked: asked.is_chunk
+        jobs = [Client(front_, CHAT, chat(f"{number} {LONG}", stream=True), work="job") for number in range(3)]
+        async with asking(jobs[0]), asking(jobs[1]), asking(jobs[2]):
+            await until(lambda: engine.held)
+            assert (await Client(front_, CHAT, chat("short", stream=True)).ask()).status == 200
+            assert len(engine.chunks) == 1
+
+    asyncio.run(scenario())
+
+
+def test_several_answers_take_as_many_slots_and_name_none(engine: ScriptedLlama) -> None:
+    client = run(Client(front(engine), CHAT, chat(LONG, stream=True, n=2)))
+    assert client.status == 200
+    assert [one.path for one in engine.asked] == [CHAT]
+    assert "id_slot" not in engine.asked[0].body
+
+
+@pytest.mark.parametrize("body", [b"{", b"[1]", b"\xff", b"[" * 100_000])
+def test_what_is_no_object_is_the_engine_s_to_refuse(engine: ScriptedLlama, body: bytes) -> None:
+    client = run(Client(front(engine), "/v1/embeddings", body))
+    assert client.status in (200, 502)
+
+
+def test_all_else_goes_through(engine: ScriptedLlama) -> None:
+    assert run(Client(front(engine), "/health", b"", method="GET")).json == {"path": "/health"}
+
+
+def test_a_front_without_its_model_says_so(engine: ScriptedLlama) -> None:
+    made = front(engine)
+    made.loaded = False
+    assert run(Client(made, "/health", b"", method="GET")).status == 503
+
+
+def test_an_engine_that_is_gone_is_told(engine: ScriptedLlama) -> None:
+    def gone(_: Asked) -> Reply:
+        return Reply(status=None)
+
+    engine.replies = gone
+    client = run(Client(front(engine), CHAT, chat("short", stream=True)))
+    assert client.status == 502
+    assert "does not answer" in client.json["error"]["message"]

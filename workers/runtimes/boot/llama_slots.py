@@ -1,0 +1,194 @@
+"""Who has which slot of llama.cpp, and whose prompt it reads next.
+
+llama.cpp gives a slot to whatever prompt comes: one that is read in chunks would lose its own between two of them. So
+every request names its slot, and here is known which are free.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from itertools import count
+from typing import Any
+
+from shared.requests import CHAT
+
+#: Bytes of a prompt that tell how much of it a slot knows.
+_MOST = 1_000_000
+#: Bytes that prompts have in common at least for one to take the slot of another: each chat has some.
+_WORTH = 256
+#: What a chat's prompt begins with, as far as it is not the messages.
+_BEFORE_MESSAGES = ("tools", "functions", "tool_choice", "response_format", "chat_template_kwargs")
+_PEOPLE, _JOBS = 0, 1
+
+
+@dataclass(slots=True, eq=False)
+class Slot:
+    """One of llama.cpp's, and what its cache has."""
+
+    index: int
+    #: The prompt that it read last, as bytes of the request.
+    prompt: bytes = b""
+    #: Tokens of that prompt, and of it with the answer.
+    tokens: int = 0
+    total: int = 0
+    #: When it was given to anybody, as a number that grows; 0: never.
+    given: int = 0
+
+    def knows(self, prompt: bytes) -> int:
+        """Tokens that a prompt begins with which are likely in its cache."""
+        if self.prompt and prompt.startswith(self.prompt):
+            return self.total
+        return self.tokens * _common(self.prompt, prompt) // max(1, len(self.prompt))
+
+    def holds(self, prompt: bytes, tokens: int, total: int) -> None:
+        """Its cache has this much of a prompt now, and with the answer."""
+        self.prompt, self.tokens, self.total = prompt, tokens, total
+
+
+def identity(path: str, body: Mapping[str, Any]) -> bytes:
+    """Bytes of a prompt: a conversation that goes on begins with those of its last turn."""
+    if path != CHAT:
+        return _json(body.get("prompt"))[:-1][:_MOST]
+    before = {name: body[name] for name in _BEFORE_MESSAGES if body.get(name)}
+    return (_json(before) + _json(body.get("messages"))[:-1])[:_MOST]
+
+
+def best(free: Sequence[Slot], prompt: bytes) -> Slot:
+    """The slot whose conversation goes on, or that knows half of a prompt; else the one unused longest."""
+    warm = max(free, key=lambda slot: _common(slot.prompt, prompt))
+    common = _common(warm.prompt, prompt)
+    goes_on = bool(warm.prompt) and common == len(warm.prompt)
+    if goes_on or (common >= _WORTH and 2 * common > len(prompt)):
+        return warm
+    return min(free, key=lambda slot: slot.given)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Place:
+    """In the line for slots."""
+
+    priority: int
+    number: int
+    width: int
+    prompt: bytes
+    turn: asyncio.Future[list[Slot]]
+
+
+class Slots:
+    """Gives slots to requests: to people before jobs, and else to who came first."""
+
+    def __init__(self, slots: int) -> None:
+        self._free = [Slot(index) for index in range(slots)]
+        self._all = slots
+        self._line: list[_Place] = []
+        self._numbers = count(1)
+
+    @asynccontextmanager
+    async def taken(self, prompt: bytes, width: int, *, urgent: bool) -> AsyncIterator[Slot]:
+        """A slot that is good for a prompt, of `width` that are taken for as many answers; waits for them."""
+        width = min(max(1, width), self._all)
+        slots = await self._turn(prompt, width, _PEOPLE if urgent else _JOBS)
+        try:
+            yield slots[0]
+        finally:
+            for other in slots[1:]:
+                other.holds(b"", 0, 0)
+            self._give_back(slots)
+
+    async def _turn(self, prompt: bytes, width: int, priority: int) -> list[Slot]:
+        if not self._line and len(self._free) >= width:
+            return self._take(prompt, width)
+        turn: asyncio.Future[list[Slot]] = asyncio.get_running_loop().create_future()
+        place = _Place(priority, next(self._numbers), width, prompt, turn)
+        self._line.append(place)
+        self._line.sort(key=lambda one: (one.priority, one.number))
+        try:
+            return await turn
+        except asyncio.CancelledError:
+            if place in self._line:
+                self._line.remove(place)
+            self._give_back([] if turn.cancelled() or not turn.done() else turn.result())
+            raise
+
+    def _take(self, prompt: bytes, width: int) -> list[Slot]:
+        slots = []
+        for _ in range(width):
+            slots.append(slot := best(self._free, prompt))
+            self._free.remove(slot)
+            slot.given = next(self._numbers)
+        return slots
+
+    def _give_back(self, slots: list[Slot]) -> None:
+        self._free += slots
+        while self._line and len(self._free) >= self._line[0].width:
+            first = self._line.pop(0)
+            first.turn.set_result(self._take(first.prompt, first.width))
+
+
+class Reading:
+    """One chunk at a time: of people's prompts each in turn, of jobs' while no person's is read."""
+
+    def __init__(self) -> None:
+        self._busy = False
+        self._people = 0
+        self._line: list[tuple[bool, asyncio.Future[None]]] = []
+
+    @contextmanager
+    def prompt(self, *, urgent: bool) -> Iterator[None]:
+        """While a prompt is read in chunks."""
+        self._people += urgent
+        try:
+            yield
+        finally:
+            self._people -= urgent
+            self._call()
+
+    @asynccontextmanager
+    async def chunk(self, *, urgent: bool) -> AsyncIterator[None]:
+        """While one of its chunks is read."""
+        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._line.append((urgent, turn))
+        self._call()
+        try:
+            await turn
+        except asyncio.CancelledError:
+            if turn.done() and not turn.cancelled():
+                self._end()
+            raise
+        try:
+            yield
+        finally:
+            self._end()
+
+    def _end(self) -> None:
+        self._busy = False
+        self._call()
+
+    def _call(self) -> None:
+        self._line = [place for place in self._line if not place[1].done()]
+        first = next((place for place in self._line if place[0] or not self._people), None)
+        if first is not None and not self._busy:
+            self._busy = True
+            self._line.remove(first)
+            first[1].set_result(None)
+
+
+def _common(one: bytes, other: bytes) -> int:
+    """Bytes that both begin with."""
+    low, high = 0, min(len(one), len(other))
+    this, that = memoryview(one), memoryview(other)
+    while low < high:
+        middle = (low + high + 1) // 2
+        if this[low:middle] == that[low:middle]:
+            low = middle
+        else:
+            high = middle - 1
+    return low
+
+
+def _json(value: Any) -> bytes:
+    return json.dumps(value, ensure_ascii=False).encode(errors="replace")
