@@ -12,7 +12,7 @@ from shared.runtimes import ModelShape
 FLOAT32 = 4
 #: Widths of a head that MLX's fused attention on Metal knows for a prefill.
 FUSED = frozenset({64, 72, 80, 96, 128})
-#: Prompts that mlx-lm's server works through side by side, at most.
+#: Prompts that mlx-lm's server works through side by side, at most; they share a step.
 SIDE_BY_SIDE = 8
 #: Layers whose intermediate results MLX holds at once: command buffers in flight keep what they use. From the peaks
 #: that mlx-lm publishes for Qwen3-4B and Qwen3-30B-A3B (BENCHMARKS.md): weights and cache taken off, 3 layers remain.
@@ -29,7 +29,7 @@ def work_space(shape: ModelShape, context: int, slots: int, engine: Engine) -> i
 
 
 def _mlx(shape: ModelShape, context: int, slots: int, engine: Engine) -> int:
-    tokens = min(engine.step, context) * min(slots, SIDE_BY_SIDE)
+    tokens = min(engine.step, context * min(slots, SIDE_BY_SIDE))
     in_flight = LAYERS_IN_FLIGHT * tokens * layer_width(shape) * shape.element
     scores = tokens * _scores(shape, context, engine)
     if engine.gpu:

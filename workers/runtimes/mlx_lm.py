@@ -55,7 +55,8 @@ _GIVE_BACK = {"MALLOC_MMAP_THRESHOLD_": str(1 * MIB), "MALLOC_TRIM_THRESHOLD_": 
 class MlxParams(EngineParams):
     """What may be set by a run."""
 
-    #: Tokens of a prompt that are worked through at once; less needs less memory.
+    #: Tokens of prompts that are worked through in one step, which they share; less needs less memory. Others' tokens
+    #: wait for its end, and so does who leaves.
     prefill_step: int = Field(default=2048, ge=32)
     #: Bytes of freed buffers that MLX keeps; its own default is most of the memory. Without a GPU 32 MiB at most.
     cache_limit: Annotated[Bytes, BeforeValidator(parse_bytes)] = Field(default=Bytes(256 * MIB), ge=0)

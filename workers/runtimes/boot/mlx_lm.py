@@ -37,12 +37,13 @@ def serve(options: dict[str, Any]) -> None:
     import mlx_lm.server as library
 
     from workers.runtimes.boot import mlx_server
+    from workers.runtimes.boot.mlx_batches import Batches
     from workers.runtimes.boot.mlx_wiring import bound_memory, own_wiring
 
     own_wiring()
     bound_memory(options["memory_limit"], options["cache_limit"])
     library.ModelProvider = mlx_server.OneModel
-    library.BatchGenerator = mlx_server.Batches
+    library.BatchGenerator = Batches
     library.run = partial(mlx_server.run, options["name"])
     sys.argv = ["mlx_lm.server", *server_arguments(options)]
     library.main()

@@ -8,23 +8,22 @@ from __future__ import annotations
 
 import json
 import os
-import select
 import socket
 import sys
 import threading
 import traceback
-import weakref
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from http.server import ThreadingHTTPServer
 from typing import Any
 
 import mlx.core as mx
 from mlx.utils import tree_map
-from mlx_lm.generate import BatchGenerator, stream_generate
+from mlx_lm.generate import stream_generate
 from mlx_lm.models.cache import LRUPromptCache
 from mlx_lm.server import APIHandler, ModelDescription, ModelProvider, ResponseGenerator
 
+from workers.runtimes.boot.mlx_client import Line, gone
 from workers.runtimes.boot.mlx_wiring import free_buffers
 from workers.runtimes.boot.openai import model_list
 
@@ -91,18 +90,6 @@ class Kept(LRUPromptCache):  # type: ignore[misc]
             self.max_bytes = self._room - min(self._running, self._slots) * self._each
 
 
-class Batches(BatchGenerator):  # type: ignore[misc]
-    """Works on as many sequences as there are slots.
-
-    The original counts prompts and answers apart: with all slots but one at an answer it goes on to take in prompts,
-    up to twice the slots, and their caches come on top of what was estimated.
-    """
-
-    def _make_batch(self, n: int) -> Any:
-        taken = len(self._prompt_batch) + len(self._generation_batch)
-        return super()._make_batch(max(0, min(n, self.completion_batch_size - taken)))
-
-
 def _own(value: Any) -> Any:
     """Arrays that are part of a larger one become their own; anything else in a cache's state stays as it is."""
     return mx.contiguous(value) if isinstance(value, mx.array) else value
@@ -110,6 +97,11 @@ def _own(value: Any) -> Any:
 
 class Generator(ResponseGenerator):  # type: ignore[misc]
     """The thread that generates; the largest answer that the command line allows is the whole context."""
+
+    def __init__(self, provider: OneModel, kept: Kept) -> None:
+        super().__init__(provider, kept)
+        # One step, then it looks who has come and who should stop; the original looks twice a second.
+        self._time_budget = (None,)
 
     @property
     def is_healthy(self) -> bool:
@@ -121,6 +113,20 @@ class Generator(ResponseGenerator):  # type: ignore[misc]
         except BaseException:  # without this thread the process would live on and answer nothing
             traceback.print_exc()
             os._exit(1)
+
+    def _next_request(self, timeout: float | None = None) -> Any:
+        asked = super()._next_request(timeout)
+        if asked is None:
+            return None
+        queue, request, args = asked
+        if gone(args.client):
+            queue.put(ConnectionAbortedError())
+            return None
+        return Line(queue, args.client), request, args
+
+    def _serve_single(self, request: Any, stream: Any) -> None:
+        request[0].alone = True
+        super()._serve_single(request, stream)
 
     def _tokenize(self, tokenizer: Any, request: Any, args: Any) -> Any:
         """Raises ValueError for a prompt longer than the context; the answer gets what is left."""
@@ -147,25 +153,8 @@ class _Attended:
     def generate(self, request: Any, args: Any, progress_callback: Callable[[int, int], None]) -> Any:
         # Requests share a batch only if they name the same model.
         args.model = ModelDescription(model=_ONLY_MODEL[0], draft=_ONLY_MODEL[2], adapter=None)
-        kept: Kept = self._generator.prompt_cache
-        kept.begin()
-        try:
-            context, responses = self._generator.generate(request, args, progress_callback=progress_callback)
-        except BaseException:
-            kept.end()
-            raise
-        attended = self._while_attended(responses)
-        # Also a client that leaves before its first token lets go of the iterator.
-        weakref.finalize(attended, kept.end)
-        return context, attended
-
-    def _while_attended(self, responses: Iterator[Any]) -> Iterator[Any]:
-        poll = select.poll()
-        poll.register(self._client, select.POLLIN)
-        for response in responses:
-            if poll.poll(0) and not self._client.recv(1, socket.MSG_PEEK):
-                raise ConnectionAbortedError
-            yield response
+        args.client = self._client
+        return self._generator.generate(request, args, progress_callback=progress_callback)
 
 
 class Handler(APIHandler):  # type: ignore[misc]
@@ -184,7 +173,12 @@ class Handler(APIHandler):  # type: ignore[misc]
 
     def handle_completion(self, request: Any, stop_words: list[str]) -> None:
         self._asked = True
-        super().handle_completion(request, stop_words)
+        kept: Kept = self.response_generator.prompt_cache
+        kept.begin()
+        try:
+            super().handle_completion(request, stop_words)
+        finally:
+            kept.end()
 
     def generate_response(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
         """The role comes with the first piece of a stream and never again."""
