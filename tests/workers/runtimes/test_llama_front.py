@@ -71,9 +71,7 @@ class Client:
 
 
 def front(engine: ScriptedLlama, slots: int = 2, step: int = STEP, context: int = _CONTEXT) -> LlamaFront:
-    made = LlamaFront(InnerEngine(engine.port), slots, context, step)
-    made.loaded = True
-    return made
+    return LlamaFront(InnerEngine(engine.port), slots, context, step)
 
 
 def chat(text: str, **more: Any) -> dict[str, Any]:
@@ -320,12 +318,6 @@ def test_what_is_no_object_is_the_engine_s_to_refuse(engine: ScriptedLlama, body
 
 def test_all_else_goes_through(engine: ScriptedLlama) -> None:
     assert run(Client(front(engine), "/health", b"", method="GET")).json == {"path": "/health"}
-
-
-def test_a_front_without_its_model_says_so(engine: ScriptedLlama) -> None:
-    made = front(engine)
-    made.loaded = False
-    assert run(Client(made, "/health", b"", method="GET")).status == 503
 
 
 def test_an_engine_that_is_gone_is_told(engine: ScriptedLlama) -> None:

@@ -47,14 +47,10 @@ def serve(options: dict[str, Any]) -> None:
     import xllamacpp
 
     inner = _free_port()
+    # It holds the interpreter while it loads: until then no signal would be heard, and no probe answered.
+    _server = xllamacpp.Server(parameters(xllamacpp, options | {"port": inner}))
     front = LlamaFront(InnerEngine(inner), options["slots"], options["context"], options["prefill_step"])
-    loaded = []
-
-    def load() -> None:
-        loaded.append(xllamacpp.Server(parameters(xllamacpp, options | {"port": inner})))
-        front.loaded = True
-
-    asgi.serve(front, options["port"], load)
+    asgi.serve(front, options["port"], lambda: None)
 
 
 def _free_port() -> int:
