@@ -117,7 +117,7 @@ class LlamaCpp:
             "chat_template": params.chat_template or _tool_template(path),
             **_threads(params),
             **_steps(model, params, context),
-            "prefill_step": 0 if _rolls(model) else _CHUNK,
+            "prefill_step": _CHUNK,
         }
         return LaunchPlan(
             command=boot_command("llama_cpp", options),
@@ -151,11 +151,6 @@ def _steps(model: InstalledModel, params: LlamaParams, context: int) -> dict[str
     at_once = max(params.ubatch_size or llama_step(gpu=HAS_METAL), context if embeds else 0)
     batch = max(params.batch_size or 0, at_once) if embeds else params.batch_size or at_once
     return {"embedding": embeds, "batch_size": batch, "ubatch_size": at_once}
-
-
-def _rolls(model: InstalledModel) -> bool:
-    """Whether it keeps less of a prompt than all: then llama.cpp can go on only where it took a copy of its state."""
-    return bool(model.shape.window_layers or model.shape.state)
 
 
 @cache

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from shared.runtimes import InstalledModel, ModelShape, RunSpec
+from shared.runtimes import InstalledModel, RunSpec
 from shared.vocabulary import Capability
 from tests.models import smollm2
 from workers.launch.metal import HAS_METAL
@@ -33,14 +33,6 @@ def test_a_step_is_no_longer_than_what_is_computed_at_once_unless_asked(params: 
 def test_a_model_that_only_embeds_reads_its_whole_context_in_one_step() -> None:
     said = options(smollm2().model_copy(update={"capabilities": (Capability.EMBED,)}), {}, context=2048)
     assert (said["batch_size"], said["ubatch_size"]) == (2048, 2048)
-
-
-@pytest.mark.parametrize(
-    ("shape", "step"),
-    [(ModelShape(), 512 if HAS_METAL else 64), (ModelShape(window_layers=2), 0), (ModelShape(state=8), 0)],
-)
-def test_prompts_go_whole_where_a_cache_goes_on_only_from_copies(shape: ModelShape, step: int) -> None:
-    assert options(smollm2().model_copy(update={"shape": shape}), {})["prefill_step"] == step
 
 
 def test_nothing_is_held_beside_what_was_estimated() -> None:
