@@ -13,6 +13,7 @@ from typing import Any
 
 import httpx2
 
+from shared.requests import WORK, Work
 from tests.load.figure import Figure
 from tests.models import smollm2
 from tests.stack import Stack, running
@@ -67,7 +68,10 @@ def _straight(run: dict[str, Any], concurrency: int, turn: int) -> float:
     """Tokens a second of all requests together, `concurrency` at once, from the first sent to the last answered."""
     url = run["endpoint"]["url"] + "/v1/chat/completions"
     bodies = [{**body, "model": run["endpoint"]["served_name"]} for body in _bodies(100 * concurrency + turn)]
-    with httpx2.Client(timeout=300.0, trust_env=False) as client, ThreadPoolExecutor(concurrency) as pool:
+    with (
+        httpx2.Client(timeout=300.0, trust_env=False, headers={WORK: Work.BENCHMARK}) as client,
+        ThreadPoolExecutor(concurrency) as pool,
+    ):
         began = time.monotonic()
         answers = list(pool.map(lambda body: client.post(url, json=body).json(), bodies))
         seconds = time.monotonic() - began

@@ -17,6 +17,7 @@ from typing import Any
 
 import httpx2
 
+from shared.requests import WORK, Work
 from tests.e2e.batches import CHAT, chat, file_lines, survive, upload
 from tests.load.figure import Figure
 from tests.models import smollm2
@@ -65,7 +66,7 @@ def _load(stack: Stack, host: str) -> dict[str, Any]:
 def _straight(runs: Sequence[dict[str, Any]], turn: str) -> float:
     """Tokens a second of the same requests straight at these engines, as many at once as they have slots."""
     asked = [chat("", **_ask(f"{turn} {n}"))["body"] for n in range(_STRAIGHT)]
-    with httpx2.Client(timeout=300.0, trust_env=False) as client:
+    with httpx2.Client(timeout=300.0, trust_env=False, headers={WORK: Work.BENCHMARK}) as client:
 
         def ask(run: dict[str, Any], body: dict[str, Any]) -> int:
             body = body | {"model": run["endpoint"]["served_name"]}

@@ -16,6 +16,7 @@ from tests.serving import serving
 from tests.workers.runtimes.scripted_llama import CHAT, COMPLETION, STEP, TEMPLATE, Asked, Reply, ScriptedLlama, words
 from workers.runtimes.boot.inner_engine import InnerEngine
 from workers.runtimes.boot.llama_front import LlamaFront
+from workers.runtimes.boot.llama_prefill import Progress, chunks
 
 _CONTEXT = 4096
 
@@ -303,11 +304,51 @@ def test_jobs_that_wait_to_be_read_leave_the_slots_to_people(engine: ScriptedLla
     asyncio.run(scenario())
 
 
-def test_several_answers_take_as_many_slots_and_name_none(engine: ScriptedLlama) -> None:
-    client = run(Client(front(engine), CHAT, chat(LONG, stream=True, n=2)))
+def test_several_answers_wait_until_no_prompt_is_read_half(engine: ScriptedLlama) -> None:
+    """llama.cpp gives slots to them itself: to one that is between two chunks, too."""
+
+    async def scenario() -> None:
+        front_ = front(engine, slots=2)
+        engine.holding = lambda asked: asked.is_chunk
+        async with asking(Client(front_, CHAT, chat(LONG, stream=True))) as long:
+            await until(lambda: engine.held)
+            async with asking(Client(front_, COMPLETION, {"prompt": ["a", "b"], "n": 1, "stream": True})) as wide:
+                for _ in range(10):
+                    await asyncio.sleep(0)
+                assert not [one for one in engine.answered if one.body.get("n") == 1]
+                engine.holding = lambda _: False
+                engine.let_go(100)
+                await asyncio.gather(long, wide)
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("wanted", [{"n": 2}, {"n": 2.0}, {"n_cmpl": 2}, {"n": 2, "id_slot": 1}])
+def test_several_answers_name_no_slot(engine: ScriptedLlama, wanted: dict[str, Any]) -> None:
+    client = run(Client(front(engine), CHAT, chat(LONG, stream=True, **wanted)))
     assert client.status == 200
     assert [one.path for one in engine.asked] == [CHAT]
     assert "id_slot" not in engine.asked[0].body
+    assert engine.asked[0].body["n"] == 2
+
+
+def test_a_client_names_no_slot(engine: ScriptedLlama) -> None:
+    run(Client(front(engine), CHAT, chat(LONG, stream=True, id_slot=7)))
+    assert {one.body["id_slot"] for one in [*engine.chunks, *engine.answered]} == {0}
+
+
+def test_a_slot_that_knows_less_than_was_thought_is_read_in_chunks_all_the_same() -> None:
+    """It says so before it reads, and is left: then from there."""
+    talk = chunks(8, 4096, COMPLETION, {"prompt": list(range(100))}, 0, Progress(90))
+    first = next(talk)
+    assert first.known == 90 - 16
+    second = talk.send(b'data: {"prompt_progress": {"cache": 5, "total": 99}}\n\n')
+    assert [len(json.loads(part.content)["prompt"]) for part in (first, second)] == [98, 13]
+
+
+def test_a_slot_that_has_all_of_a_prompt_reads_its_end(engine: ScriptedLlama) -> None:
+    talk = chunks(8, 4096, COMPLETION, {"prompt": list(range(100))}, 0, Progress(5000))
+    assert len(json.loads(next(talk).content)["prompt"]) == 99
 
 
 @pytest.mark.parametrize("body", [b"{", b"[1]", b"\xff", b"[" * 100_000])

@@ -21,6 +21,7 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 _JSON = [(b"content-type", b"application/json")]
 _EVENTS = [(b"content-type", b"text/event-stream"), (b"cache-control", b"no-cache")]
+_BACKLOG = 2048
 _DONE = b"data: [DONE]\n\n"
 
 
@@ -29,8 +30,14 @@ def serve(app: App, port: int, load: Callable[[], None]) -> None:
 
     Raises OSError when the port is taken, before anything is loaded.
     """
-    listener = _listen(port)
+    listener = bound(port)
+    listener.listen(_BACKLOG)
     threading.Thread(target=_load_or_die, args=(load,), daemon=True).start()
+    serve_on(app, listener)
+
+
+def serve_on(app: App, listener: socket.socket) -> None:
+    """Serve `app` on a bound socket until SIGTERM."""
     config = uvicorn.Config(
         app,
         http="httptools",
@@ -42,16 +49,17 @@ def serve(app: App, port: int, load: Callable[[], None]) -> None:
         timeout_graceful_shutdown=2,
         server_header=False,
         date_header=False,
+        backlog=_BACKLOG,
     )
     uvicorn.Server(config).run(sockets=[listener])
 
 
-def _listen(port: int) -> socket.socket:
+def bound(port: int) -> socket.socket:
+    """The port taken, while nobody is answered there yet. Raises OSError."""
     # The protocol is named because asyncio turns Nagle's algorithm off only then; with it on, a reply takes 40 ms.
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     listener.bind(("127.0.0.1", port))
-    listener.listen(2048)
     return listener
 
 

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 import sys
 from typing import Any
 
+from workers.port import free_port
 from workers.runtimes.boot import asgi
 from workers.runtimes.boot.guard import die_with_parent
 from workers.runtimes.boot.inner_engine import InnerEngine
 from workers.runtimes.boot.llama_front import LlamaFront
+
+_CHECKPOINTS = 3
 
 
 def server_arguments(options: dict[str, Any]) -> list[str]:
@@ -24,6 +26,7 @@ def server_arguments(options: dict[str, Any]) -> list[str]:
         "--parallel": options["slots"],
         "--ctx-size": options["slots"] * options["context"],
         "--cache-ram": 0,
+        "--ctx-checkpoints": _CHECKPOINTS,
         "--fit": "off",
         "--threads": options["threads"],
         "--threads-batch": options["threads_batch"],
@@ -46,17 +49,11 @@ def serve(options: dict[str, Any]) -> None:
     """Serve until a signal ends the process; it ends with code 1 when the model cannot be loaded, which is printed."""
     import xllamacpp
 
-    inner = _free_port()
+    listener, inner = asgi.bound(options["port"]), free_port()
     # It holds the interpreter while it loads: until then no signal would be heard, and no probe answered.
     _server = xllamacpp.Server(parameters(xllamacpp, options | {"port": inner}))
     front = LlamaFront(InnerEngine(inner), options["slots"], options["context"], options["prefill_step"])
-    asgi.serve(front, options["port"], lambda: None)
-
-
-def _free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
+    asgi.serve_on(front, listener)
 
 
 def parameters(library: Any, options: dict[str, Any]) -> Any:
@@ -71,6 +68,8 @@ def parameters(library: Any, options: dict[str, Any]) -> Any:
     params.kv_unified = False
     # The host-side prompt cache takes 8 GiB by default, outside of every estimate.
     params.cache_ram_mib = 0
+    # Copies of windows and states, by default 32 of each slot, which grow to gigabytes: the end of a prompt takes two.
+    params.n_ctx_checkpoints = _CHECKPOINTS
     if not options["map_weights"]:
         params.load_mode = library.llama_load_mode.LLAMA_LOAD_MODE_NONE
     # It would shrink context or layers to fit; memory is decided by the scheduler alone.

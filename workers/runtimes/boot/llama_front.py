@@ -9,17 +9,18 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import Mapping
 from contextlib import AsyncExitStack, nullcontext
 from http import HTTPStatus
 from typing import Any
 
-from shared.requests import CHAT, COMPLETION, Work, choices_of
+from shared.requests import CHAT, COMPLETION, Work
+from shared.told import MOST
 from workers.runtimes.boot.asgi import Receive, Scope, Send, send_error
-from workers.runtimes.boot.inner_engine import InnerEngine, read
+from workers.runtimes.boot.inner_engine import InnerEngine
 from workers.runtimes.boot.llama_passing import Asked, Heard, carried, opened
-from workers.runtimes.boot.llama_prefill import Prefilled, Progress, chunks, worth_it
-from workers.runtimes.boot.llama_slots import Reading, Slot, Slots, identity
+from workers.runtimes.boot.llama_prefill import Part, Prefilled, Progress, cached_first, chunks, worth_it
+from workers.runtimes.boot.llama_reading import Reading
+from workers.runtimes.boot.llama_slots import Slot, Slots, identity
 
 #: Seconds after which a stream is told that its prompt is still read.
 _SIGN = 30.0
@@ -63,39 +64,37 @@ class LlamaFront:
 
     async def _written(self, asked: Asked, body: dict[str, Any], send: Send) -> None:
         prompt, width, urgent = identity(asked.path, body), _width(asked.path, body), asked.work is Work.PERSON
-        long = width == 1 and self._is_long(asked, body)
+        long = width == 1 and self._is_long(asked, body, len(prompt))
         async with AsyncExitStack() as turn:
             if long and not urgent:
                 await turn.enter_async_context(self._one_job)
             async with self._slots.taken(prompt, width, urgent=urgent) as slot:
                 heard, progress = Heard(), Progress(slot.knows(prompt))
-                # Until it is known what it has in the end.
-                slot.holds(b"", 0, 0)
                 try:
                     if width > 1:
-                        # For several answers llama.cpp takes slots by itself: not while one is between two chunks.
-                        await turn.enter_async_context(self._reading.chunk(urgent=urgent))
+                        await turn.enter_async_context(self._reading.alone())
                     else:
                         body = body | {"id_slot": slot.index}
                     if long:
                         heard.ahead = await self._read_ahead(asked, body, slot, progress, send)
                         await turn.aclose()
+                    progress.sent = True
                     await carried(self._engine, asked, json.dumps(body).encode(), heard, turn, send)
                 finally:
                     _remember(slot, prompt, heard, progress)
 
-    def _is_long(self, asked: Asked, body: dict[str, Any]) -> bool:
+    def _is_long(self, asked: Asked, body: dict[str, Any], size: int) -> bool:
         """Whether its prompt is read in chunks, if it is as long as it may be."""
         if not self._step or asked.work is Work.BENCHMARK:
             return False
-        return worth_it(self._step, asked.path, body, len(asked.content))
+        return worth_it(self._step, asked.path, body, size)
 
     async def _read_ahead(
         self, asked: Asked, body: dict[str, Any], slot: Slot, progress: Progress, send: Send
     ) -> Prefilled:
         urgent, told = asked.work is Work.PERSON, time.monotonic()
         talk, said = chunks(self._step, self._context, asked.path, body, slot.index, progress), None
-        with self._reading.prompt(urgent=urgent):
+        async with self._reading.prompt(urgent=urgent):
             while True:
                 try:
                     part = talk.send(said)
@@ -103,16 +102,22 @@ class LlamaFront:
                     ahead: Prefilled = ended.value
                     return ahead
                 async with self._reading.chunk(urgent=urgent) if part.path == COMPLETION else nullcontext():
-                    said = await self._asked(part.path, part.content)
+                    said = await self._asked(part)
                 if body.get("stream") is True and time.monotonic() - told > _SIGN:
                     await opened(asked, send)
                     await send({"type": "http.response.body", "body": b": reading\n\n", "more_body": True})
                     told = time.monotonic()
 
-    async def _asked(self, path: str, content: bytes) -> bytes | None:
-        async with self._engine.asked("POST", path, content) as (status, _, wire):
-            said = await read(wire)
-            return said if status == HTTPStatus.OK else None
+    async def _asked(self, part: Part) -> bytes | None:
+        async with self._engine.asked("POST", part.path, part.content) as (status, _, wire):
+            if status != HTTPStatus.OK:
+                return None
+            said = b""
+            while piece := await wire.piece():
+                said += piece
+                if part.known and (cached := cached_first(said)) is not None and cached < part.known:
+                    break
+            return said
 
 
 async def _left(receive: Receive) -> None:
@@ -124,12 +129,18 @@ def _remember(slot: Slot, prompt: bytes, heard: Heard, progress: Progress) -> No
     """How much of a prompt a slot has, also when its client left."""
     if heard.total:
         slot.holds(prompt, heard.prompt, heard.total)
-    elif progress.total:
+    elif progress.sent and progress.total:
         slot.holds(prompt[: len(prompt) * progress.read // progress.total], progress.read, progress.read)
+    elif progress.sent:
+        slot.holds(prompt, 0, 0)
 
 
-def _width(path: str, body: Mapping[str, Any]) -> int:
-    """Answers that are written side by side."""
-    prompt = body.get("prompt") if path == COMPLETION else None
+def _width(path: str, body: dict[str, Any]) -> int:
+    """Answers that are written side by side. Whose slot it is, and other names of what is meant, are not a client's."""
+    body.pop("id_slot", None)
+    if "n_cmpl" in body:
+        body["n"] = body.pop("n_cmpl")
+    wanted, prompt = body.get("n"), body.get("prompt") if path == COMPLETION else None
     prompts = len(prompt) if isinstance(prompt, list) and not all(type(token) is int for token in prompt) else 1
-    return max(1, prompts) * max(1, choices_of(body))
+    choices = int(wanted) if isinstance(wanted, int | float) and 1 <= wanted <= MOST else 1
+    return max(1, prompts) * choices

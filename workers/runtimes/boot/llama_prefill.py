@@ -31,6 +31,7 @@ _OF_THE_ANSWER = frozenset(
         "messages", "prompt", "tools", "tool_choice", "parallel_tool_calls", "functions", "function_call",
         "response_format", "json_schema", "grammar", "chat_template_kwargs", "stream", "stream_options", "n", "best_of",
         "echo", "suffix", "logprobs", "top_logprobs", "n_probs", "max_completion_tokens", "n_predict",
+        "response_fields",
     }
 )  # fmt: skip
 
@@ -41,6 +42,9 @@ class Part:
 
     path: str
     content: bytes
+    #: Of a chunk: tokens that the slot should know, at least. Where it says that it knows less, leave, and send what it
+    #: said so far: it would read in one go what was thought to be known.
+    known: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +90,8 @@ class Progress:
 
     read: int = 0
     total: int = 0
+    #: Something was sent that changes what the slot has.
+    sent: bool = False
 
 
 def chunks(
@@ -113,11 +119,19 @@ def _read(
 ) -> Generator[Part, bytes | None, Prefilled]:
     before, spent, size = None, 0.0, step
     head, spelled = _json(asked)[:-1], [str(token) for token in tokens]
+    if len(tokens) > step:
+        # What it has behind the end of a prompt is lost anyway.
+        progress.read = min(progress.read, len(tokens) - step - 1)
     while len(tokens) - progress.read > step:
-        end = min(progress.read + size, len(tokens) - 1)
-        read = _Read.of((yield Part(COMPLETION, head + b',"prompt":[' + ",".join(spelled[:end]).encode() + b"]}")))
+        end, progress.sent = min(progress.read + size, len(tokens) - 1), True
+        chunk = head + b',"prompt":[' + ",".join(spelled[:end]).encode() + b"]}"
+        said = yield Part(COMPLETION, chunk, max(0, progress.read - 2 * step))
+        read = _Read.of(said)
         if read is None:
-            break
+            if before is not None or (cached := cached_first(said)) is None:
+                break
+            before = progress.read = cached
+            continue
         if before is None:
             before = read.cached
         spent += read.seconds
@@ -126,8 +140,18 @@ def _read(
     return NOTHING if before is None else Prefilled(before, spent * 1000)
 
 
+def cached_first(said: bytes | None) -> int | None:
+    """Tokens that a chunk's slot knew, as it says before it reads; `None` while it has not said."""
+    for line in (said or b"").splitlines(keepends=True):
+        if line.startswith(b"data:") and line.endswith(b"\n"):
+            progress = _field(line[5:], "prompt_progress")
+            cached = amount(progress.get("cache")) if isinstance(progress, dict) else None
+            return None if cached is None else int(cached)
+    return None
+
+
 def worth_it(step: int, path: str, body: Mapping[str, Any], size: int) -> bool:
-    """Whether a request of `size` bytes may have a prompt of more than `step` tokens that can be read ahead."""
+    """Whether a request with a prompt of `size` bytes may have more than `step` tokens that can be read ahead."""
     return (
         _BYTES * step < size and body.get("cache_prompt") is not False and not body.get("lora") and _is_one(path, body)
     )

@@ -1,4 +1,4 @@
-"""Who has which slot of llama.cpp, and whose prompt it reads next.
+"""Who has which slot of llama.cpp.
 
 llama.cpp gives a slot to whatever prompt comes: one that is read in chunks would lose its own between two of them. So
 every request names its slot, and here is known which are free.
@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from itertools import count
 from typing import Any
@@ -17,11 +17,11 @@ from typing import Any
 from shared.requests import CHAT
 
 #: Bytes of a prompt that tell how much of it a slot knows.
-_MOST = 1_000_000
+_MOST = 100_000
 #: Bytes that prompts have in common at least for one to take the slot of another: each chat has some.
 _WORTH = 256
 #: What a chat's prompt begins with, as far as it is not the messages.
-_BEFORE_MESSAGES = ("tools", "functions", "tool_choice", "response_format", "chat_template_kwargs")
+_BEFORE_MESSAGES = ("tools", "functions", "chat_template_kwargs")
 _PEOPLE, _JOBS = 0, 1
 
 
@@ -58,13 +58,13 @@ def identity(path: str, body: Mapping[str, Any]) -> bytes:
 
 
 def best(free: Sequence[Slot], prompt: bytes) -> Slot:
-    """The slot whose conversation goes on, or that knows half of a prompt; else the one unused longest."""
+    """The slot whose conversation goes on; else an unused one, one that knows half of it, or the one unused longest."""
     warm = max(free, key=lambda slot: _common(slot.prompt, prompt))
     common = _common(warm.prompt, prompt)
-    goes_on = bool(warm.prompt) and common == len(warm.prompt)
-    if goes_on or (common >= _WORTH and 2 * common > len(prompt)):
+    if warm.prompt and common == len(warm.prompt):
         return warm
-    return min(free, key=lambda slot: slot.given)
+    oldest = min(free, key=lambda slot: slot.given)
+    return warm if oldest.given and common >= _WORTH and 2 * common > len(prompt) else oldest
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -90,13 +90,14 @@ class Slots:
     @asynccontextmanager
     async def taken(self, prompt: bytes, width: int, *, urgent: bool) -> AsyncIterator[Slot]:
         """A slot that is good for a prompt, of `width` that are taken for as many answers; waits for them."""
-        width = min(max(1, width), self._all)
-        slots = await self._turn(prompt, width, _PEOPLE if urgent else _JOBS)
+        slots = await self._turn(prompt, min(width, self._all), _PEOPLE if urgent else _JOBS)
         try:
             yield slots[0]
         finally:
-            for other in slots[1:]:
-                other.holds(b"", 0, 0)
+            if width > 1:
+                # Which of those that were free it had, llama.cpp does not tell.
+                for slot in (*slots, *self._free):
+                    slot.holds(b"", 0, 0)
             self._give_back(slots)
 
     async def _turn(self, prompt: bytes, width: int, priority: int) -> list[Slot]:
@@ -106,6 +107,7 @@ class Slots:
         place = _Place(priority, next(self._numbers), width, prompt, turn)
         self._line.append(place)
         self._line.sort(key=lambda one: (one.priority, one.number))
+        self._give_back([])
         try:
             return await turn
         except asyncio.CancelledError:
@@ -124,57 +126,11 @@ class Slots:
 
     def _give_back(self, slots: list[Slot]) -> None:
         self._free += slots
+        # Of who has just left, the place is still there.
+        self._line = [place for place in self._line if not place.turn.done()]
         while self._line and len(self._free) >= self._line[0].width:
             first = self._line.pop(0)
             first.turn.set_result(self._take(first.prompt, first.width))
-
-
-class Reading:
-    """One chunk at a time: of people's prompts each in turn, of jobs' while no person's is read."""
-
-    def __init__(self) -> None:
-        self._busy = False
-        self._people = 0
-        self._line: list[tuple[bool, asyncio.Future[None]]] = []
-
-    @contextmanager
-    def prompt(self, *, urgent: bool) -> Iterator[None]:
-        """While a prompt is read in chunks."""
-        self._people += urgent
-        try:
-            yield
-        finally:
-            self._people -= urgent
-            self._call()
-
-    @asynccontextmanager
-    async def chunk(self, *, urgent: bool) -> AsyncIterator[None]:
-        """While one of its chunks is read."""
-        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._line.append((urgent, turn))
-        self._call()
-        try:
-            await turn
-        except asyncio.CancelledError:
-            if turn.done() and not turn.cancelled():
-                self._end()
-            raise
-        try:
-            yield
-        finally:
-            self._end()
-
-    def _end(self) -> None:
-        self._busy = False
-        self._call()
-
-    def _call(self) -> None:
-        self._line = [place for place in self._line if not place[1].done()]
-        first = next((place for place in self._line if place[0] or not self._people), None)
-        if first is not None and not self._busy:
-            self._busy = True
-            self._line.remove(first)
-            first[1].set_result(None)
 
 
 def _common(one: bytes, other: bytes) -> int:

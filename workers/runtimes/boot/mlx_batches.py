@@ -28,7 +28,7 @@ class Batches(BatchGenerator):  # type: ignore[misc]
     def _share(self) -> int:
         """Tokens that each prompt gets of the next step: none gets more than the one that ends first needs."""
         read = [segments for segments, *_ in self._currently_processing]
-        come = [segments for _, segments, *_ in islice(self._unprocessed_sequences, self._free)]
+        come = [segments for _, segments, *_ in islice(self._unprocessed_sequences, self._takes)]
         # Of one with a single token left the answer begins.
         lengths = [len(part) for part, *more in read + come if more or len(part) > 1]
         return min([max(1, self._step // max(1, len(lengths))), *lengths])
@@ -38,6 +38,12 @@ class Batches(BatchGenerator):  # type: ignore[misc]
         """Slots."""
         free: int = self.completion_batch_size - len(self._prompt_batch) - len(self._generation_batch)
         return max(0, free)
+
+    @property
+    def _takes(self) -> int:
+        """Prompts that it begins at the next step at most."""
+        room: int = self.prefill_batch_size - len(self._prompt_batch)
+        return max(0, min(self._free, room))
 
     def _make_batch(self, n: int) -> Any:
         return super()._make_batch(min(n, self._free))
