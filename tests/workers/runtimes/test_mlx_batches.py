@@ -13,14 +13,18 @@ _SLOTS, _ANSWER, _STEP = 2, 4, 8
 
 @pytest.fixture(scope="module")
 def batches() -> Any:
-    """A generator for a model that is all shape and no sense; it reads prompts in steps of eight tokens."""
+    return made(_SLOTS)
+
+
+def made(slots: int) -> Any:
+    """A generator for a model that is all shape and no sense; it reads two prompts at a time in steps of eight tokens."""
     from mlx_lm.models.llama import Model, ModelArgs
 
     from workers.runtimes.boot.mlx_batches import Batches
 
     shape = {"hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2}
     model = Model(ModelArgs(model_type="llama", vocab_size=64, rms_norm_eps=1e-5, **shape))
-    return Batches(model, completion_batch_size=_SLOTS, prefill_batch_size=_SLOTS, prefill_step_size=_STEP)
+    return Batches(model, completion_batch_size=slots, prefill_batch_size=_SLOTS, prefill_step_size=_STEP)
 
 
 def test_prompts_that_come_while_others_are_answered_wait_for_a_slot(batches: Any) -> None:
@@ -44,6 +48,11 @@ def test_no_prompt_is_made_longer_to_be_read_with_another(batches: Any) -> None:
     steps = read(batches, [40, 3])
     assert all(len(set(step.values())) == 1 for step in steps)
     assert list(steps[0].values()) == [2, 2]
+
+
+def test_a_short_prompt_that_has_to_wait_makes_no_step_short() -> None:
+    steps = read(made(slots=4), [40, 40, 3])
+    assert [sum(step.values()) for step in steps][:9] == [_STEP] * 9
 
 
 def read(batches: Any, prompts: list[int]) -> list[dict[int, int]]:
