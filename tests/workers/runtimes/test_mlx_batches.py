@@ -17,7 +17,7 @@ def batches() -> Any:
 
 
 def made(slots: int) -> Any:
-    """A generator for a model that is all shape and no sense; it reads two prompts at a time in steps of eight tokens."""
+    """A generator for a model that is all shape: it reads two prompts at a time, in steps of eight tokens."""
     from mlx_lm.models.llama import Model, ModelArgs
 
     from workers.runtimes.boot.mlx_batches import Batches
