@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import threading
+import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from http.client import HTTPConnection
 from itertools import count
 from typing import Any
 
@@ -33,7 +34,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 
 @pytest.fixture(scope="module")
 def engine(stack: Stack) -> str:
-    spec = {"slots": _SLOTS, "context": 2048, "keep_alive": -1}
+    spec = {"slots": _SLOTS, "context": 4096, "keep_alive": -1}
     run = stack.post("/v1/runs", {"model": "smollm2", "spec": spec})["id"]
     eventually(lambda: stack.get(f"/v1/runs/{run}")["state"] == "ready", 120)
     return str(stack.get(f"/v1/runs/{run}")["endpoint"]["url"])
@@ -59,15 +60,16 @@ def reads(engine: str) -> bool:
 
 def test_it_counts_as_if_it_had_been_sent_whole(stack: Stack, engine: str) -> None:
     body = chat(90)
-    straight, first = answer(engine, body | {"cache_prompt": False}), answer(stack.url, body)
-    assert first["usage"]["prompt_tokens"] == straight["usage"]["prompt_tokens"] > 300
+    first = answer(stack.url, body)
+    prompt = answer(engine, body | {"max_tokens": 1})["usage"]["prompt_tokens"]
+    assert first["usage"]["prompt_tokens"] == prompt > 300
     assert first["usage"]["prompt_tokens_details"]["cached_tokens"] < 30, "what all prompts begin with"
     timings = first["timings"]
     assert timings["cache_n"] + timings["prompt_n"] == first["usage"]["prompt_tokens"]
     assert first["choices"][0]["message"]["content"], "the tokens of chunks are no part of it"
     body["messages"] += [first["choices"][0]["message"], {"role": "user", "content": "Go on. " * 60}]
     second = answer(stack.url, body)["usage"]
-    assert second["prompt_tokens_details"]["cached_tokens"] >= straight["usage"]["prompt_tokens"], "it found its slot"
+    assert second["prompt_tokens_details"]["cached_tokens"] >= prompt - 1, "it found its slot"
 
 
 def test_a_short_question_is_answered_while_a_long_prompt_is_read(stack: Stack, engine: str) -> None:
@@ -83,27 +85,16 @@ def test_a_person_goes_before_a_batch_that_has_begun(stack: Stack, engine: str) 
     job = stack.submit("inference", model="smollm2", requests=[chat(450) for _ in range(2)], priority="batch")
     eventually(lambda: reads(engine), 60)
     answer(stack.url, chat(3))
-    assert stack.get(f"/v1/jobs/{job}")["progress"]["current"] == 0, "none of it is done yet"
+    assert not (stack.get(f"/v1/jobs/{job}")["progress"] or {}).get("current"), "none of it is done yet"
     done = stack.wait(job)
     assert done["result"]["prompt_tokens"] > 3000
     assert done["result"]["cached_tokens"] < 100
 
 
 def test_no_chunk_follows_when_its_client_has_left(stack: Stack, engine: str) -> None:
-    left = threading.Event()
-
-    def leave() -> None:
-        asked = httpx2.Client(trust_env=False, timeout=httpx2.Timeout(300))
-        with asked.stream("POST", f"{stack.url}/v1/chat/completions", json=chat(450) | {"stream": True}) as reply:
-            for _ in reply.iter_raw():
-                break
-        left.set()
-
-    body = chat(450)
-    with ThreadPoolExecutor() as pool, httpx2.Client(trust_env=False, timeout=300) as client:
-        asked = pool.submit(client.post, f"{stack.url}/v1/chat/completions", json=body)
-        eventually(lambda: reads(engine), 60)
-        client.close()
-        asked.exception()
+    body, connection = chat(450), HTTPConnection("127.0.0.1", stack.port)
+    connection.request("POST", "/v1/chat/completions", json.dumps(body), {"Content-Type": "application/json"})
+    eventually(lambda: reads(engine), 60)
+    connection.close()
     eventually(lambda: not reads(engine), 60)
     assert answer(engine, body)["usage"]["prompt_tokens_details"]["cached_tokens"] < 1000
