@@ -90,7 +90,9 @@ first, second = (thread.send({"role": "user", "content": said}) for said in ("My
 assert prompt(first) < prompt(second)
 
 STOPS = ["e", "o", " "]
-ended = client.messages.create(model="smollm2", messages=HELLO, max_tokens=60, temperature=0, stop_sequences=STOPS)
+ended = client.messages.create(
+    model="smollm2", messages=HELLO, max_tokens=60, stop_sequences=STOPS, extra_body={"temperature": 0}
+)
 assert ended.stop_reason == "stop_sequence"
 assert ended.stop_sequence in STOPS
 
