@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import tempfile
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import httpx2
 
 from tests.load.figure import Figure, percentile
-from tests.models import smollm2
-from tests.stack import Stack, running
+from tests.load.real_engine import engine, with_smollm2
 from tests.waiting import eventually
 
 _TIMES = 100
@@ -25,27 +22,13 @@ _CHAT = {
 
 
 def figures() -> Iterator[Figure]:
-    own = {"api": {"CIDERMILL_HOST_NAME": "alpha"}}
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        running(Path(folder), runtimes='["llama-cpp","store"]', own_environment=own) as stack,
-    ):
-        stack.wait(stack.submit("download", model=f"local:{smollm2().path}", name="smollm2"))
-        with httpx2.Client(trust_env=False, timeout=60) as client:
-            door = _asking(client, f"{stack.url}/v1/messages/count_tokens")
-            cold = _median(door, "tokenizer")
-            straight = _asking(client, f"{_engine(stack)}/v1/chat/completions/input_tokens")
-            warm, engine = _median(door, "engine"), _median(straight, None)
-    yield Figure(
-        "count_tokens of a loaded model, added", warm - engine, "ms", 20, "less", f"the engine: {engine:.1f} ms"
-    )
+    with with_smollm2() as stack, httpx2.Client(trust_env=False, timeout=60) as client:
+        door = _asking(client, f"{stack.url}/v1/messages/count_tokens")
+        cold = _median(door, "tokenizer")
+        straight = _asking(client, f"{engine(stack)}/v1/chat/completions/input_tokens")
+        warm, own = _median(door, "engine"), _median(straight, None)
+    yield Figure("count_tokens of a loaded model, added", warm - own, "ms", 20, "less", f"the engine: {own:.1f} ms")
     yield Figure("count_tokens of a model on disk", cold, "ms", 20, "less", "its own tokenizer, no run")
-
-
-def _engine(stack: Stack) -> str:
-    run = stack.post("/v1/runs", {"model": "smollm2"})["id"]
-    eventually(lambda: stack.get(f"/v1/runs/{run}")["state"] == "ready", 60)
-    return str(stack.get(f"/v1/runs/{run}")["endpoint"]["url"])
 
 
 def _asking(client: httpx2.Client, url: str) -> Callable[[], httpx2.Response]:

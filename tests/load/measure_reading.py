@@ -7,11 +7,9 @@ from __future__ import annotations
 
 import asyncio
 import json
-import tempfile
 import time
 from collections.abc import Iterator
 from itertools import count
-from pathlib import Path
 from statistics import median
 from typing import Any
 
@@ -19,8 +17,8 @@ import httpx2
 
 from shared.requests import WORK, Work
 from tests.load.figure import Figure
-from tests.models import smollm2
-from tests.stack import Stack, running
+from tests.load.real_engine import engine, with_smollm2
+from tests.stack import Stack
 from tests.waiting import eventually
 
 #: Words of a long prompt (four tokens each) and of a short one, how many long ones are read beside, and how often.
@@ -33,33 +31,28 @@ _numbers = count()
 
 
 def figures() -> Iterator[Figure]:
-    own = {"api": {"CIDERMILL_HOST_NAME": "alpha"}}
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        running(Path(folder), runtimes='["llama-cpp","store"]', own_environment=own) as stack,
-    ):
-        stack.wait(stack.submit("download", model=f"local:{smollm2().path}", name="smollm2"))
-        engine = _engine(stack)
-        through, straight = _alone(stack.url, engine)
+    with with_smollm2() as stack:
+        straight_to = engine(stack)
+        through, straight = _alone(stack.url, straight_to)
         note = f"first token after {through:.1f} and {straight:.1f} s"
         yield Figure("long prompt alone, over the engine's own", through / straight, "x", 1.15, "less", note)
-        yield from _beside_people(stack.url, engine, straight)
+        yield from _beside_people(stack.url, straight_to, straight)
         yield _beside_a_batch(stack)
 
 
-def _alone(door: str, engine: str) -> tuple[float, float]:
+def _alone(door: str, engine_url: str) -> tuple[float, float]:
     """Seconds, in turn, as the machine is not the same from one minute to the next."""
     through, straight = [], []
     for _ in range(_TIMES):
-        straight.append(asyncio.run(_first(engine, _LONG)))
+        straight.append(asyncio.run(_first(engine_url, _LONG)))
         through.append(asyncio.run(_first(door, _LONG)))
     return median(through), median(straight)
 
 
-def _beside_people(door: str, engine: str, alone: float) -> Iterator[Figure]:
+def _beside_people(door: str, engine_url: str, alone: float) -> Iterator[Figure]:
     through, straight = [], []
     for _ in range(_TIMES):
-        straight.append(asyncio.run(_beside(engine)))
+        straight.append(asyncio.run(_beside(engine_url)))
         through.append(asyncio.run(_beside(door)))
     waits = sorted(short for short, _ in straight)
     note = f"straight to the engine {waits[0]:.1f} to {waits[-1]:.1f} s"
@@ -115,9 +108,3 @@ def _chat(words: int) -> dict[str, Any]:
     number = next(_numbers)
     text = f"{number} " + " ".join(f"w{(i * 7919 + number * 31) % 9973}" for i in range(words))
     return {"model": "smollm2", "messages": [{"role": "user", "content": text}], "max_tokens": 4}
-
-
-def _engine(stack: Stack) -> str:
-    run = stack.post("/v1/runs", {"model": "smollm2"})["id"]
-    eventually(lambda: stack.get(f"/v1/runs/{run}")["state"] == "ready", 60)
-    return str(stack.get(f"/v1/runs/{run}")["endpoint"]["url"])

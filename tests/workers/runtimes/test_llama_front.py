@@ -163,7 +163,9 @@ def test_an_error_on_the_way_leaves_the_request_as_it_is(engine: ScriptedLlama, 
 
 def test_the_engine_hears_the_fields_of_the_request_with_the_first_chunk_alone(engine: ScriptedLlama) -> None:
     run(Client(front(engine), CHAT, chat(LONG, stream=True, temperature=0.5, n=1, tools=[], max_tokens=9)))
-    first = engine.chunks[0].body
+    first, *later = (one.body for one in engine.chunks)
+    assert later
+    assert not any("temperature" in one for one in later)
     assert (first["temperature"], first["max_tokens"]) == (0.5, 0)
     assert not {"n", "tools", "messages"} & set(first)
 
@@ -359,6 +361,11 @@ def test_what_is_no_object_is_the_engine_s_to_refuse(engine: ScriptedLlama, body
 
 def test_all_else_goes_through(engine: ScriptedLlama) -> None:
     assert run(Client(front(engine), "/health", b"", method="GET")).json == {"path": "/health"}
+
+
+def test_what_is_no_question_is_refused(engine: ScriptedLlama) -> None:
+    """Nobody asks so; an answer without a body would never end."""
+    assert run(Client(front(engine), "/health", b"", method="HEAD")).status == 405
 
 
 def test_an_engine_that_is_gone_is_told(engine: ScriptedLlama) -> None:

@@ -51,12 +51,13 @@ class LlamaFront:
             answering.result()
 
     async def _answer(self, asked: Asked, send: Send) -> None:
-        body = asked.body if asked.path in (CHAT, COMPLETION) and asked.method == "POST" else None
         try:
-            if body is None:
+            if asked.method not in ("GET", "POST"):
+                await send_error(send, HTTPStatus.METHOD_NOT_ALLOWED, "a run is asked by GET and POST")
+            elif asked.body is None or asked.path not in (CHAT, COMPLETION):
                 await carried(self._engine, asked, asked.content, Heard(), AsyncExitStack(), send)
             else:
-                await self._written(asked, body, send)
+                await self._written(asked, _without_slots(asked.body), send)
         except OSError as error:
             if asked.told:
                 raise
@@ -135,11 +136,14 @@ def _remember(slot: Slot, prompt: bytes, heard: Heard, progress: Progress) -> No
         slot.holds(prompt, 0, 0)
 
 
+def _without_slots(body: dict[str, Any]) -> dict[str, Any]:
+    """A request that names no slot, and calls the number of answers `n`, of which `n_cmpl` is llama.cpp's own name."""
+    plain = {name: value for name, value in body.items() if name not in ("id_slot", "n_cmpl")}
+    return plain | {"n": body["n_cmpl"]} if "n_cmpl" in body else plain
+
+
 def _width(path: str, body: dict[str, Any]) -> int:
-    """Answers that are written side by side. Whose slot it is, and other names of what is meant, are not a client's."""
-    body.pop("id_slot", None)
-    if "n_cmpl" in body:
-        body["n"] = body.pop("n_cmpl")
+    """Answers that are written side by side."""
     wanted, prompt = body.get("n"), body.get("prompt") if path == COMPLETION else None
     prompts = len(prompt) if isinstance(prompt, list) and not all(type(token) is int for token in prompt) else 1
     choices = int(wanted) if isinstance(wanted, int | float) and 1 <= wanted <= MOST else 1

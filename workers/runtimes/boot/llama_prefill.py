@@ -111,19 +111,21 @@ def chunks(
         return NOTHING
     progress.total = len(prompt)
     extra = {name: value for name, value in body.items() if name not in _OF_THE_ANSWER}
-    return (yield from _read(step, prompt, progress, extra | _NO_ANSWER | {"id_slot": slot}))
+    return (yield from _read(step, prompt, progress, slot, extra))
 
 
 def _read(
-    step: int, tokens: list[int], progress: Progress, asked: Mapping[str, Any]
+    step: int, tokens: list[int], progress: Progress, slot: int, extra: Mapping[str, Any]
 ) -> Generator[Part, bytes | None, Prefilled]:
     before, spent, size = None, 0.0, step
-    head, spelled = _json(asked)[:-1], [str(token) for token in tokens]
+    plain = _NO_ANSWER | {"id_slot": slot}
+    first, later, spelled = _json({**extra, **plain})[:-1], _json(plain)[:-1], [str(token) for token in tokens]
     if len(tokens) > step:
         # What it has behind the end of a prompt is lost anyway.
         progress.read = min(progress.read, len(tokens) - step - 1)
     while len(tokens) - progress.read > step:
         end, progress.sent = min(progress.read + size, len(tokens) - 1), True
+        head = first if before is None else later
         chunk = head + b',"prompt":[' + ",".join(spelled[:end]).encode() + b"]}"
         said = yield Part(COMPLETION, chunk, max(0, progress.read - 2 * step))
         read = _Read.of(said)
