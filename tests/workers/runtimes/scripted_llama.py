@@ -52,8 +52,8 @@ class ScriptedLlama(ThreadingHTTPServer):
 
     daemon_threads = True
 
-    def __init__(self, slots: int = 2) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
+    def __init__(self, slots: int = 2, port: int = 0) -> None:
+        super().__init__(("127.0.0.1", port), _Handler)
         self.port = int(self.server_address[1])
         self.asked: list[Asked] = []
         self.replies: Replies = lambda _: None
@@ -114,19 +114,17 @@ class _Handler(BaseHTTPRequestHandler):
     server: ScriptedLlama
 
     def do_GET(self) -> None:
-        content = json.dumps({"path": self.path}).encode()
-        self.send_response(200)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(content)))
-        self.end_headers()
-        self.wfile.write(content)
+        asked = Asked(self.path, {})
+        self._tell(self.server.replies(asked) or Reply(content=json.dumps({"path": self.path}).encode()))
 
     def do_POST(self) -> None:
         asked = Asked(self.path, json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
         self.server.asked.append(asked)
         if self.server.holding(asked) and not self.server.wait(asked, self._gone):
             return
-        reply = self.server.replies(asked) or Reply(content=self._said(asked))
+        self._tell(self.server.replies(asked) or Reply(content=self._said(asked)))
+
+    def _tell(self, reply: Reply) -> None:
         if reply.status is None:
             return
         self.send_response(reply.status)

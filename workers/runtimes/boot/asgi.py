@@ -38,6 +38,11 @@ def serve(app: App, port: int, load: Callable[[], None]) -> None:
 
 def serve_on(app: App, listener: socket.socket) -> None:
     """Serve `app` on a bound socket until SIGTERM."""
+    server(app).run(sockets=[listener])
+
+
+def server(app: App) -> uvicorn.Server:
+    """What serves `app`."""
     config = uvicorn.Config(
         app,
         http="httptools",
@@ -51,7 +56,7 @@ def serve_on(app: App, listener: socket.socket) -> None:
         date_header=False,
         backlog=_BACKLOG,
     )
-    uvicorn.Server(config).run(sockets=[listener])
+    return uvicorn.Server(config)
 
 
 def bound(port: int) -> socket.socket:

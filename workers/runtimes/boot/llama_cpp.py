@@ -1,16 +1,16 @@
-"""llama.cpp's HTTP server with one model: in this process behind our front, or as a `llama-server` in its place."""
+"""llama.cpp's HTTP server with one model, behind our front: in this process, or as a `llama-server` beside it."""
 
 from __future__ import annotations
 
 import json
-import os
 import sys
-from typing import Any
+from typing import Any, NoReturn
 
 from workers.port import free_port
-from workers.runtimes.boot import asgi
+from workers.runtimes.boot import asgi, llama_child
 from workers.runtimes.boot.guard import die_with_parent
 from workers.runtimes.boot.inner_engine import InnerEngine
+from workers.runtimes.boot.llama_child import ChildEngine
 from workers.runtimes.boot.llama_front import LlamaFront
 
 _CHECKPOINTS = 3
@@ -52,8 +52,18 @@ def serve(options: dict[str, Any]) -> None:
     listener, inner = asgi.bound(options["port"]), free_port()
     # It holds the interpreter while it loads: until then no signal would be heard, and no probe answered.
     _server = xllamacpp.Server(parameters(xllamacpp, options | {"port": inner}))
-    front = LlamaFront(InnerEngine(inner), options["slots"], options["context"], options["prefill_step"])
-    asgi.serve_on(front, listener)
+    asgi.serve_on(_front(options, InnerEngine(inner)), listener)
+
+
+def serve_binary(options: dict[str, Any]) -> NoReturn:
+    """The same with a `llama-server`, as which the process ends."""
+    listener, inner = asgi.bound(options["port"]), free_port()
+    command = [options["binary"], *server_arguments(options | {"port": inner})]
+    llama_child.serve(command, inner, _front(options, ChildEngine(inner)), listener)
+
+
+def _front(options: dict[str, Any], engine: InnerEngine) -> LlamaFront:
+    return LlamaFront(engine, options["slots"], options["context"], options["prefill_step"])
 
 
 def parameters(library: Any, options: dict[str, Any]) -> Any:
@@ -102,9 +112,7 @@ _FLASH_ATTENTION = {
 def main() -> None:
     options = json.loads(sys.argv[1])
     die_with_parent()
-    if options["binary"]:
-        os.execv(options["binary"], [options["binary"], *server_arguments(options)])  # noqa: S606
-    serve(options)
+    (serve_binary if options["binary"] else serve)(options)
 
 
 if __name__ == "__main__":
