@@ -164,8 +164,8 @@ def test_schedules_that_wait_for_their_quota_hold_up_no_others_and_say_why(
         session.execute(update(Key).values(limits={"requests/day": 1}))
         session.add(Key(id="k2", name="other", prefix="cl", digest="e", role="submit", created_at=0.0))
     for number in range(52):
-        add(database, ago=5.0, name=f"greedy {number}")
-    innocent = add(database, owner="k2", name="innocent")
+        add(database, ago=5.0, name=f"greedy {number}", cron="0 0 1 1 *")
+    innocent = add(database, owner="k2", name="innocent", cron="0 0 1 1 *")
     assert [timetable.fire(fence) for _ in range(3)] == [1, 1, 0]
     with database.read() as session:
         assert session.get_one(Schedule, innocent.id).last_job is not None
