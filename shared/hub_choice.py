@@ -9,6 +9,7 @@ from pathlib import PurePosixPath
 
 from shared.errors import NotFound
 from shared.hub import HubFile, Snapshot
+from shared.projector import is_projector, projector_of
 
 #: Quantisations, the most sensible first: quality for the memory they take.
 PREFERRED = (
@@ -18,7 +19,7 @@ PREFERRED = (
 
 _PART = re.compile(r"-\d{5}-of-\d{5}(?=\.gguf$)", re.IGNORECASE)
 #: GGUF files that are no model by themselves.
-_ACCESSORY = re.compile(r"(?:^|/)(?:mmproj|imatrix|ggml-vocab)[^/]*$|imatrix[^/]*\.gguf$", re.IGNORECASE)
+_ACCESSORY = re.compile(r"(?:^|/)(?:imatrix|ggml-vocab)[^/]*$|imatrix[^/]*\.gguf$", re.IGNORECASE)
 _BESIDE = ("*.json", "*.txt", "*.model", "*.jinja", "*.tiktoken", "1_Pooling/config.json")
 _WILDCARDS = frozenset("*?[")
 
@@ -29,8 +30,8 @@ def choose(
     """The files to download: all that `include` names, else one model, of those that `file` names if it does.
 
     Names and patterns match whole paths or last parts, without regard to case; a word such as `Q8_0` matches
-    anywhere. One model is the best GGUF, or the safetensors with what lies beside them, or a CTranslate2 model.
-    Raises NotFound that lists what there is.
+    anywhere. One model is the best GGUF and its projector, or the safetensors with what lies beside them, or a
+    CTranslate2 model. Raises NotFound that lists what there is.
     """
     files = tuple(entry for entry in snapshot.files if not _matches(entry.name, exclude))
     if include:
@@ -38,18 +39,22 @@ def choose(
     elif file is not None:
         found = _named(files, file)
     else:
-        found = _best_gguf(files) or _safetensors(files) or _ctranslate2(files)
+        found = _best_gguf(files, files) or _safetensors(files) or _ctranslate2(files)
     if not found:
         raise _nothing(snapshot, file, include)
     return found
 
 
 def groups(files: Iterable[HubFile]) -> dict[str, tuple[HubFile, ...]]:
-    """GGUF files by model: the parts of a split one together, under its name without the part number."""
+    """GGUF files by model, under its name without the part number: the parts of a split one, and last its projector."""
     found: dict[str, list[HubFile]] = {}
-    for entry in sorted(files, key=lambda entry: entry.name):
-        if entry.name.lower().endswith(".gguf") and not _ACCESSORY.search(entry.name):
+    by_name = {entry.name: entry for entry in sorted(files, key=lambda entry: entry.name)}
+    for entry in by_name.values():
+        if entry.name.lower().endswith(".gguf") and not (is_projector(entry.name) or _ACCESSORY.search(entry.name)):
             found.setdefault(_PART.sub("", entry.name), []).append(entry)
+    for name, parts in found.items():
+        if (projector := projector_of(name, by_name)) is not None:
+            parts.append(by_name[projector])
     return {name: tuple(parts) for name, parts in found.items()}
 
 
@@ -58,11 +63,13 @@ def _named(files: tuple[HubFile, ...], file: str) -> tuple[HubFile, ...]:
     if exact is not None:
         return groups(files).get(_PART.sub("", exact.name), (exact,))
     matching = tuple(entry for entry in files if _matches(entry.name, [file]))
-    return _best_gguf(matching) or matching
+    return _best_gguf(files, matching) or matching
 
 
-def _best_gguf(files: tuple[HubFile, ...]) -> tuple[HubFile, ...]:
-    models = groups(files)
+def _best_gguf(files: tuple[HubFile, ...], wanted: tuple[HubFile, ...]) -> tuple[HubFile, ...]:
+    """The best model of which one of the `wanted` files is a part."""
+    chosen = frozenset(entry.name for entry in wanted if not is_projector(entry.name))
+    models = {name: parts for name, parts in groups(files).items() if any(part.name in chosen for part in parts)}
     return models[min(models, key=lambda name: (_rank(name), name))] if models else ()
 
 

@@ -27,6 +27,20 @@ class _Frozen(BaseModel):
     model_config = ConfigDict(frozen=True)
 
 
+class VisionShape(_Frozen):
+    """The encoder of pictures that lies beside a model, as its projector tells; counts are 0 when unknown."""
+
+    hidden: int = 0
+    feed_forward: int = 0
+    #: Pixels of a patch's side.
+    patch: int = 0
+    #: Patches that are encoded at once, at most; as many as `merged` of them become one token.
+    patches: int = 0
+    merged: int = 1
+    #: Pictures, or tiles of them, are made to be of one size.
+    fixed: bool = True
+
+
 class ModelShape(_Frozen):
     """What the memory estimate needs of an architecture; every count is per model, `None` when unknown."""
 
@@ -67,6 +81,8 @@ class ModelShape(_Frozen):
     encoder_context: int = 0
     #: It makes embeddings and nothing else, so that an input is worked through whole.
     embeds: bool = False
+    #: It sees.
+    vision: VisionShape | None = None
 
 
 def _stay(seconds: float) -> float:

@@ -78,6 +78,8 @@ class Capability(StrEnum):
     GENERATE = "generate"
     EMBED = "embed"
     TRANSCRIBE = "transcribe"
+    #: To be shown pictures in a chat; who can, can `generate`.
+    VISION = "vision"
     STORE = "store"
 
 

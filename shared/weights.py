@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict
 from shared import ctranslate2, gguf_model, safetensors, transformers_config
 from shared.errors import InvalidInput
 from shared.gguf import Header, read_header
+from shared.projector import is_projector, projector_beside
 from shared.references import friendly_name
 from shared.runtimes import ModelShape
 from shared.units import Bytes
@@ -73,16 +74,19 @@ def _gguf(path: Path) -> Weights:
     parts = _parts(path)
     headers = [_header(part) for part in parts]
     first = headers[0]
-    shape = gguf_model.shape(first)
+    shape, able, files = gguf_model.shape(first), gguf_model.capabilities(first), parts
+    if Capability.GENERATE in able and (beside := projector_beside(parts[0], shape.hidden)) is not None:
+        shape = shape.model_copy(update={"vision": beside[1]})
+        able, files = (*able, Capability.VISION), (*parts, beside[0])
     return Weights(
         path=parts[0],
         format=Format.GGUF,
         name=friendly_name(path.name),
-        size=_total(parts),
+        size=_total(files),
         context=shape.context,
-        capabilities=gguf_model.capabilities(first),
+        capabilities=able,
         shape=shape,
-        files=parts,
+        files=files,
     )
 
 
@@ -109,7 +113,7 @@ def _parts(path: Path) -> tuple[Path, ...]:
 
 
 def _only_gguf(folder: Path) -> Path:
-    found = sorted(file for file in folder.glob("*.gguf") if not file.name.lower().startswith("mmproj"))
+    found = sorted(file for file in folder.glob("*.gguf") if not is_projector(file.name))
     firsts = [file for file in found if (match := _PART.fullmatch(file.name)) is None or int(match["number"]) == 1]
     if len(firsts) == 1:
         return firsts[0]

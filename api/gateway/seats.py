@@ -20,6 +20,7 @@ from api.gateway.exchange import Exchange
 from api.gateway.outlook import Outlook, View, Wanted
 from api.gateway.refusal import stopped
 from api.gateway.routing import Candidate, Reach, choose
+from api.gateway.sight import check_sight
 from api.gateway.tenancy import Tenancy
 from shared import engine_pass
 from shared.errors import Unavailable
@@ -86,13 +87,13 @@ class Seats:
         wanted = Wanted(exchange.model, exchange.capability)
         pause, began, last, learned = _FIRST_PAUSE, time.monotonic(), None, 0.0
         known = self._outlook.glance(wanted)
-        view = _roomy(known, exchange) if known is not None else None
+        view = _suited(known, exchange) if known is not None else None
         while True:
             self.check_stopped()
             if view is not None and (seat := await self._sit(view, exchange, avoid)):
                 yield seat
                 return
-            view = _roomy(await self._outlook.look(wanted, learned), exchange)
+            view = _suited(await self._outlook.look(wanted, learned), exchange)
             if any(run.ready and run.id not in avoid for run in view.runs):
                 if seat := await self._sit(view, exchange, avoid):
                     yield seat
@@ -183,8 +184,12 @@ class Seats:
         return Waiting(run_id, "it is being started")
 
 
-def _roomy(view: View, exchange: Exchange) -> View:
-    """The runs that a request which was too long for another run may have."""
+def _suited(view: View, exchange: Exchange) -> View:
+    """Without runs that have no room for a request that was too long for another one.
+
+    Raises InvalidParameters when no run can do it.
+    """
+    check_sight(exchange.model, view.found.model, exchange.body)
     if not exchange.tokens:
         return view
     return replace(view, runs=room.roomy(view.runs, exchange.tokens))

@@ -45,6 +45,8 @@ class Engine:
     value: Fraction | None = None
     #: llama.cpp only: flash attention, which never holds a whole matrix of scores.
     flash: bool = True
+    #: llama.cpp only: tokens that a picture becomes at most, where its size is free; `None`: the engine's own limit.
+    picture: int | None = None
     #: It computes on a GPU that shares the host's memory (Metal).
     gpu: bool = False
     #: MLX on a GPU: bytes of freed buffers it keeps.
@@ -62,9 +64,10 @@ def engine_of(
     `context` is that of a slot: models that only embed take an input of that length whole.
     """
     if form is Format.GGUF:
-        step = max(_count(params, "ubatch_size", llama_step(gpu=gpu)), context if shape.embeds else 0)
+        step = llama_batch(shape, context, _count(params, "ubatch_size", 0), gpu=gpu)
         key, value = (CACHE_TYPES.get(str(params.get(f"cache_type_{name}")), Fraction(2)) for name in "kv")
-        return Engine(Family.LLAMA, step, key, value, flash=params.get("flash_attention") != "off", gpu=gpu)
+        flash, picture = params.get("flash_attention") != "off", _count(params, "image_max_tokens", 0) or None
+        return Engine(Family.LLAMA, step, key, value, flash=flash, picture=picture, gpu=gpu)
     if form is Format.CTRANSLATE2:
         return Engine(Family.CTRANSLATE2, beams=_count(params, "beam_size", BEAMS), weight=_computed(shape, params))
     step, bits = _count(params, "prefill_step", MLX_STEP), _count(params, "kv_bits", 0)
@@ -75,6 +78,15 @@ def engine_of(
 def llama_step(*, gpu: bool) -> int:
     """Tokens that llama.cpp works through at once where nobody says how many."""
     return LLAMA_STEP if gpu else LLAMA_CPU_STEP
+
+
+def llama_batch(shape: ModelShape, context: int, asked: int, *, gpu: bool) -> int:
+    """Tokens that llama.cpp works through at once: at least an input of what only embeds, and a picture.
+
+    Some models look at all tokens of a picture together, and llama.cpp ends when those are more than that.
+    """
+    picture = LLAMA_STEP if shape.vision is not None else 0
+    return max(asked or llama_step(gpu=gpu), context if shape.embeds else 0, picture)
 
 
 def _computed(shape: ModelShape, params: Mapping[str, Any]) -> int:

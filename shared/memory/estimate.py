@@ -8,6 +8,7 @@ from shared.memory.cache import known_cache, unknown_cache
 from shared.memory.engine import Engine, Family
 from shared.memory.need import Need
 from shared.memory.prefill import work_space
+from shared.memory.sight import sight_work
 from shared.memory.speech import speech_cache, speech_weights, speech_work
 from shared.memory.state import recurrent_state
 from shared.runtimes import ModelShape
@@ -42,5 +43,6 @@ def estimate(
         margin=margin,
         state=Bytes(state * slots),
         prefill=Bytes(work_space(shape, context, slots, engine)),
+        sight=Bytes(sight_work(shape.vision, context, engine)),
         kept=Bytes(per_slot + state if engine.family is Family.MLX else 0),
     )

@@ -23,12 +23,15 @@ class Need:
     state: Bytes = _NOTHING
     #: Work space for as many tokens as the engine works through at once.
     prefill: Bytes = _NOTHING
+    #: Work space of the encoder of pictures.
+    sight: Bytes = _NOTHING
     #: Caches of finished requests, kept for the next one that begins alike.
     kept: Bytes = _NOTHING
 
     @property
     def total(self) -> Bytes:
-        parts = (self.weights, self.kv_cache, self.state, self.prefill, self.kept, self.base, self.margin)
+        work = (self.prefill, self.sight)
+        parts = (self.weights, self.kv_cache, self.state, *work, self.kept, self.base, self.margin)
         return Bytes(sum(parts) + self.correction)
 
     def sentence(self) -> str:
@@ -38,6 +41,7 @@ class Need:
             "KV cache": self.kv_cache,
             "recurrent state": self.state,
             "prefill": self.prefill,
+            "pictures": self.sight,
             "kept prompts": self.kept,
             "engine": self.base,
             "margin": self.margin,

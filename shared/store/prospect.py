@@ -15,10 +15,11 @@ from shared.downloads.addresses import is_loopback
 from shared.downloads.transfer import TIMEOUT
 from shared.downloads.web import web_client
 from shared.errors import GatedModel, InvalidParameters, Unavailable
-from shared.gguf import read_header
+from shared.gguf import Header, read_header
 from shared.gguf_remote import RemoteFile, read_remote
 from shared.hub import Hub, HubFile, Snapshot, gated
 from shared.hub_choice import choose, groups
+from shared.projector import is_projector, vision
 from shared.references import ModelRef
 from shared.runtimes import InstalledModel, ModelShape
 from shared.store.disks import Wanted
@@ -76,11 +77,17 @@ def _web(reference: ModelRef, *, loopback: bool) -> InstalledModel:
 def _gguf(
     reference: ModelRef, hub: Hub, snapshot: Snapshot, parts: Sequence[HubFile], client: httpx2.Client
 ) -> InstalledModel:
-    try:
-        header = read_remote(hub.address(snapshot, parts[0]), hub.headers(), client, parts[0].name)
-    except GatedModel:
-        raise gated(reference.repo, hub.endpoint) from None
-    return _model(reference, Format.GGUF, parts, gguf_model.shape(header), gguf_model.capabilities(header))
+    def header(file: HubFile) -> Header:
+        try:
+            return read_remote(hub.address(snapshot, file), hub.headers(), client, file.name)
+        except GatedModel:
+            raise gated(reference.repo, hub.endpoint) from None
+
+    first, last = header(parts[0]), parts[-1]
+    shape, able = gguf_model.shape(first), gguf_model.capabilities(first)
+    if is_projector(last.name) and (seen := vision(header(last), shape.hidden)) is not None:
+        shape, able = shape.model_copy(update={"vision": seen}), (*able, Capability.VISION)
+    return _model(reference, Format.GGUF, parts, shape, able)
 
 
 def _folder(

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from tests.api.conftest import door, fleet, open_door
-from tests.models import smollm2, whisper_tiny
+from tests.handmade import png
+from tests.models import seeing, smollm2, whisper_tiny
 from tests.speech import AUDIO
 from tests.stack import Stack, running
 
@@ -23,10 +24,14 @@ def database_url(sqlite_url: str) -> str:
 
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """SmolLM2 on llama.cpp as `smollm2`, Whisper as `whisper`, neither loaded yet, and `echo`, which embeds."""
+    """SmolLM2 on llama.cpp as `smollm2`, and as `seeing` with a projector; Whisper as `whisper`; `echo`, which embeds.
+
+    Nothing is loaded yet.
+    """
     home = tmp_path_factory.mktemp("clients") / "home"
+    models = {"smollm2": smollm2(), "seeing": seeing(tmp_path_factory.mktemp("seeing")), "whisper": whisper_tiny()}
     with running(home, runtimes='["llama-cpp","whisper","echo","store"]') as stack:
-        for name, model in (("smollm2", smollm2()), ("whisper", whisper_tiny())):
+        for name, model in models.items():
             done = stack.wait(stack.submit("download", model=f"local:{model.path}", name=name))
             assert done["state"] == "succeeded", done["error"]
         yield stack
@@ -39,4 +44,12 @@ def recording(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with wave.open(str(AUDIO), "rb") as whole, wave.open(str(path), "wb") as part:
         part.setparams(whole.getparams())
         part.writeframes(whole.readframes(8 * whole.getframerate()))
+    return path
+
+
+@pytest.fixture(scope="session")
+def picture(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small picture of many colours."""
+    path = tmp_path_factory.mktemp("picture") / "colours.png"
+    path.write_bytes(png(48, 32))
     return path

@@ -99,8 +99,13 @@ def test_retry_after_is_read_as_seconds_or_as_a_date() -> None:
 
 def test_of_many_quantisations_the_sensible_one_is_chosen() -> None:
     snapshot = repository("M-Q2_K.gguf", "M-Q8_0.gguf", "M-Q4_K_M.gguf", "M-F16.gguf", "mmproj-M-F16.gguf")
-    assert chosen(snapshot) == ["M-Q4_K_M.gguf"]
-    assert chosen(snapshot, exclude=("*Q4*",)) == ["M-Q8_0.gguf"]
+    projector = "mmproj-M-F16.gguf"
+    assert chosen(snapshot) == ["M-Q4_K_M.gguf", projector]
+    assert chosen(snapshot, exclude=("*Q4*",)) == ["M-Q8_0.gguf", projector]
+    assert chosen(snapshot, exclude=("mmproj*",)) == ["M-Q4_K_M.gguf"]
+    assert chosen(snapshot, "Q2_K") == chosen(snapshot, "M-Q2_K.gguf") == ["M-Q2_K.gguf", projector]
+    assert chosen(snapshot, "F16") == ["M-F16.gguf", projector]
+    assert chosen(snapshot, projector) == [projector]
     assert chosen(repository("odd.gguf", "also-odd.gguf")) == ["also-odd.gguf"]
 
 

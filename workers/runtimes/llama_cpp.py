@@ -14,7 +14,8 @@ from typing import Any, Literal
 from pydantic import Field
 
 from shared.errors import InvalidInput, Problem, UnsupportedModel
-from shared.memory.engine import llama_step
+from shared.memory.engine import llama_batch, llama_step
+from shared.projector import projector_beside
 from shared.runtimes import InstalledModel, LaunchPlan, RunSpec, RuntimeInfo
 from shared.settings import load_settings
 from shared.units import MIB, Bytes
@@ -26,7 +27,7 @@ from workers.launch.metal import HAS_METAL
 from workers.launch.params import EngineParams, context_of, read_params, slots_of
 from workers.launch.tool_template import tool_template
 
-_CAPABILITIES = (Capability.GENERATE, Capability.EMBED)
+_CAPABILITIES = (Capability.GENERATE, Capability.EMBED, Capability.VISION)
 #: Threads that wait for each other sleep instead of spinning. Where anything else wants the same cores, spinning makes
 #: tokens a hundred times slower (measured on 2 cores: 0.5 instead of 57 a second), and it starves the others.
 _SHARED_CORES = {"OMP_WAIT_POLICY": "passive"}
@@ -68,13 +69,16 @@ class LlamaParams(EngineParams):
     #: `ubatch_size`, which costs no speed, as more is worked through in such parts anyway. Below 64 a CPU reads long
     #: prompts at half the speed.
     batch_size: int | None = Field(default=None, ge=32)
-    #: None: 512 on a GPU, 128 on a CPU.
+    #: None: 512 on a GPU, 128 on a CPU; at least 512 of what sees, as some models look at a whole picture at once.
     ubatch_size: int | None = Field(default=None, ge=32)
     flash_attention: Literal["auto", "on", "off"] = "auto"
     cache_type_k: _CacheType = "f16"
     cache_type_v: _CacheType = "f16"
     #: Layers on the GPU; -1: all.
     gpu_layers: int = Field(default=-1, ge=-1)
+    #: Tokens that a picture becomes at most, where the model takes pictures of any size; None: llama.cpp's own limit,
+    #: which is 4,096 of most. What is larger is made smaller, and more needs more memory.
+    image_max_tokens: int | None = Field(default=None, ge=128, le=16_384)
     #: Jinja text that replaces the model's own chat template.
     chat_template: str | None = None
 
@@ -106,6 +110,7 @@ class LlamaCpp:
         options: dict[str, Any] = {
             "binary": None if find_spec("xllamacpp") else shutil.which("llama-server"),
             "model": str(path),
+            "projector": _projector(path, model),
             "name": model.name,
             "port": port,
             "slots": slots,
@@ -140,16 +145,24 @@ def _tool_template(path: Path) -> str | None:
         return None
 
 
+def _projector(path: Path, model: InstalledModel) -> str | None:
+    """What the model sees with; without it, it is loaded all the same, and refuses pictures."""
+    beside = projector_beside(path, model.shape.hidden) if model.shape.vision is not None else None
+    return str(beside[0]) if beside is not None else None
+
+
 def _threads(params: LlamaParams) -> dict[str, int]:
     threads = params.threads or load_settings().llama_threads or fast_cores()
     return {"threads": threads, "threads_batch": params.threads_batch or threads}
 
 
 def _steps(model: InstalledModel, params: LlamaParams, context: int) -> dict[str, Any]:
-    """A model that only embeds takes each input whole, so that a batch must hold a full context."""
+    """A model that only embeds takes each input whole, and one that sees a picture: a batch must hold it."""
     embeds = Capability.EMBED in model.capabilities and Capability.GENERATE not in model.capabilities
-    at_once = max(params.ubatch_size or llama_step(gpu=HAS_METAL), context if embeds else 0)
-    batch = max(params.batch_size or 0, at_once) if embeds else params.batch_size or at_once
+    shape = model.shape.model_copy(update={"embeds": embeds})
+    at_once = llama_batch(shape, context, params.ubatch_size or 0, gpu=HAS_METAL)
+    whole = embeds or shape.vision is not None
+    batch = max(params.batch_size or 0, at_once) if whole else params.batch_size or at_once
     return {"embedding": embeds, "batch_size": batch, "ubatch_size": at_once}
 
 

@@ -1,4 +1,4 @@
-"""What a model can do beyond answering, as its chat template tells: call tools, think."""
+"""What a model can do beyond answering: call tools and think, as its chat template tells, and see."""
 
 from __future__ import annotations
 
@@ -40,6 +40,8 @@ def capabilities(model: Model, chat_template: str | None) -> list[str]:
         can.append("tools")
     if chat_template is not None and any(mark in chat_template for mark in _THINKING):
         can.append("thinking")
+    if Capability.VISION in model.capabilities:
+        can.append("vision")
     return can
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from shared.downloads.digest import feed, sha256
+from shared.projector import is_projector
 from shared.protocol import InstallRecord
 from shared.store.discovery.contract import Candidate
 from shared.units import MIB
@@ -17,7 +18,7 @@ from shared.weights import inspect
 _READ_AT_ONCE = 16 * MIB
 _LATER_PART = re.compile(r"-(?!00001)\d{5}-of-\d{5}\.gguf$", re.IGNORECASE)
 #: GGUF files that are no model by themselves.
-_ACCESSORIES = ("mmproj", "imatrix", "ggml-vocab")
+_ACCESSORIES = ("imatrix", "ggml-vocab")
 
 
 def describe(candidate: Candidate, source: str) -> InstallRecord:
@@ -44,7 +45,8 @@ def describe(candidate: Candidate, source: str) -> InstallRecord:
 def gguf_models(folder: Path) -> Iterator[Path]:
     """GGUF models below a folder: the first part of a split one, no projectors, by name."""
     for path in sorted(folder.rglob("*.gguf")):
-        if not path.name.lower().startswith(_ACCESSORIES) and _LATER_PART.search(path.name) is None:
+        accessory = is_projector(path.name) or path.name.lower().startswith(_ACCESSORIES)
+        if not accessory and _LATER_PART.search(path.name) is None:
             yield path
 
 

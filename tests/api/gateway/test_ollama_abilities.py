@@ -30,6 +30,11 @@ def test_a_template_tells_of_tools_and_thoughts(template: str | None, can: list[
     assert abilities.capabilities(model(), template) == can
 
 
+def test_a_model_with_a_projector_sees() -> None:
+    seeing = model(Format.GGUF, Capability.GENERATE, Capability.VISION)
+    assert abilities.capabilities(seeing, "{{ messages }}") == ["completion", "vision"]
+
+
 def test_a_model_that_only_embeds_completes_nothing() -> None:
     assert abilities.capabilities(model(Format.GGUF, Capability.EMBED), None) == ["embedding"]
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.memory import Engine, Family, engine_of, estimate
 from shared.memory.element import CACHE_TYPES
-from shared.runtimes import ModelShape
+from shared.runtimes import ModelShape, VisionShape
 from shared.units import GIB, MIB, Bytes
 from shared.vocabulary import Format
 
@@ -108,6 +110,26 @@ def test_a_model_that_only_embeds_works_through_its_context_at_once() -> None:
     need = estimate(bert, Bytes(0), 8192, 1, Bytes(0), engine_of(Format.GGUF, bert, {}, context=8192))
     assert need.kv_cache == 0
     assert need.prefill == 16 * estimate(bert, Bytes(0), 8192, 1, Bytes(0), Engine(Family.LLAMA)).prefill
+
+
+@pytest.mark.parametrize(
+    ("fixed", "params", "context", "patches"),
+    [
+        (True, {}, 64, 4096),
+        (False, {}, 65_536, 16_384),
+        (False, {}, 2048, 8192),
+        (False, {"image_max_tokens": 512}, 65_536, 2048),
+    ],
+)
+def test_what_sees_holds_the_largest_picture_that_it_is_shown(
+    fixed: bool, params: dict[str, Any], context: int, patches: int
+) -> None:
+    most = 4096 if fixed else 16_384
+    vision = VisionShape(hidden=1152, feed_forward=4304, patch=14, patches=most, merged=4, fixed=fixed)
+    shape = WIDE.model_copy(update={"vision": vision})
+    need = estimate(shape, Bytes(0), context, 8, Bytes(0), engine_of(Format.GGUF, shape, params))
+    assert need.sight == patches * 4 * (3 * 14 * 14 + 4 * 1152 + 2 * 4304)
+    assert need.total == need.kv_cache + need.prefill + need.sight
 
 
 def test_whisper_holds_the_same_whatever_its_context() -> None:

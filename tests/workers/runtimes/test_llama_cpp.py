@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from shared.runtimes import InstalledModel, RunSpec
 from shared.vocabulary import Capability
-from tests.models import smollm2
+from tests.models import seeing, smollm2
 from workers.launch.metal import HAS_METAL
 from workers.runtimes.boot.llama_cpp import parameters, server_arguments
 from workers.runtimes.llama_cpp import LlamaCpp
@@ -33,6 +34,27 @@ def test_a_step_is_no_longer_than_what_is_computed_at_once_unless_asked(params: 
 def test_a_model_that_only_embeds_reads_its_whole_context_in_one_step() -> None:
     said = options(smollm2().model_copy(update={"capabilities": (Capability.EMBED,)}), {}, context=2048)
     assert (said["batch_size"], said["ubatch_size"]) == (2048, 2048)
+
+
+def test_a_model_with_a_projector_is_loaded_with_it_and_takes_a_picture_in_one_step(tmp_path: Path) -> None:
+    model = seeing(tmp_path)
+    said = options(model, {"image_max_tokens": 256, "gpu_layers": 0}) | {"port": 4096}
+    assert (said["projector"], said["batch_size"], said["ubatch_size"]) == (str(tmp_path / "mmproj-F16.gguf"), 512, 512)
+    arguments = server_arguments(said)
+    assert arguments[arguments.index("--mmproj") + 1] == said["projector"]
+    assert arguments[arguments.index("--image-max-tokens") + 1] == "256"
+    assert "--no-mmproj-offload" in arguments
+    library = pytest.importorskip("xllamacpp")
+    params = parameters(library, said)
+    assert (params.mmproj.path, params.image_max_tokens, params.mmproj_use_gpu) == (said["projector"], 256, False)
+
+
+def test_a_model_whose_projector_is_gone_is_loaded_without_it(tmp_path: Path) -> None:
+    model = seeing(tmp_path)
+    (tmp_path / "mmproj-F16.gguf").unlink()
+    said = options(model, {}) | {"port": 4096}
+    assert said["projector"] is None
+    assert "--mmproj" not in server_arguments(said)
 
 
 def test_nothing_is_held_beside_what_was_estimated() -> None:

@@ -39,9 +39,15 @@ def server_arguments(options: dict[str, Any]) -> list[str]:
     }
     if options["chat_template"] is not None:
         arguments["--chat-template"] = options["chat_template"]
+    if options["projector"] is not None:
+        arguments["--mmproj"] = options["projector"]
+    if options["image_max_tokens"] is not None:
+        arguments["--image-max-tokens"] = options["image_max_tokens"]
     flags = ["--jinja", "--no-webui", "--metrics", *(["--embeddings"] if options["embedding"] else [])]
     if not options["map_weights"]:
         flags.append("--no-mmap")
+    if options["projector"] is not None and options["gpu_layers"] == 0:
+        flags.append("--no-mmproj-offload")
     return [str(part) for pair in arguments.items() for part in pair] + flags
 
 
@@ -92,6 +98,12 @@ def parameters(library: Any, options: dict[str, Any]) -> Any:
     params.flash_attn_type = getattr(library.llama_flash_attn_type, _FLASH_ATTENTION[options["flash_attention"]])
     params.cache_type_k = getattr(library.ggml_type, f"GGML_TYPE_{options['cache_type_k'].upper()}")
     params.cache_type_v = getattr(library.ggml_type, f"GGML_TYPE_{options['cache_type_v'].upper()}")
+    if options["projector"] is not None:
+        params.mmproj.path = options["projector"]
+    params.mmproj_use_gpu = options["gpu_layers"] != 0
+    params.image_max_tokens = options["image_max_tokens"] or -1
+    # One picture, or one tile of it, is encoded at a time: more at once would need as much more memory.
+    params.mtmd_batch_max_tokens = 1
     params.embedding = options["embedding"]
     params.warmup = True
     params.use_jinja = True

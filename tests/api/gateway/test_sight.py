@@ -1,0 +1,56 @@
+"""Pictures for models that cannot see."""
+
+from __future__ import annotations
+
+import base64
+from typing import Any
+
+import pytest
+from sqlalchemy import func, select
+
+from shared import catalog
+from shared.protocol import InstallRecord
+from shared.tables import Run
+from shared.vocabulary import Capability, Format, Provider
+from tests.api.fleet import Fleet
+from tests.api.served import Served
+from tests.handmade import png
+
+_DATA = base64.b64encode(png()).decode()
+_URL = f"data:image/png;base64,{_DATA}"
+_CHAT: dict[str, Any] = {"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": _URL}}]}]}
+_SOURCE = {"type": "base64", "media_type": "image/png", "data": _DATA}
+_ASKED: dict[str, dict[str, Any]] = {
+    "/v1/chat/completions": _CHAT,
+    "/v1/responses": {"input": [{"role": "user", "content": [{"type": "input_image", "image_url": _URL}]}]},
+    "/v1/messages": {
+        "max_tokens": 8, "messages": [{"role": "user", "content": [{"type": "image", "source": _SOURCE}]}],
+    },
+    "/api/chat": {"messages": [{"role": "user", "content": "what?", "images": [_DATA]}]},
+    "/api/generate": {"prompt": "what?", "images": [_DATA]},
+}  # fmt: skip
+
+
+def install(door: Served, name: str, *able: Capability) -> None:
+    record = InstallRecord(
+        provider=Provider.LOCAL, repo=f"/models/{name}.gguf", file=None, revision=None, name=name, format=Format.GGUF,
+        path=f"/models/{name}.gguf", size=1000, capabilities=list(able),
+    )  # fmt: skip
+    with door.database.write() as session:
+        catalog.register(session, "studio", [record])
+
+
+@pytest.mark.parametrize("path", _ASKED)
+@pytest.mark.parametrize("stream", [False, True])
+def test_it_is_told_before_a_run_is_started(door: Served, fleet: Fleet, path: str, stream: bool) -> None:
+    install(door, "blind", Capability.GENERATE)
+    answer = door.post(path, {"model": "blind", "stream": stream, **_ASKED[path]})
+    assert answer.status_code == 400, answer.text
+    assert "blind cannot see the image of message 0" in answer.text
+    with door.database.read() as session:
+        assert session.scalar(select(func.count(Run.id))) == 0
+
+
+def test_a_model_that_sees_is_shown_it(door: Served, fleet: Fleet) -> None:
+    install(door, "sees", Capability.GENERATE, Capability.VISION)
+    assert "cannot see" not in door.post("/v1/chat/completions", {"model": "sees", **_CHAT}).text
