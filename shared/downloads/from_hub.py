@@ -204,15 +204,16 @@ def _describe(reference: ModelRef, name: str, cache: HubCache, files: Sequence[H
         entries = [_entry(cache, file) for file in files]
         return [install(reference, name, inspect(cache.path), entries)]
     return [
-        install(
-            reference,
-            name if len(models) == 1 else f"{name}:{PurePosixPath(model).stem}",
-            inspect(cache.pointer(parts[0])),
-            [_entry(cache, file) for file in parts],
-            file=parts[0].name,
-        )
+        _described(reference, name if len(models) == 1 else f"{name}:{PurePosixPath(model).stem}", cache, parts)
         for model, parts in models.items()
     ]
+
+
+def _described(reference: ModelRef, name: str, cache: HubCache, parts: Sequence[HubFile]) -> InstallRecord:
+    """With a projector that lies there already, though nobody asked for it: the model is loaded with it."""
+    weights, mine = inspect(cache.pointer(parts[0])), [cache.pointer(file) for file in parts]
+    there = [described(file, file.relative_to(cache.path).as_posix()) for file in weights.files if file not in mine]
+    return install(reference, name, weights, [*(_entry(cache, file) for file in parts), *there], file=parts[0].name)
 
 
 def _entry(cache: HubCache, file: HubFile) -> dict[str, object]:

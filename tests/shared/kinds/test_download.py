@@ -40,7 +40,7 @@ from shared.protocol import InstallRecord
 from shared.runtimes import InstalledModel
 from shared.units import GIB, Bytes
 from shared.vocabulary import Capability, Format
-from tests.handmade import LLAMA, folder, gguf, safetensors
+from tests.handmade import LLAMA, folder, gguf, projector, safetensors
 from tests.hub import TOKEN, Fault, HubServer, running_hub
 from tests.store_context import StoreContext
 from tests.waiting import eventually, soon
@@ -93,6 +93,23 @@ def test_a_model_of_the_hub_is_installed_whole_and_described(context: StoreConte
     last = context.reports[-1]
     assert (last.done, last.total, last.unit) == (len(WEIGHTS), len(WEIGHTS), "bytes")
     assert hub.sent == len(WEIGHTS)
+
+
+def test_a_projector_comes_with_the_model_that_sees_with_it(context: StoreContext, hub: HubServer) -> None:
+    files = {"Q4_0/M-Q4_0.gguf": gguf(), "mmproj-F16.gguf": projector(LLAMA["llama.embedding_length"])}
+    hub.add("org/seeing", files)
+    record = download(context, "org/seeing")
+    assert [file["name"] for file in record.files] == list(files)
+    assert (record.file, record.size) == ("Q4_0/M-Q4_0.gguf", sum(len(content) for content in files.values()))
+    assert record.capabilities == [Capability.GENERATE, Capability.VISION]
+    again = download(context, "org/seeing", exclude=["mmproj*"])
+    assert (again.files, again.capabilities) == (record.files, record.capabilities), "it lies there"
+
+
+def test_without_its_projector_a_model_writes(context: StoreContext, hub: HubServer) -> None:
+    hub.add("org/seeing", {"M.gguf": gguf(), "mmproj-F16.gguf": projector(LLAMA["llama.embedding_length"])})
+    record = download(context, "org/seeing", exclude=["mmproj*"])
+    assert (len(record.files), record.capabilities) == (1, [Capability.GENERATE])
 
 
 def test_a_second_download_sends_no_file_again(context: StoreContext, hub: HubServer) -> None:

@@ -13,7 +13,7 @@ from shared.runtimes import InstalledModel
 from shared.store.prospect import prospect
 from shared.units import MIB
 from shared.vocabulary import Capability, Format
-from tests.handmade import LLAMA, gguf, safetensors
+from tests.handmade import LLAMA, gguf, projector, safetensors
 from tests.hub import TOKEN, Fault, HubServer, running_hub
 
 WEIGHTS = gguf(data=4 * MIB)
@@ -36,6 +36,16 @@ def test_a_gguf_of_the_hub_is_known_by_its_header(hub: HubServer) -> None:
     assert (found.format, found.size, found.context) == (Format.GGUF, len(WEIGHTS), LLAMA["llama.context_length"])
     assert found.capabilities == (Capability.GENERATE,)
     assert hub.sent <= MIB
+
+
+def test_what_comes_with_a_projector_is_known_to_see(hub: HubServer) -> None:
+    beside = projector(LLAMA["llama.embedding_length"])
+    hub.add("org/name", {"m.gguf": WEIGHTS, "mmproj-F16.gguf": beside})
+    found = seen(hub, "org/name")
+    assert (found.size, found.capabilities) == (len(WEIGHTS) + len(beside), (Capability.GENERATE, Capability.VISION))
+    assert found.shape.vision is not None
+    hub.add("org/other", {"m.gguf": WEIGHTS, "mmproj-F16.gguf": projector(7)})
+    assert seen(hub, "org/other").capabilities == (Capability.GENERATE,)
 
 
 def test_a_folder_of_the_hub_is_known_by_its_configuration(hub: HubServer) -> None:
