@@ -58,15 +58,17 @@ def reads(engine: str) -> bool:
     return any(slot["is_processing"] for slot in slots)
 
 
-def test_it_counts_as_if_it_had_been_sent_whole(stack: Stack, engine: str) -> None:
-    body = chat(90)
+@pytest.mark.parametrize("answers", [1, 2])
+def test_it_counts_as_if_it_had_been_sent_whole(stack: Stack, engine: str, answers: int) -> None:
+    body = chat(90) | {"n": answers}
     first = answer(stack.url, body)
     prompt = answer(engine, body | {"max_tokens": 1})["usage"]["prompt_tokens"]
     assert first["usage"]["prompt_tokens"] == prompt > 300
     assert first["usage"]["prompt_tokens_details"]["cached_tokens"] < 30, "what all prompts begin with"
     timings = first["timings"]
     assert timings["cache_n"] + timings["prompt_n"] == first["usage"]["prompt_tokens"]
-    assert first["choices"][0]["message"]["content"], "the tokens of chunks are no part of it"
+    said = [one["message"]["content"] for one in first["choices"] if one["message"]["content"]]
+    assert len(said) == answers, "the tokens of chunks are no part of it"
     body["messages"] += [first["choices"][0]["message"], {"role": "user", "content": "Go on. " * 60}]
     second = answer(stack.url, body)["usage"]
     assert second["prompt_tokens_details"]["cached_tokens"] >= prompt - 1, "it found its slot"
@@ -91,8 +93,9 @@ def test_a_person_goes_before_a_batch_that_has_begun(stack: Stack, engine: str) 
     assert done["result"]["cached_tokens"] < 100
 
 
-def test_no_chunk_follows_when_its_client_has_left(stack: Stack, engine: str) -> None:
-    body, connection = chat(450), HTTPConnection("127.0.0.1", stack.port)
+@pytest.mark.parametrize("answers", [1, 2])
+def test_no_chunk_follows_when_its_client_has_left(stack: Stack, engine: str, answers: int) -> None:
+    body, connection = chat(450) | {"n": answers}, HTTPConnection("127.0.0.1", stack.port)
     connection.request("POST", "/v1/chat/completions", json.dumps(body), {"Content-Type": "application/json"})
     eventually(lambda: reads(engine), 60)
     connection.close()

@@ -23,7 +23,7 @@ _CONTEXT = 4096
 
 @pytest.fixture
 def engine() -> Iterator[ScriptedLlama]:
-    with serving(ScriptedLlama(slots=2)) as server:
+    with serving(ScriptedLlama(slots=4)) as server:
         yield server
 
 
@@ -306,32 +306,110 @@ def test_jobs_that_wait_to_be_read_leave_the_slots_to_people(engine: ScriptedLla
     asyncio.run(scenario())
 
 
-def test_several_answers_wait_until_no_prompt_is_read_half(engine: ScriptedLlama) -> None:
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [(COMPLETION, {"prompt": ["a", "b"], "n": 1}), (CHAT, chat("short", n=2)), (CHAT, chat(LONG, n=2))],
+)
+def test_several_answers_wait_until_no_prompt_is_read_half(
+    engine: ScriptedLlama, path: str, body: dict[str, Any]
+) -> None:
     """llama.cpp gives slots to them itself: to one that is between two chunks, too."""
 
     async def scenario() -> None:
-        front_ = front(engine, slots=2)
+        front_ = front(engine, slots=3)
         engine.holding = lambda asked: asked.is_chunk
-        async with asking(Client(front_, CHAT, chat(LONG, stream=True))) as long:
+        async with asking(Client(front_, CHAT, chat(f"half {words(900)}", stream=True))) as long:
             await until(lambda: engine.held)
-            async with asking(Client(front_, COMPLETION, {"prompt": ["a", "b"], "n": 1, "stream": True})) as wide:
+            async with asking(Client(front_, path, {**body, "stream": True})) as wide:
                 for _ in range(10):
                     await asyncio.sleep(0)
-                assert not [one for one in engine.answered if one.body.get("n") == 1]
+                assert not [one for one in engine.answered if "n" in one.body]
                 engine.holding = lambda _: False
                 engine.let_go(100)
                 await asyncio.gather(long, wide)
+        half = max(place for place, one in enumerate(engine.asked) if one.is_chunk and len(one.body["prompt"]) > 102)
+        assert engine.asked.index(next(one for one in engine.answered if "n" in one.body)) > half
 
     asyncio.run(scenario())
 
 
 @pytest.mark.parametrize("wanted", [{"n": 2}, {"n": 2.0}, {"n_cmpl": 2}, {"n": 2, "id_slot": 1}])
-def test_several_answers_name_no_slot(engine: ScriptedLlama, wanted: dict[str, Any]) -> None:
+def test_the_prompt_of_several_answers_is_read_ahead_once(engine: ScriptedLlama, wanted: dict[str, Any]) -> None:
     client = run(Client(front(engine), CHAT, chat(LONG, stream=True, **wanted)))
-    assert client.status == 200
-    assert [one.path for one in engine.asked] == [CHAT]
-    assert "id_slot" not in engine.asked[0].body
-    assert engine.asked[0].body["n"] == 2
+    assert client.events[-1]["usage"]["prompt_tokens_details"]["cached_tokens"] == 0
+    assert not any("n" in one.body for one in engine.chunks)
+    assert {one.body["id_slot"] for one in [*engine.chunks, *engine.answered]} == {0}
+    assert [one.body["n"] for one in engine.answered] == [2]
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [(COMPLETION, {"prompt": [LONG, LONG]}), (COMPLETION, {"prompt": [LONG, LONG], "n": 2}), (CHAT, chat(LONG, n=3))],
+)
+def test_several_prompts_and_more_answers_than_slots_go_whole(
+    engine: ScriptedLlama, path: str, body: dict[str, Any]
+) -> None:
+    engine.replies = lambda _: Reply(content=b'{"choices":[]}')
+    assert run(Client(front(engine), path, body)).json == {"choices": []}
+    assert len(engine.asked) == 1
+    assert ("id_slot" in engine.asked[0].body) == (path == CHAT)
+
+
+def test_who_leaves_while_the_prompt_of_several_answers_is_read_costs_a_chunk(engine: ScriptedLlama) -> None:
+    async def scenario() -> None:
+        front_, other = front(engine), chat("other " + LONG, stream=True)
+        await Client(front_, CHAT, other).ask()
+        engine.asked.clear()
+        engine.holding = lambda asked: asked.is_chunk
+        client = Client(front_, CHAT, chat(LONG, stream=True, n=2))
+        async with asking(client) as task:
+            await until(lambda: engine.held)
+            client.left.set()
+            await task
+        await until(lambda: engine.left == 1)
+        assert (len(engine.chunks), len(engine.answered)) == (1, 0)
+        engine.holding = lambda _: False
+        again = await Client(front_, CHAT, other).ask()
+        assert len(engine.chunks) == 2, "the slot of another conversation is still known"
+        assert again.events[-1]["usage"]["prompt_tokens_details"]["cached_tokens"] > 90
+
+    asyncio.run(scenario())
+
+
+def test_several_answers_begin_before_those_who_would_be_given_their_slot(engine: ScriptedLlama) -> None:
+    async def scenario() -> None:
+        front_ = front(engine, slots=4)
+        engine.holding = lambda asked: asked.is_chunk
+        async with asking(Client(front_, CHAT, chat(LONG, stream=True, n=2))) as long:
+            await until(lambda: engine.held)
+            async with asking(Client(front_, CHAT, chat("short", stream=True, n=2))) as short:
+                for _ in range(10):
+                    await asyncio.sleep(0)
+                engine.holding = lambda _: False
+                engine.let_go(100)
+                await asyncio.gather(long, short)
+        assert [one.body["messages"][0]["content"] for one in engine.answered] == [LONG, "short"]
+
+    asyncio.run(scenario())
+
+
+def test_nothing_is_known_of_slots_after_several_answers(engine: ScriptedLlama) -> None:
+    """Any of them may have been given to one."""
+    front_, body = front(engine), chat(LONG, stream=True)
+    run(Client(front_, CHAT, body))
+    run(Client(front_, CHAT, chat("short", n=2)))
+    engine.asked.clear()
+    run(Client(front_, CHAT, body))
+    assert len(engine.chunks[0].body["prompt"]) < 2 * STEP
+
+
+def test_a_conversation_goes_on_after_several_answers(engine: ScriptedLlama) -> None:
+    front_, body = front(engine), chat(LONG, stream=True)
+    run(Client(front_, CHAT, {**body, "n": 2}))
+    engine.asked.clear()
+    body["messages"] += [{"role": "assistant", "content": "another one"}, {"role": "user", "content": words(180, 100)}]
+    run(Client(front_, CHAT, body))
+    assert 102 < len(engine.chunks[0].body["prompt"]) <= 102 + STEP
 
 
 def test_a_client_names_no_slot(engine: ScriptedLlama) -> None:

@@ -74,6 +74,18 @@ def test_no_slot_is_lost_and_nobody_waits_beside_a_free_one(seed: int) -> None:
     asyncio.run(scenario())
 
 
+def test_several_answers_take_the_slots_that_llama_cpp_gives_them() -> None:
+    async def scenario() -> None:
+        slots = Slots(4)
+        async with slots.taken(_A, 1, urgent=True) as slot:
+            slot.holds(_A, 200, 220)
+        async with slots.taken(_B, 1, urgent=True), slots.taken(_A, 2, urgent=True) as slot:
+            assert slot.index == 0
+            assert [one.index for one in slots._free] == [3]
+
+    asyncio.run(scenario())
+
+
 def test_who_leaves_just_as_a_slot_is_given_back_breaks_nothing() -> None:
     async def scenario() -> None:
         slots, go = Slots(1), asyncio.Event()

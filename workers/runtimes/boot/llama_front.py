@@ -30,10 +30,12 @@ class LlamaFront:
     """The ASGI application; `step` is the least tokens of a chunk, 0: prompts go whole."""
 
     def __init__(self, engine: InnerEngine, slots: int, context: int, step: int) -> None:
-        self._engine, self._context, self._step = engine, context, step
+        self._engine, self._most, self._context, self._step = engine, slots, context, step
         self._slots, self._reading = Slots(slots), Reading()
         #: Held by the job whose prompt is read: others' wait without a slot, so that people find one.
         self._one_job = asyncio.Lock()
+        #: Held by who asks for several answers, until they begin: llama.cpp would give their slots to others such.
+        self._one_wide = asyncio.Lock()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         asked = await Asked.of(scope, receive)
@@ -64,25 +66,31 @@ class LlamaFront:
             await send_error(send, HTTPStatus.BAD_GATEWAY, f"llama.cpp does not answer: {error}", "server_error")
 
     async def _written(self, asked: Asked, body: dict[str, Any], send: Send) -> None:
-        prompt, width, urgent = identity(asked.path, body), _width(asked.path, body), asked.work is Work.PERSON
-        long = width == 1 and self._is_long(asked, body, len(prompt))
+        prompt, urgent, prompts = identity(asked.path, body), asked.work is Work.PERSON, _prompts(asked.path, body)
+        width = prompts * _answers(body)
+        long = prompts == 1 and width <= self._most and self._is_long(asked, body, len(prompt))
         async with AsyncExitStack() as turn:
             if long and not urgent:
                 await turn.enter_async_context(self._one_job)
             async with self._slots.taken(prompt, width, urgent=urgent) as slot:
                 heard, progress = Heard(), Progress(slot.knows(prompt))
+                if prompts == 1:
+                    body = body | {"id_slot": slot.index}
                 try:
                     if width > 1:
-                        await turn.enter_async_context(self._reading.alone())
-                    else:
-                        body = body | {"id_slot": slot.index}
+                        await turn.enter_async_context(self._one_wide)
                     if long:
                         heard.ahead = await self._read_ahead(asked, body, slot, progress, send)
+                    if width > 1:
+                        await turn.enter_async_context(self._reading.alone())
+                        self._slots.forget()
+                    else:
                         await turn.aclose()
                     progress.sent = True
                     await carried(self._engine, asked, json.dumps(body).encode(), heard, turn, send)
                 finally:
-                    _remember(slot, prompt, heard, progress)
+                    if prompts == 1:
+                        _remember(slot, prompt, heard, progress, width)
 
     def _is_long(self, asked: Asked, body: dict[str, Any], size: int) -> bool:
         """Whether its prompt is read in chunks, if it is as long as it may be."""
@@ -126,10 +134,10 @@ async def _left(receive: Receive) -> None:
         """It has nothing more to say."""
 
 
-def _remember(slot: Slot, prompt: bytes, heard: Heard, progress: Progress) -> None:
-    """How much of a prompt a slot has, also when its client left."""
+def _remember(slot: Slot, prompt: bytes, heard: Heard, progress: Progress, width: int) -> None:
+    """How much of a prompt a slot has, also when its client left; which of several answers, nobody tells."""
     if heard.total:
-        slot.holds(prompt, heard.prompt, heard.total)
+        slot.holds(prompt, heard.prompt, heard.total if width == 1 else heard.prompt)
     elif progress.sent and progress.total:
         slot.holds(prompt[: len(prompt) * progress.read // progress.total], progress.read, progress.read)
     elif progress.sent:
@@ -142,9 +150,13 @@ def _without_slots(body: dict[str, Any]) -> dict[str, Any]:
     return plain | {"n": body["n_cmpl"]} if "n_cmpl" in body else plain
 
 
-def _width(path: str, body: dict[str, Any]) -> int:
-    """Answers that are written side by side."""
-    wanted, prompt = body.get("n"), body.get("prompt") if path == COMPLETION else None
-    prompts = len(prompt) if isinstance(prompt, list) and not all(type(token) is int for token in prompt) else 1
-    choices = int(wanted) if isinstance(wanted, int | float) and 1 <= wanted <= MOST else 1
-    return max(1, prompts) * choices
+def _prompts(path: str, body: dict[str, Any]) -> int:
+    """Of a list each is a request of its own to llama.cpp."""
+    prompt = body.get("prompt") if path == COMPLETION else None
+    return max(1, len(prompt)) if isinstance(prompt, list) and not all(type(token) is int for token in prompt) else 1
+
+
+def _answers(body: dict[str, Any]) -> int:
+    """How many each prompt gets, written side by side."""
+    wanted = body.get("n")
+    return int(wanted) if isinstance(wanted, int | float) and 1 <= wanted <= MOST else 1

@@ -82,23 +82,24 @@ class Slots:
     """Gives slots to requests: to people before jobs, and else to who came first."""
 
     def __init__(self, slots: int) -> None:
-        self._free = [Slot(index) for index in range(slots)]
-        self._all = slots
+        self._every = [Slot(index) for index in range(slots)]
+        self._free = list(self._every)
         self._line: list[_Place] = []
         self._numbers = count(1)
 
     @asynccontextmanager
     async def taken(self, prompt: bytes, width: int, *, urgent: bool) -> AsyncIterator[Slot]:
         """A slot that is good for a prompt, of `width` that are taken for as many answers; waits for them."""
-        slots = await self._turn(prompt, min(width, self._all), _PEOPLE if urgent else _JOBS)
+        slots = await self._turn(prompt, min(width, len(self._every)), _PEOPLE if urgent else _JOBS)
         try:
             yield slots[0]
         finally:
-            if width > 1:
-                # Which of those that were free it had, llama.cpp does not tell.
-                for slot in (*slots, *self._free):
-                    slot.holds(b"", 0, 0)
             self._give_back(slots)
+
+    def forget(self) -> None:
+        """Before several answers begin: which slots llama.cpp takes for them, it does not tell."""
+        for slot in self._every:
+            slot.holds(b"", 0, 0)
 
     async def _turn(self, prompt: bytes, width: int, priority: int) -> list[Slot]:
         if not self._line and len(self._free) >= width:
@@ -117,12 +118,13 @@ class Slots:
             raise
 
     def _take(self, prompt: bytes, width: int) -> list[Slot]:
-        slots = []
-        for _ in range(width):
-            slots.append(slot := best(self._free, prompt))
-            self._free.remove(slot)
+        self._free.remove(first := best(self._free, prompt))
+        # For further answers llama.cpp takes the first that are free.
+        others = sorted(self._free, key=lambda slot: slot.index)[: width - 1]
+        for slot in (first, *others):
             slot.given = next(self._numbers)
-        return slots
+        self._free = [slot for slot in self._free if slot not in others]
+        return [first, *others]
 
     def _give_back(self, slots: list[Slot]) -> None:
         self._free += slots
