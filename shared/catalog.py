@@ -13,6 +13,7 @@ from shared.db import now
 from shared.errors import InvalidParameters, NotFound
 from shared.identifiers import new_id
 from shared.nearest import did_you_mean, nearest
+from shared.projector import is_projector
 from shared.protocol import OURS, InstallRecord
 from shared.references import ModelRef
 from shared.runtimes import InstalledModel, ModelShape
@@ -140,7 +141,7 @@ def _register(session: Session, host: str, record: InstallRecord) -> str:
     model_id = _known(session, host, record)
     if model_id is not None:
         record = _with_known_checksums(session, model_id, host, record)
-        session.execute(update(Model).where(Model.id == model_id).values(_news(session, model_id, record)))
+        session.execute(update(Model).where(Model.id == model_id).values(_news(session, model_id, host, record)))
     else:
         model_id = _same_content(session, host, record) or _enter(session, record)
     _upsert_install(session, model_id, host, record)
@@ -203,13 +204,25 @@ def _facts(record: InstallRecord) -> dict[str, Any]:
     }
 
 
-def _news(session: Session, model_id: str, record: InstallRecord) -> dict[str, Any]:
-    """Files that nobody has read yet take nothing from what is known of the same content."""
+def _news(session: Session, model_id: str, host: str, record: InstallRecord) -> dict[str, Any]:
+    """Files that nobody has read yet take nothing from what is known of the same content.
+
+    Nor does a host that lacks the projector from a model that sees on another one.
+    """
     facts = _facts(record)
     known = session.get_one(Model, model_id)
+    if Capability.VISION not in record.capabilities and _sees_elsewhere(session, known, host, record.revision):
+        return {"revision": record.revision}
     if facts["digest"] is None and known.digest is not None and at_path.may_be(known.artifacts, record.files):
         return {key: fact for key, fact in facts.items() if key not in ("artifacts", "digest")}
     return facts
+
+
+def _sees_elsewhere(session: Session, model: Model, host: str, revision: str | None) -> bool:
+    if Capability.VISION not in model.capabilities or model.revision != revision:
+        return False
+    others = session.scalars(select(Install.files).where(Install.model_id == model.id, Install.host != host))
+    return any(is_projector(str(file["name"])) for files in others for file in files)
 
 
 def _contents(record: InstallRecord) -> dict[str, Any]:

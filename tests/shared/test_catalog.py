@@ -149,3 +149,24 @@ def test_the_echo_model_is_there_once_and_stays(database: Database) -> None:
     assert names(database) == ["echo"]
     with database.write() as session, pytest.raises(Conflict):
         leaving.remove(session, "echo")
+
+
+def test_a_host_without_the_projector_takes_no_sight_from_the_others(database: Database) -> None:
+    seeing = TINY.model_copy(
+        update={
+            "capabilities": [Capability.GENERATE, Capability.VISION],
+            "size": 1500,
+            "files": [{"name": name, "size": 500, "sha256": None} for name in ("tiny.Q4.gguf", "mmproj-F16.gguf")],
+        }
+    )
+    for host, record, sees in (
+        ("mini", TINY, False),
+        ("studio", seeing, True),
+        ("mini", TINY, True),
+        # Its projector is gone, and it was the last that had one.
+        ("studio", TINY, False),
+    ):
+        enter(database, record, host)
+        with database.read() as session:
+            model = catalog.find(session, "tiny")
+            assert (Capability.VISION in model.capabilities, model.size) == (sees, 1500 if sees else 1000)
