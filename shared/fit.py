@@ -101,7 +101,7 @@ def check_capability(model: InstalledModel, capability: Capability) -> None:
     """Raises InvalidParameters when the model is known not to do this."""
     if model.capabilities and capability not in model.capabilities:
         raise InvalidParameters(
-            f"Model {model.name} cannot {capability}",
+            f"Model {model.name} cannot {'see' if capability == Capability.VISION else capability}",
             f"it can {', '.join(model.capabilities)}",
             "choose another model: cidermill models ls",
             capabilities=list(model.capabilities),

@@ -78,7 +78,7 @@ class Capability(StrEnum):
     GENERATE = "generate"
     EMBED = "embed"
     TRANSCRIBE = "transcribe"
-    #: To be shown pictures in a chat; who can, can `generate`.
+    #: Of models alone: they may be shown pictures. What is asked of a runtime then is to `generate`.
     VISION = "vision"
     STORE = "store"
 

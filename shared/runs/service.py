@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from shared import catalog
 from shared.db import now
-from shared.fit import Fleet
+from shared.fit import Fleet, check_capability
 from shared.identifiers import new_id
 from shared.jobs import work
 from shared.protocol import Acquire, Acquired, Release
@@ -46,6 +46,9 @@ def start(session: Session, wish: RunWish) -> str:
     row = catalog.find(session, wish.model)
     model = catalog.installed(row, None)
     capability = wish.capability or (model.capabilities[0] if model.capabilities else Capability.GENERATE)
+    if capability == Capability.VISION:
+        check_capability(model, capability)
+        capability = Capability.GENERATE
     fleet = Fleet(session)
     fleet.check_named(wish.host, wish.runtime)
     fleet.check_run(model, capability, wish.spec, wish.runtime, wish.host)

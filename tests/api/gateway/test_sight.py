@@ -10,6 +10,7 @@ from sqlalchemy import func, select
 
 from shared import catalog
 from shared.protocol import InstallRecord
+from shared.runtimes import RuntimeInfo
 from shared.tables import Run
 from shared.vocabulary import Capability, Format, Provider
 from tests.api.fleet import Fleet
@@ -54,3 +55,13 @@ def test_it_is_told_before_a_run_is_started(door: Served, fleet: Fleet, path: st
 def test_a_model_that_sees_is_shown_it(door: Served, fleet: Fleet) -> None:
     install(door, "sees", Capability.GENERATE, Capability.VISION)
     assert "cannot see" not in door.post("/v1/chat/completions", {"model": "sees", **_CHAT}).text
+
+
+def test_a_run_that_is_asked_to_see_is_the_one_that_chats_use(door: Served, fleet: Fleet) -> None:
+    llama = RuntimeInfo(name="llama-cpp", version="1", formats=(Format.GGUF,), capabilities=(Capability.GENERATE,))
+    fleet.register(runtimes=[llama])
+    install(door, "sees", Capability.GENERATE, Capability.VISION)
+    install(door, "blind", Capability.GENERATE)
+    assert door.post("/v1/runs", {"model": "sees", "capability": "vision"}).json()["capability"] == "generate"
+    refused = door.post("/v1/runs", {"model": "blind", "capability": "vision"})
+    assert (refused.status_code, "cannot see" in refused.text) == (422, True)
