@@ -20,10 +20,11 @@ from api.gateway.exchange import Exchange
 from api.gateway.outlook import Outlook, View, Wanted
 from api.gateway.refusal import stopped
 from api.gateway.routing import Candidate, Reach, choose
-from api.gateway.sight import check_sight
 from api.gateway.tenancy import Tenancy
 from shared import engine_pass
 from shared.errors import Unavailable
+from shared.requests import CHAT
+from shared.sight import check_sight
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.02, 0.25
 #: Seconds to wait for a run at most; what clients wait for an answer by default.
@@ -189,7 +190,8 @@ def _suited(view: View, exchange: Exchange) -> View:
 
     Raises InvalidParameters when no run can do it.
     """
-    check_sight(exchange.model, view.found.model, exchange.body)
+    if exchange.path == CHAT:
+        check_sight(exchange.model, view.found.model, exchange.body.get("messages"))
     if not exchange.tokens:
         return view
     return replace(view, runs=room.roomy(view.runs, exchange.tokens))

@@ -17,8 +17,10 @@ from shared.completions import Completion, complete, stream
 from shared.errors import ExecutionError, InvalidInput, InvalidParameters
 from shared.kinds.contract import Catalog, Context, Demand, Kind, Result
 from shared.opening import Opening
-from shared.requests import EMBEDDING, EngineRequest, read_request
+from shared.pictures import pictures
+from shared.requests import CHAT, EMBEDDING, EngineRequest, read_request
 from shared.runtimes import Endpoint, RunSpec
+from shared.sight import check_sight
 from shared.units import KIB
 from shared.vocabulary import Capability
 
@@ -72,6 +74,9 @@ class Inference(Kind):
         """One slot per request; as many as a run has for a file. Raises NotFound, InvalidParameters."""
         inline = self._inline()
         capability = inline[0].capability if inline else self._of_file(catalog)
+        for shown in (one.body["messages"] for one in inline if one.path == CHAT):
+            if any(True for _ in pictures(shown)):
+                check_sight(self.model, catalog.model(self.model), shown)
         return Demand(
             capability=capability,
             model=self.model,

@@ -47,9 +47,29 @@ def test_it_is_told_before_a_run_is_started(door: Served, fleet: Fleet, path: st
     install(door, "blind", Capability.GENERATE)
     answer = door.post(path, {"model": "blind", "stream": stream, **_ASKED[path]})
     assert answer.status_code == 400, answer.text
-    assert "blind cannot see the image of message 0" in answer.text
+    assert "blind cannot see, and the request shows a picture" in answer.text
     with door.database.read() as session:
         assert session.scalar(select(func.count(Run.id))) == 0
+
+
+@pytest.mark.parametrize("messages", [["x"], "x", _CHAT["messages"], [{"content": ["x"]}]])
+@pytest.mark.parametrize("body", [{"prompt": "x"}, {"input": "x"}])
+def test_only_chats_show_pictures(door: Served, fleet: Fleet, body: dict[str, Any], messages: Any) -> None:
+    install(door, "blind", Capability.GENERATE, Capability.EMBED)
+    path = "/v1/completions" if "prompt" in body else "/v1/embeddings"
+    answer = door.post(path, {"model": "blind", "messages": messages, **body})
+    assert answer.status_code != 500, answer.text
+    assert "cannot see" not in answer.text
+
+
+def test_a_job_is_told_when_it_is_submitted(door: Served, fleet: Fleet) -> None:
+    install(door, "blind", Capability.GENERATE)
+    install(door, "sees", Capability.GENERATE, Capability.VISION)
+    for model in ("blind", "sees"):
+        params = {"model": model, "requests": [{"messages": [{"role": "user", "content": "hi"}]}, _CHAT]}
+        answer = door.post("/v1/jobs", {"kind": "inference", "params": params})
+        assert 400 <= answer.status_code < 500, "there is no host that runs it"
+        assert ("cannot see" in answer.text) is (model == "blind"), answer.text
 
 
 def test_a_model_that_sees_is_shown_it(door: Served, fleet: Fleet) -> None:
