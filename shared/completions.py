@@ -14,6 +14,7 @@ from shared.assembly import Assembly
 from shared.errors import EngineFailed, InvalidInput, RunDied
 from shared.foreign_json import read_foreign
 from shared.loopback import Check, Reply, post
+from shared.mistakes import is_mistake
 from shared.requests import ASK_PROGRESS, EMBEDDING, WORK, EngineRequest, Work, choices_of
 from shared.runtimes import Endpoint
 from shared.sse import read_events
@@ -144,8 +145,9 @@ def _accepted(reply: Reply) -> Reply:
 
 def refusal(status: int, body: bytes) -> EngineFailed | InvalidInput:
     """An engine's error answer, typed: InvalidInput when asking again cannot help."""
-    why = f"it answered {status}: {_message(body)}"
-    if status >= HTTPStatus.INTERNAL_SERVER_ERROR or status in _TRANSIENT:
+    said = _message(body)
+    why = f"it answered {status}: {said}"
+    if (status >= HTTPStatus.INTERNAL_SERVER_ERROR and not is_mistake(said)) or status in _TRANSIENT:
         return EngineFailed("The engine failed at the request", why, "retry it; else see the run's log", status=status)
     return InvalidInput("The engine refused the request", why, "correct the request's fields", status=status)
 

@@ -10,6 +10,7 @@ from http import HTTPStatus
 
 from shared.errors import BadRequest, Busy, CidermillError, ContextExceeded, EngineFailed, Unavailable
 from shared.hub import retry_after
+from shared.mistakes import is_mistake
 
 _LONGEST = 500
 #: Seconds that an engine may send our clients away for.
@@ -17,15 +18,6 @@ _LONGEST_PAUSE = 3600
 #: What llama.cpp answers with 500 to a text too long to embed. Its step is the run's context there, as texts are read
 #: in one.
 _TOO_LARGE = re.compile(r"input \((\d+) tokens\) is too large to process\..*batch size: (\d+)")
-
-#: What llama.cpp answers with 500 to mistakes of the asker's: what the model has no eyes or ears for, and wrong types.
-_MISTAKES = (
-    "input is not supported",
-    "Failed to parse messages",
-    "Failed to parse tools",
-    "Failed to parse tool call arguments",
-    "Unknown reasoning format",
-)
 
 
 def refusal(status: int, content: bytes, headers: Mapping[str, str] | None = None) -> CidermillError:
@@ -40,8 +32,7 @@ def refusal(status: int, content: bytes, headers: Mapping[str, str] | None = Non
         return Unavailable("The engine gave the request up", why, "ask again")
     if (large := _TOO_LARGE.match(why)) is not None:
         return _too_long(why, int(large[1]), int(large[2]))
-    mistaken = any(words in why for words in _MISTAKES)
-    if HTTPStatus.BAD_REQUEST <= status < HTTPStatus.INTERNAL_SERVER_ERROR or mistaken:
+    if HTTPStatus.BAD_REQUEST <= status < HTTPStatus.INTERNAL_SERVER_ERROR or is_mistake(why):
         if "context" in why and ("exceed" in why or "larger" in why or "too long" in why):
             return _too_long(why, _number(content, "n_prompt_tokens"), _number(content, "n_ctx"))
         return BadRequest("The engine refuses the request", why, "correct the request")

@@ -8,7 +8,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from shared.completions import Completion, complete, stream
+from shared.completions import Completion, complete, refusal, stream
 from shared.errors import EngineFailed, InvalidInput
 from shared.requests import CHAT, EngineRequest
 from shared.runtimes import Endpoint
@@ -88,6 +88,18 @@ def test_an_error_in_place_of_an_answer_is_told(
     engine.media_type = "text/event-stream" if stream else "application/json"
     with pytest.raises(error, match="too long"):
         ask(engine)
+
+
+@pytest.mark.parametrize(
+    ("status", "message", "error"),
+    [
+        (400, "invalid grammar", InvalidInput), (500, "ggml assertion", EngineFailed), (429, "busy", EngineFailed),
+        (500, "image input is not supported - hint: you may need to provide the mmproj", InvalidInput),
+        (500, "Failed to parse messages: type must be string, but is number", InvalidInput),
+    ],
+)  # fmt: skip
+def test_a_mistake_of_the_asker_s_is_not_asked_again(status: int, message: str, error: type[Exception]) -> None:
+    assert isinstance(refusal(status, json.dumps({"error": {"message": message}}).encode()), error)
 
 
 @pytest.mark.parametrize("stream", [True, False])
