@@ -18,12 +18,19 @@ _SAYS_NOTHING = frozenset({"mmproj", "model", ""})
 #: What llama.cpp's `clip.cpp` calls projectors whose pictures, or the tiles of them, are always of one size.
 _FIXED = frozenset(
     {"mlp", "mlp_norm", "ldp", "ldpv2", "resampler", "adapter", "gemma3", "gemma3nv", "idefics3", "internvl"}
-    | {"llama4", "cogvlm", "janus_pro"}
+    | {"llama4", "cogvlm", "janus_pro", "minicpmv4_6"}
 )
 #: Of these the width that the header tells is not the model's: it is checked by llama.cpp alone.
 _WIDTH_UNTOLD = frozenset({"mlp", "mlp_norm", "ldp", "ldpv2", "resampler", "adapter"})
+#: Those whose largest picture the header tells in pixels, so that no run can make it smaller.
+_TOLD = frozenset({"dots_ocr", "dots3note_v", "exaone4_5", "hunyuanvl", "kimik25", "mimovl", "paddleocr", "phi4"})
+#: Those that are allowed more tokens than `MOST_TOKENS`, up to 62,500.
+_BOUNDLESS = frozenset({"hunyuanvl", "youtuvl"})
+_WINDOWS = ("clip.vision.n_wa_pattern", "clip.vision.wa_layer_indexes", "clip.vision.wa_pattern_mode")
 #: Tokens that the largest picture becomes at most where its size is free: `set_limit_image_tokens` of `clip.cpp`.
 MOST_TOKENS = 4096
+#: The same with windows, whose mask would take 2 GiB of 4,096 tokens.
+MOST_WINDOWED = 1024
 
 
 def is_projector(name: str) -> bool:
@@ -74,13 +81,20 @@ def vision(header: Header, hidden: int | None) -> VisionShape | None:
     merged = (count(said, "clip.vision.spatial_merge_size", "clip.vision.projector.scale_factor") or 2) ** 2
     patch, fixed = count(said, "clip.vision.patch_size") or 0, kind in _FIXED
     across = (count(said, "clip.vision.image_size") or 0) // patch if patch else 0
+    told = count(said, "clip.vision.image_max_pixels") if kind in _TOLD and patch else None
+    windowed = not fixed and any(said.get(key) for key in _WINDOWS)
+    limit = MOST_WINDOWED if windowed else MOST_TOKENS if kind in _BOUNDLESS else None
+    free = told // patch**2 if told else (limit or MOST_TOKENS) * merged
     return VisionShape(
         hidden=count(said, "clip.vision.embedding_length") or 0,
         feed_forward=count(said, "clip.vision.feed_forward_length") or 0,
         patch=patch,
-        patches=across**2 if fixed else MOST_TOKENS * merged,
+        patches=across**2 if fixed else free,
         merged=merged,
         fixed=fixed,
+        limited=told is None,
+        limit=limit if told is None else None,
+        windowed=windowed,
     )
 
 

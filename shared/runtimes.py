@@ -39,6 +39,12 @@ class VisionShape(_Frozen):
     merged: int = 1
     #: Pictures, or tiles of them, are made to be of one size.
     fixed: bool = True
+    #: Where they are of any size: whether a run may limit their tokens, and how many llama.cpp is told when it does
+    #: not; `None`: its own limit will do.
+    limited: bool = True
+    limit: int | None = None
+    #: Patches look at their neighbours alone in some layers, which takes a mask of all patches by all.
+    windowed: bool = False
 
 
 class ModelShape(_Frozen):

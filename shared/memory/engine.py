@@ -64,10 +64,11 @@ def engine_of(
     `context` is that of a slot: models that only embed take an input of that length whole.
     """
     if form is Format.GGUF:
-        step = llama_batch(shape, context, _count(params, "ubatch_size", 0), gpu=gpu)
+        picture = _count(params, "image_max_tokens", 0)
+        step = llama_batch(shape, context, _count(params, "ubatch_size", 0), picture, gpu=gpu)
         key, value = (CACHE_TYPES.get(str(params.get(f"cache_type_{name}")), Fraction(2)) for name in "kv")
-        flash, picture = params.get("flash_attention") != "off", _count(params, "image_max_tokens", 0) or None
-        return Engine(Family.LLAMA, step, key, value, flash=flash, picture=picture, gpu=gpu)
+        flash = params.get("flash_attention") != "off"
+        return Engine(Family.LLAMA, step, key, value, flash=flash, picture=picture or None, gpu=gpu)
     if form is Format.CTRANSLATE2:
         return Engine(Family.CTRANSLATE2, beams=_count(params, "beam_size", BEAMS), weight=_computed(shape, params))
     step, bits = _count(params, "prefill_step", MLX_STEP), _count(params, "kv_bits", 0)
@@ -80,12 +81,13 @@ def llama_step(*, gpu: bool) -> int:
     return LLAMA_STEP if gpu else LLAMA_CPU_STEP
 
 
-def llama_batch(shape: ModelShape, context: int, asked: int, *, gpu: bool) -> int:
+def llama_batch(shape: ModelShape, context: int, asked: int, picture: int = 0, *, gpu: bool) -> int:
     """Tokens that llama.cpp works through at once: at least an input of what only embeds, and a picture.
 
-    Some models look at all tokens of a picture together, and llama.cpp ends when those are more than that.
+    Some models look at all tokens of a picture together, and llama.cpp ends when those are more than that: `picture` is
+    how many a run allows it.
     """
-    picture = LLAMA_STEP if shape.vision is not None else 0
+    picture = max(LLAMA_STEP, picture) if shape.vision is not None else 0
     return max(asked or llama_step(gpu=gpu), context if shape.embeds else 0, picture)
 
 

@@ -87,9 +87,35 @@ def test_what_no_engine_would_see_with_leaves_a_model_that_writes(tmp_path: Path
         ({"clip.projector_type": "qwen2.5vl_merger", "clip.vision.spatial_merge_size": 2}, 4 * 4096, False),
         ({"clip.vision.projector_type": "pixtral", "clip.vision.spatial_merge_size": 1}, 4096, False),
         ({"clip.vision.patch_size": 0}, 0, True),
+        # Less than llama.cpp allows.
+        ({"clip.projector_type": "qwen2.5vl_merger", "clip.vision.n_wa_pattern": 8}, 4 * 1024, False),
+        ({"clip.projector_type": "youtuvl", "clip.vision.wa_layer_indexes": [7, 15]}, 4 * 1024, False),
+        ({"clip.projector_type": "hunyuanvl"}, 4 * 4096, False),
+        ({"clip.projector_type": "dots_ocr", "clip.vision.image_max_pixels": 11_289_600}, 44_100, False),
     ],
 )
 def test_it_tells_how_much_it_looks_at_once(said: dict[str, object], patches: int, fixed: bool) -> None:
     seen = vision(read_header(io.BytesIO(projector(WIDTH, **said))), WIDTH)
     assert seen is not None
     assert (seen.patches, seen.fixed, seen.hidden, seen.feed_forward) == (patches, fixed, 64, 128)
+
+
+@pytest.mark.parametrize(
+    ("said", "limited", "limit", "windowed"),
+    [
+        ({}, True, None, False),
+        ({"clip.projector_type": "qwen3vl_merger"}, True, None, False),
+        ({"clip.projector_type": "qwen2.5vl_merger", "clip.vision.n_wa_pattern": 8}, True, 1024, True),
+        ({"clip.projector_type": "qwen2vl_merger", "clip.vision.n_wa_pattern": 0}, True, None, False),
+        ({"clip.projector_type": "hunyuanvl"}, True, 4096, False),
+        ({"clip.projector_type": "hunyuanvl", "clip.vision.image_max_pixels": 2**20}, False, None, False),
+        # It tells by the same key where something else begins.
+        ({"clip.projector_type": "minicpmv4_6", "clip.vision.wa_layer_indexes": [6]}, True, None, False),
+    ],
+)
+def test_it_tells_whether_a_run_limits_it(
+    said: dict[str, object], limited: bool, limit: int | None, windowed: bool
+) -> None:
+    seen = vision(read_header(io.BytesIO(projector(WIDTH, **said))), WIDTH)
+    assert seen is not None
+    assert (seen.limited, seen.limit, seen.windowed) == (limited, limit, windowed)

@@ -27,12 +27,14 @@ from workers.launch.metal import HAS_METAL
 from workers.launch.params import EngineParams, context_of, read_params, slots_of
 from workers.launch.tool_template import tool_template
 
-_CAPABILITIES = (Capability.GENERATE, Capability.EMBED, Capability.VISION)
+_CAPABILITIES = (Capability.GENERATE, Capability.EMBED)
 #: Threads that wait for each other sleep instead of spinning. Where anything else wants the same cores, spinning makes
 #: tokens a hundred times slower (measured on 2 cores: 0.5 instead of 57 a second), and it starves the others.
 _SHARED_CORES = {"OMP_WAIT_POLICY": "passive"}
+#: A picture, or a tile of it, is encoded at a time, as in our own process; an older `llama-server` does so anyway.
+_ONE_PICTURE = {"LLAMA_ARG_MTMD_BATCH_MAX_TOKENS": "1"}
 #: Measured with nothing loaded but the smallest of models; the work space of a batch is estimated apart.
-_BASE = Bytes((160 if HAS_METAL else 54) * MIB)
+_BASE = Bytes((182 if HAS_METAL else 76) * MIB)
 #: Tokens of a prompt that are read at least before others come. A GPU is slower with fewer than it takes at once; a CPU
 #: is not, down to 64, which llama.cpp's attention takes together.
 _CHUNK = llama_step(gpu=True) if HAS_METAL else 64
@@ -77,7 +79,8 @@ class LlamaParams(EngineParams):
     #: Layers on the GPU; -1: all.
     gpu_layers: int = Field(default=-1, ge=-1)
     #: Tokens that a picture becomes at most, where the model takes pictures of any size; None: llama.cpp's own limit,
-    #: which is 4,096 of most. What is larger is made smaller, and more needs more memory.
+    #: but at most 4,096, and 1,024 where the encoder has windows (Qwen2.5-VL). What is larger is made smaller, and more
+    #: needs more memory.
     image_max_tokens: int | None = Field(default=None, ge=128, le=16_384)
     #: Jinja text that replaces the model's own chat template.
     chat_template: str | None = None
@@ -119,6 +122,7 @@ class LlamaCpp:
             # nor free. Read into memory they are the run's, and both the guard and the ceiling see them.
             "map_weights": not HAS_METAL,
             **params.model_dump(),
+            "image_max_tokens": params.image_max_tokens or (model.shape.vision and model.shape.vision.limit),
             "chat_template": params.chat_template or _tool_template(path),
             **_threads(params),
             **_steps(model, params, context),
@@ -126,7 +130,7 @@ class LlamaCpp:
         }
         return LaunchPlan(
             command=boot_command("llama_cpp", options),
-            environment=OFFLINE | _SHARED_CORES,
+            environment=OFFLINE | _SHARED_CORES | _ONE_PICTURE,
             port=port,
             served_name=model.name,
             slots=slots,
@@ -160,7 +164,7 @@ def _steps(model: InstalledModel, params: LlamaParams, context: int) -> dict[str
     """A model that only embeds takes each input whole, and one that sees a picture: a batch must hold it."""
     embeds = Capability.EMBED in model.capabilities and Capability.GENERATE not in model.capabilities
     shape = model.shape.model_copy(update={"embeds": embeds})
-    at_once = llama_batch(shape, context, params.ubatch_size or 0, gpu=HAS_METAL)
+    at_once = llama_batch(shape, context, params.ubatch_size or 0, params.image_max_tokens or 0, gpu=HAS_METAL)
     whole = embeds or shape.vision is not None
     batch = max(params.batch_size or 0, at_once) if whole else params.batch_size or at_once
     return {"embedding": embeds, "batch_size": batch, "ubatch_size": at_once}

@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 
 from shared.memory import Engine, Family, engine_of, estimate
 from shared.memory.element import CACHE_TYPES
+from shared.memory.sight import sight_work
+from shared.pictures import MOST_PIXELS
 from shared.runtimes import ModelShape, VisionShape
 from shared.units import GIB, MIB, Bytes
 from shared.vocabulary import Format
@@ -119,17 +121,46 @@ def test_a_model_that_only_embeds_works_through_its_context_at_once() -> None:
         (False, {}, 65_536, 16_384),
         (False, {}, 2048, 8192),
         (False, {"image_max_tokens": 512}, 65_536, 2048),
+        (False, {"image_max_tokens": 8192}, 65_536, 32_768),
     ],
 )
+@pytest.mark.parametrize("windowed", [False, True])
 def test_what_sees_holds_the_largest_picture_that_it_is_shown(
-    fixed: bool, params: dict[str, Any], context: int, patches: int
+    fixed: bool, params: dict[str, Any], context: int, patches: int, windowed: bool
 ) -> None:
     most = 4096 if fixed else 16_384
-    vision = VisionShape(hidden=1152, feed_forward=4304, patch=14, patches=most, merged=4, fixed=fixed)
+    vision = VisionShape(
+        hidden=1152, feed_forward=4304, patch=14, patches=most, merged=4, fixed=fixed, windowed=windowed
+    )
     shape = WIDE.model_copy(update={"vision": vision})
     need = estimate(shape, Bytes(0), context, 8, Bytes(0), engine_of(Format.GGUF, shape, params))
-    assert need.sight == patches * 4 * (3 * 14 * 14 + 4 * 1152 + 2 * 4304)
+    mask = 8 * patches**2 if windowed else 0
+    assert need.sight == 6 * MOST_PIXELS + mask + patches * 4 * (3 * 14 * 14 + 4 * 1152 + 2 * 4304)
     assert need.total == need.kv_cache + need.prefill + need.sight
+
+
+def test_on_a_gpu_llama_cpp_reserves_for_a_picture_that_no_limit_makes_smaller() -> None:
+    vision = VisionShape(hidden=1152, patches=16_384, merged=4, fixed=False)
+
+    def sight(tokens: int, *, gpu: bool) -> int:
+        return sight_work(vision, 65_536, Engine(picture=tokens, gpu=gpu))
+
+    assert sight(256, gpu=True) == sight(46 * 46, gpu=False) > sight(256, gpu=False)
+    assert sight(4096, gpu=True) == sight(4096, gpu=False)
+
+
+def test_what_a_projector_tells_in_pixels_no_run_makes_smaller() -> None:
+    vision = VisionShape(hidden=1152, patches=16_384, merged=4, fixed=False, limited=False)
+    assert sight_work(vision, 65_536, Engine(picture=256)) == sight_work(vision, 65_536, Engine())
+    assert sight_work(vision, 2048, Engine()) < sight_work(vision, 4096, Engine())
+
+
+@pytest.mark.parametrize(
+    ("params", "step"), [({}, 512), ({"image_max_tokens": 1120}, 1120), ({"ubatch_size": 2048}, 2048)]
+)
+def test_a_step_holds_a_whole_picture(params: dict[str, Any], step: int) -> None:
+    shape = WIDE.model_copy(update={"vision": VisionShape()})
+    assert engine_of(Format.GGUF, shape, params).step == step
 
 
 def test_whisper_holds_the_same_whatever_its_context() -> None:

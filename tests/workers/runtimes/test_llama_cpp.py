@@ -49,6 +49,21 @@ def test_a_model_with_a_projector_is_loaded_with_it_and_takes_a_picture_in_one_s
     assert (params.mmproj.path, params.image_max_tokens, params.mmproj_use_gpu) == (said["projector"], 256, False)
 
 
+def test_llama_cpp_is_told_the_limit_that_was_estimated(tmp_path: Path) -> None:
+    model = seeing(tmp_path)
+    assert model.shape.vision is not None
+    limited = model.shape.model_copy(update={"vision": model.shape.vision.model_copy(update={"limit": 1024})})
+    limits = [options(model, {}), options(model.model_copy(update={"shape": limited}), {})]
+    limits.append(options(model.model_copy(update={"shape": limited}), {"image_max_tokens": 2048}))
+    assert [said["image_max_tokens"] for said in limits] == [None, 1024, 2048]
+    assert (limits[-1]["batch_size"], limits[-1]["ubatch_size"]) == (2048, 2048)
+
+
+def test_pictures_are_encoded_one_by_one() -> None:
+    plan = LlamaCpp().plan(RunSpec(), smollm2(), 4096)
+    assert plan.environment["LLAMA_ARG_MTMD_BATCH_MAX_TOKENS"] == "1"
+
+
 def test_a_model_whose_projector_is_gone_is_loaded_without_it(tmp_path: Path) -> None:
     model = seeing(tmp_path)
     (tmp_path / "mmproj-F16.gguf").unlink()
