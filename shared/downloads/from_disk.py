@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ def register(reference: ModelRef, name: str | None, digest: str | None, watch: W
     weights = watch.one(lambda: _inspected(Path(reference.repo), wanted=digest is None))
     if weights is None:
         return None
-    root = weights.path if weights.path.is_dir() else weights.path.parent
+    root = Path(os.path.commonpath([file.parent for file in weights.files]))
     meter = Meter(sum(file.stat().st_size for file in weights.files))
     files = watch.one(lambda: _checksums(weights, root, meter, watch), meter)
     if digest not in (None, content_digest(manifest(files))):

@@ -106,6 +106,16 @@ def test_a_projector_comes_with_the_model_that_sees_with_it(context: StoreContex
     assert (again.files, again.capabilities) == (record.files, record.capabilities), "it lies there"
 
 
+def test_what_lies_in_a_snapshot_is_entered_with_the_projector_above_it(context: StoreContext, tmp_path: Path) -> None:
+    snapshot = tmp_path / "models--org--m" / "snapshots" / ("a" * 40)
+    (snapshot / "Q4_0").mkdir(parents=True)
+    (snapshot / "Q4_0" / "M.gguf").write_bytes(gguf())
+    (snapshot / "mmproj-F16.gguf").write_bytes(projector(LLAMA["llama.embedding_length"]))
+    record = download(context, f"local:{snapshot}/Q4_0/M.gguf")
+    assert [file["name"] for file in record.files] == ["Q4_0/M.gguf", "mmproj-F16.gguf"]
+    assert record.capabilities == [Capability.GENERATE, Capability.VISION]
+
+
 def test_without_its_projector_a_model_writes(context: StoreContext, hub: HubServer) -> None:
     hub.add("org/seeing", {"M.gguf": gguf(), "mmproj-F16.gguf": projector(LLAMA["llama.embedding_length"])})
     record = download(context, "org/seeing", exclude=["mmproj*"])
