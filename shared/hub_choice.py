@@ -9,7 +9,7 @@ from pathlib import PurePosixPath
 
 from shared.errors import NotFound
 from shared.hub import HubFile, Snapshot
-from shared.projector import is_projector, projector_of
+from shared.projector import is_model, is_projector, projector_of, whole
 
 #: Quantisations, the most sensible first: quality for the memory they take.
 PREFERRED = (
@@ -17,9 +17,6 @@ PREFERRED = (
     *("Q6_K", "Q8_0", "Q3_K_M", "Q3_K_L", "Q3_K_S", "IQ3_M", "Q2_K", "BF16", "F16", "F32"),
 )
 
-_PART = re.compile(r"-\d{5}-of-\d{5}(?=\.gguf$)", re.IGNORECASE)
-#: GGUF files that are no model by themselves.
-_ACCESSORY = re.compile(r"(?:^|/)(?:imatrix|ggml-vocab)[^/]*$|imatrix[^/]*\.gguf$", re.IGNORECASE)
 _BESIDE = ("*.json", "*.txt", "*.model", "*.jinja", "*.tiktoken", "1_Pooling/config.json")
 _WILDCARDS = frozenset("*?[")
 
@@ -50,8 +47,8 @@ def groups(files: Iterable[HubFile]) -> dict[str, tuple[HubFile, ...]]:
     found: dict[str, list[HubFile]] = {}
     by_name = {entry.name: entry for entry in sorted(files, key=lambda entry: entry.name)}
     for entry in by_name.values():
-        if entry.name.lower().endswith(".gguf") and not (is_projector(entry.name) or _ACCESSORY.search(entry.name)):
-            found.setdefault(_PART.sub("", entry.name), []).append(entry)
+        if is_model(entry.name):
+            found.setdefault(whole(entry.name), []).append(entry)
     for name, parts in found.items():
         if (projector := projector_of(name, by_name)) is not None:
             parts.append(by_name[projector])
@@ -61,7 +58,7 @@ def groups(files: Iterable[HubFile]) -> dict[str, tuple[HubFile, ...]]:
 def _named(files: tuple[HubFile, ...], file: str) -> tuple[HubFile, ...]:
     exact = next((entry for entry in files if entry.name == file), None)
     if exact is not None:
-        return groups(files).get(_PART.sub("", exact.name), (exact,))
+        return groups(files).get(whole(exact.name), (exact,))
     matching = tuple(entry for entry in files if _matches(entry.name, [file]))
     return _best_gguf(files, matching) or matching
 

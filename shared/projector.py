@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
 
 from shared.errors import InvalidInput
@@ -13,8 +13,12 @@ from shared.runtimes import VisionShape
 
 #: The best first: half precision is what most publish, and bfloat16 is slow where no kernel knows it.
 _PREFERRED = ("f16", "bf16", "q8_0", "f32")
-_QUANTISATION = re.compile(r"(?<![a-z0-9])(?:i?q\d\w*|bf16|f16|f32|fp16|fp32|mxfp4)")
-_SAYS_NOTHING = frozenset({"mmproj", "model", ""})
+_QUANTISATION = re.compile(r"(?<![a-z0-9])(?:[it]?q\d\w*|bf16|f16|f32|fp16|fp32|int\d|mxfp4)")
+#: `ud` and `i1` are ways to quantise.
+_SAYS_NOTHING = frozenset({"mmproj", "model", "ud", "i1", ""})
+_PART = re.compile(r"-\d{5}-of-\d{5}(?=\.gguf$)", re.IGNORECASE)
+#: GGUF files that are no model by themselves, nor projectors.
+_ACCESSORY = re.compile(r"(?:^|/)(?:imatrix|ggml-vocab)[^/]*$|imatrix[^/]*\.gguf$", re.IGNORECASE)
 #: What llama.cpp's `clip.cpp` calls projectors whose pictures, or the tiles of them, are always of one size.
 _FIXED = frozenset(
     {"mlp", "mlp_norm", "ldp", "ldpv2", "resampler", "adapter", "gemma3", "gemma3nv", "idefics3", "internvl"}
@@ -39,36 +43,42 @@ def is_projector(name: str) -> bool:
     return last.endswith(".gguf") and "mmproj" in last
 
 
+def is_model(name: str) -> bool:
+    """Whether a file of that name is a GGUF model, or a part of one."""
+    return name.lower().endswith(".gguf") and not is_projector(name) and _ACCESSORY.search(name) is None
+
+
+def ggufs(folder: Path) -> list[Path]:
+    """The GGUF files of a folder, by name."""
+    return sorted(file for file in folder.iterdir() if file.name.lower().endswith(".gguf"))
+
+
+def whole(name: str) -> str:
+    """The name of a GGUF model without the number of a part."""
+    return _PART.sub("", name)
+
+
 def projector_of(model: str, names: Iterable[str]) -> str | None:
     """The projector of a GGUF model, of the files of a repository: from its folder, else from the one above.
 
     A projector that names a model belongs to that one alone; of several the most usual precision is taken.
     """
-    path = PurePosixPath(model)
-    mine = [PurePosixPath(name) for name in names if is_projector(name)]
-    for folder in dict.fromkeys((path.parent, path.parent.parent)):
-        fitting = [one for one in mine if one.parent == folder and _words(one.name) <= _words(path.name)]
-        if fitting:
-            return str(min(fitting, key=lambda one: (-len(_words(one.name)), _rank(one.name), one.name)))
-    return None
+    return next(_fitting(model, names), None)
 
 
 def projector_beside(model: Path, hidden: int | None) -> tuple[Path, VisionShape] | None:
     """The projector of an installed GGUF model and what it says of itself; `None`: the model cannot see.
 
-    `hidden` is the model's width. A projector of another width, one that only hears, and one that is damaged are none.
+    `hidden` is the model's width. A projector of another width, one that only hears, and one that is damaged are none,
+    and neither is one that names no model in a folder of several.
     """
     root = _root(model)
-    names = (str(file.relative_to(root)) for folder in {model.parent, root} for file in folder.glob("*.gguf"))
-    found = projector_of(str(model.relative_to(root)), names)
-    if found is None:
-        return None
-    try:
-        with (root / found).open("rb") as stream:
-            seen = vision(read_header(stream, found), hidden)
-    except (OSError, InvalidInput):
-        return None
-    return (root / found, seen) if seen is not None else None
+    files = [file for folder in dict.fromkeys((model.parent, root)) for file in _listed(folder)]
+    models = {_words(whole(file.name)) for file in files if is_model(file.name)}
+    named = [file for file in files if _words(file.name) or len(models) == 1 or _snapshot(model)]
+    names = (str(file.relative_to(root)) for file in named)
+    candidates = (root / name for name in _fitting(str(model.relative_to(root)), names))
+    return next(((file, seen) for file in candidates if (seen := _seen(file, hidden)) is not None), None)
 
 
 def vision(header: Header, hidden: int | None) -> VisionShape | None:
@@ -98,8 +108,38 @@ def vision(header: Header, hidden: int | None) -> VisionShape | None:
     )
 
 
+def _fitting(model: str, names: Iterable[str]) -> Iterator[str]:
+    """The projectors that a model may be meant with, the most likely first."""
+    path = PurePosixPath(model)
+    mine = [PurePosixPath(name) for name in names if is_projector(name)]
+    for folder in dict.fromkeys((path.parent, path.parent.parent)):
+        fitting = (one for one in mine if one.parent == folder and _words(one.name) <= _words(path.name))
+        yield from map(str, sorted(fitting, key=lambda one: (-len(_words(one.name)), _rank(one.name), one.name)))
+
+
+def _seen(file: Path, hidden: int | None) -> VisionShape | None:
+    try:
+        with file.open("rb") as stream:
+            return vision(read_header(stream, file.name), hidden)
+    except (OSError, InvalidInput):
+        return None
+
+
+def _listed(folder: Path) -> list[Path]:
+    """A folder that may not be read holds no projector: its model may be loaded all the same."""
+    try:
+        return ggufs(folder)
+    except OSError:
+        return []
+
+
+def _snapshot(model: Path) -> bool:
+    """A snapshot of the hub's cache is one model through all its folders."""
+    return "snapshots" in (model.parent.parent.name, model.parent.parent.parent.name)
+
+
 def _root(model: Path) -> Path:
-    """The folder that is searched above a model's own: only a snapshot of the hub's cache is one model through all."""
+    """The folder that is searched above a model's own, in a snapshot; else its own."""
     above = model.parent.parent
     return above if above.parent.name == "snapshots" else model.parent
 
@@ -111,5 +151,5 @@ def _words(name: str) -> frozenset[str]:
 
 
 def _rank(name: str) -> int:
-    found = _QUANTISATION.findall(name.lower())
+    found = [kind.replace("fp", "f") for kind in _QUANTISATION.findall(name.lower())]
     return next((rank for rank, kind in enumerate(_PREFERRED) if kind in found), len(_PREFERRED))

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict
 from shared import ctranslate2, gguf_model, safetensors, transformers_config
 from shared.errors import InvalidInput
 from shared.gguf import Header, read_header
-from shared.projector import is_projector, projector_beside
+from shared.projector import ggufs, is_projector, projector_beside
 from shared.references import friendly_name
 from shared.runtimes import ModelShape
 from shared.units import Bytes
@@ -113,7 +113,7 @@ def _parts(path: Path) -> tuple[Path, ...]:
 
 
 def _only_gguf(folder: Path) -> Path:
-    found = sorted(file for file in folder.glob("*.gguf") if not is_projector(file.name))
+    found = [file for file in ggufs(folder) if not is_projector(file.name)]
     firsts = [file for file in found if (match := _PART.fullmatch(file.name)) is None or int(match["number"]) == 1]
     if len(firsts) == 1:
         return firsts[0]

@@ -26,6 +26,7 @@ WIDTH = LLAMA["llama.embedding_length"]
         ("M-Q4_K_M.gguf", ["mmproj-M-Q8_0.gguf", "mmproj-M-bf16.gguf"], "mmproj-M-bf16.gguf"),
         ("google_gemma-3-4b-it-Q4_K_M.gguf", ["mmproj-google_gemma-3-4b-it-f16.gguf"], ...),
         ("SmolVLM-256M-Instruct-Q8_0.gguf", ["SmolVLM-256M-Instruct-mmproj-f16.gguf"], ...),
+        ("M.Q4_K_M.gguf", ["M.mmproj-Q8_0.gguf", "M.mmproj-fp16.gguf"], "M.mmproj-fp16.gguf"),
         # It names another model.
         ("qwen2.5-7b-instruct-q4_0.gguf", ["mmproj-Qwen2.5-VL-7B-Instruct-f16.gguf"], None),
         ("Qwen2.5-VL-7B-Instruct-Q4_0.gguf", ["mmproj-F16.gguf", "mmproj-Qwen2.5-VL-7B-Instruct-F32.gguf"],
@@ -59,6 +60,57 @@ def test_in_a_snapshot_of_the_hub_it_may_lie_above(tmp_path: Path) -> None:
         (folder.parent / "mmproj-F16.gguf").write_bytes(projector(WIDTH))
     assert inspect(snapshot / "Q4_0" / "M.gguf").files[1:] == (snapshot / "mmproj-F16.gguf",)
     assert inspect(tmp_path / "mine" / "Q4_0" / "M.gguf").files[1:] == ()
+
+
+@pytest.mark.parametrize(
+    ("others", "sees"),
+    [
+        ([], True),
+        (["M-UD-Q8_K_XL.gguf", "M-f16.gguf", "M-imatrix.gguf", "imatrix.gguf", "readme.txt"], True),
+        (["N-Q4_0.gguf"], False),
+        (["M-7b-Q4_0.gguf"], False),
+        (["N-Q4_0.GGUF"], False),
+    ],
+)
+def test_one_that_names_no_model_belongs_to_the_only_one_of_a_folder(
+    tmp_path: Path, others: list[str], sees: bool
+) -> None:
+    for name in ("M-Q4_0.gguf", *others):
+        (tmp_path / name).write_bytes(gguf())
+    (tmp_path / "mmproj-model-F16.gguf").write_bytes(projector(WIDTH))
+    assert (Capability.VISION in inspect(tmp_path / "M-Q4_0.gguf").capabilities) == sees
+    (tmp_path / "mmproj-M-F16.gguf").write_bytes(projector(WIDTH))
+    assert Capability.VISION in inspect(tmp_path / "M-Q4_0.gguf").capabilities
+
+
+def test_the_parts_of_a_split_model_are_one(tmp_path: Path) -> None:
+    for part in (1, 2):
+        (tmp_path / f"M-0000{part}-of-00002.gguf").write_bytes(gguf())
+    (tmp_path / "mmproj-F16.gguf").write_bytes(projector(WIDTH))
+    assert Capability.VISION in inspect(tmp_path).capabilities
+
+
+def test_in_a_snapshot_of_the_hub_models_are_one_whatever_their_names(tmp_path: Path) -> None:
+    snapshot = tmp_path / "models--org--M" / "snapshots" / ("a" * 40)
+    snapshot.mkdir(parents=True)
+    for name in ("M.gguf", "N.gguf"):
+        (snapshot / name).write_bytes(gguf())
+    (snapshot / "mmproj-F16.gguf").write_bytes(projector(WIDTH))
+    assert Capability.VISION in inspect(snapshot / "M.gguf").capabilities
+
+
+def test_the_first_that_fits_is_taken(tmp_path: Path) -> None:
+    (tmp_path / "M.gguf").write_bytes(gguf())
+    (tmp_path / "MMPROJ-M-F16.GGUF").mkdir()
+    (tmp_path / "mmproj-M-Q8_0.gguf").write_bytes(b"GGUF")
+    (tmp_path / "mmproj-M-F32.gguf").write_bytes(projector(WIDTH + 1))
+    assert projector_beside(tmp_path / "M.gguf", WIDTH) is None
+    (tmp_path / "MMPROJ-F32.GGUF").write_bytes(projector(WIDTH))
+    found = projector_beside(tmp_path / "M.gguf", WIDTH)
+    assert found is not None
+    assert found[0].name == "MMPROJ-F32.GGUF"
+    (tmp_path / "M.gguf").rename(tmp_path / "M.GGUF")
+    assert inspect(tmp_path).path.name == "M.GGUF"
 
 
 @pytest.mark.parametrize(

@@ -52,6 +52,12 @@ _SYMPTOMS = (
         "The GGUF file is damaged or incomplete",
         "remove the model and install it again",
     ),
+    symptom(
+        r"mismatch between text model|failed to load multimodal model",
+        UnsupportedModel,
+        "llama.cpp cannot load the model with the projector that lies beside it",
+        "remove the mmproj file from the model's folder, or put there the one that belongs to it",
+    ),
     *COMMON,
     symptom(
         r"error loading model|failed to load model",

@@ -59,6 +59,19 @@ def test_llama_cpp_is_told_the_limit_that_was_estimated(tmp_path: Path) -> None:
     assert (limits[-1]["batch_size"], limits[-1]["ubatch_size"]) == (2048, 2048)
 
 
+@pytest.mark.parametrize(
+    "said",
+    [
+        "E init: mismatch between text model (n_embd = 576) and mmproj (n_embd = 128)",
+        "srv load_model: failed to load multimodal model, '/m/mmproj-F16.gguf'\nerror loading model",
+    ],
+)
+def test_a_projector_of_another_model_is_told_apart(said: str) -> None:
+    problem = LlamaCpp().diagnose(1, said)
+    assert "projector" in problem.what
+    assert "mmproj" in problem.fix
+
+
 def test_pictures_are_encoded_one_by_one() -> None:
     plan = LlamaCpp().plan(RunSpec(), smollm2(), 4096)
     assert plan.environment["LLAMA_ARG_MTMD_BATCH_MAX_TOKENS"] == "1"
