@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from shared.picture_size import UnfitPicture, size
+
 #: Of one picture: an engine holds all of them at once, several bytes each, however small the file is.
 MOST_PIXELS = 36_000_000
 
@@ -16,3 +18,16 @@ def pictures(messages: Any) -> Iterator[Any]:
         for part in content if isinstance(content, list) else ():
             if isinstance(part, dict) and part.get("type") == "image_url":
                 yield part.get("image_url")
+
+
+def check_pictures(messages: Any) -> None:
+    """A few bytes of a file can be a picture that fills an engine's memory. Raises UnfitPicture."""
+    for picture in pictures(messages):
+        url = picture.get("url") if isinstance(picture, dict) else picture
+        if not isinstance(url, str):
+            raise UnfitPicture("it has no url", "give image_url.url: a data: URL")
+        width, height = size(url)
+        if width * height > MOST_PIXELS:
+            raise UnfitPicture(
+                f"it has {width:,} x {height:,} pixels, and at most {MOST_PIXELS:,} are taken", "make it smaller"
+            )

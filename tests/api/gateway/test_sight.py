@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import struct
 from typing import Any
 
 import pytest
@@ -17,19 +18,27 @@ from tests.api.fleet import Fleet
 from tests.api.served import Served
 from tests.handmade import png
 
-_DATA = base64.b64encode(png()).decode()
-_URL = f"data:image/png;base64,{_DATA}"
-_CHAT: dict[str, Any] = {"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": _URL}}]}]}
-_SOURCE = {"type": "base64", "media_type": "image/png", "data": _DATA}
-_ASKED: dict[str, dict[str, Any]] = {
-    "/v1/chat/completions": _CHAT,
-    "/v1/responses": {"input": [{"role": "user", "content": [{"type": "input_image", "image_url": _URL}]}]},
-    "/v1/messages": {
-        "max_tokens": 8, "messages": [{"role": "user", "content": [{"type": "image", "source": _SOURCE}]}],
-    },
-    "/api/chat": {"messages": [{"role": "user", "content": "what?", "images": [_DATA]}]},
-    "/api/generate": {"prompt": "what?", "images": [_DATA]},
-}  # fmt: skip
+
+def _asked(picture: bytes) -> dict[str, dict[str, Any]]:
+    """The same in each dialect."""
+    data = base64.b64encode(picture).decode()
+    url = f"data:image/png;base64,{data}"
+    source = {"type": "base64", "media_type": "image/png", "data": data}
+    return {
+        "/v1/chat/completions": {
+            "messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": url}}]}],
+        },
+        "/v1/responses": {"input": [{"role": "user", "content": [{"type": "input_image", "image_url": url}]}]},
+        "/v1/messages": {
+            "max_tokens": 8, "messages": [{"role": "user", "content": [{"type": "image", "source": source}]}],
+        },
+        "/api/chat": {"messages": [{"role": "user", "content": "what?", "images": [data]}]},
+        "/api/generate": {"prompt": "what?", "images": [data]},
+    }  # fmt: skip
+
+
+_ASKED = _asked(png())
+_CHAT = _ASKED["/v1/chat/completions"]
 
 
 def install(door: Served, name: str, *able: Capability) -> None:
@@ -85,3 +94,18 @@ def test_a_run_that_is_asked_to_see_is_the_one_that_chats_use(door: Served, flee
     assert door.post("/v1/runs", {"model": "sees", "capability": "vision"}).json()["capability"] == "generate"
     refused = door.post("/v1/runs", {"model": "blind", "capability": "vision"})
     assert (refused.status_code, "cannot see" in refused.text) == (422, True)
+
+
+@pytest.mark.parametrize("path", _ASKED)
+@pytest.mark.parametrize(
+    ("picture", "said"),
+    [
+        (png()[:16] + struct.pack(">II", 12_000, 12_000), "12,000 x 12,000 pixels, and at most 36,000,000 are taken"),
+        (b"8BPS\0\1" + bytes(40), "it is no PNG, JPEG, GIF, WebP or BMP"),
+    ],
+)
+def test_what_would_fill_an_engine_s_memory_is_refused(
+    door: Served, fleet: Fleet, path: str, picture: bytes, said: str
+) -> None:
+    answer = door.post(path, {"model": "echo", "stream": False, **_asked(picture)[path]})
+    assert (answer.status_code, said in answer.text) == (400, True), answer.text
