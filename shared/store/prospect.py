@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,14 +14,14 @@ from shared import gguf_model, transformers_config
 from shared.downloads.addresses import is_loopback
 from shared.downloads.transfer import TIMEOUT
 from shared.downloads.web import web_client
-from shared.errors import GatedModel, InvalidParameters, Unavailable
+from shared.errors import GatedModel, InvalidInput, InvalidParameters, Unavailable
 from shared.gguf import Header, read_header
 from shared.gguf_remote import RemoteFile, read_remote
 from shared.hub import Hub, HubFile, Snapshot, gated
 from shared.hub_choice import choose, groups
 from shared.projector import is_projector, vision
 from shared.references import ModelRef
-from shared.runtimes import InstalledModel, ModelShape
+from shared.runtimes import InstalledModel, ModelShape, VisionShape
 from shared.store.disks import Wanted
 from shared.units import MIB, Bytes
 from shared.vocabulary import Capability, Format, Provider
@@ -83,11 +83,21 @@ def _gguf(
         except GatedModel:
             raise gated(reference.repo, hub.endpoint) from None
 
-    first, last = header(parts[0]), parts[-1]
+    first, weights = header(parts[0]), [file for file in parts if not is_projector(file.name)]
     shape, able = gguf_model.shape(first), gguf_model.capabilities(first)
-    if is_projector(last.name) and (seen := vision(header(last), shape.hidden)) is not None:
+    beside = parts[-1] if parts[-1] not in weights and Capability.GENERATE in able else None
+    if beside is not None and (seen := _vision(header, beside, shape)) is not None:
         shape, able = shape.model_copy(update={"vision": seen}), (*able, Capability.VISION)
-    return _model(reference, Format.GGUF, parts, shape, able)
+        weights.append(beside)
+    return _model(reference, Format.GGUF, weights, shape, able)
+
+
+def _vision(header: Callable[[HubFile], Header], beside: HubFile, shape: ModelShape) -> VisionShape | None:
+    """A model whose projector is damaged writes, as it does once it is installed."""
+    try:
+        return vision(header(beside), shape.hidden)
+    except InvalidInput:
+        return None
 
 
 def _folder(

@@ -17,6 +17,7 @@ from tests.handmade import LLAMA, gguf, projector, safetensors
 from tests.hub import TOKEN, Fault, HubServer, running_hub
 
 WEIGHTS = gguf(data=4 * MIB)
+BERT = gguf({key.replace("llama", "bert"): value for key, value in LLAMA.items()} | {"general.architecture": "bert"})
 CONFIG = b'{"model_type": "llama", "num_hidden_layers": 4, "hidden_size": 64, "num_attention_heads": 8}'
 
 
@@ -44,8 +45,23 @@ def test_what_comes_with_a_projector_is_known_to_see(hub: HubServer) -> None:
     found = seen(hub, "org/name")
     assert (found.size, found.capabilities) == (len(WEIGHTS) + len(beside), (Capability.GENERATE, Capability.VISION))
     assert found.shape.vision is not None
-    hub.add("org/other", {"m.gguf": WEIGHTS, "mmproj-F16.gguf": projector(7)})
-    assert seen(hub, "org/other").capabilities == (Capability.GENERATE,)
+
+
+@pytest.mark.parametrize(
+    ("weights", "beside", "able"),
+    [
+        (WEIGHTS, projector(7), Capability.GENERATE),
+        (WEIGHTS, b"GGUF and nothing else", Capability.GENERATE),
+        (BERT, projector(LLAMA["llama.embedding_length"]), Capability.EMBED),
+    ],
+    ids=["another width", "damaged", "embeds"],
+)
+def test_a_projector_that_no_model_sees_with_is_not_counted(
+    hub: HubServer, weights: bytes, beside: bytes, able: Capability
+) -> None:
+    hub.add("org/other", {"m.gguf": weights, "mmproj-F16.gguf": beside})
+    found = seen(hub, "org/other")
+    assert (found.size, found.capabilities, found.shape.vision) == (len(weights), (able,), None)
 
 
 def test_a_folder_of_the_hub_is_known_by_its_configuration(hub: HubServer) -> None:
