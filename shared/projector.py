@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from pathlib import Path, PurePosixPath
 
 from shared.errors import InvalidInput
@@ -66,11 +66,13 @@ def projector_of(model: str, names: Iterable[str]) -> str | None:
     return next(_fitting(model, names), None)
 
 
-def projector_beside(model: Path, hidden: int | None) -> tuple[Path, VisionShape] | None:
+def projector_beside(
+    model: Path, hidden: int | None, among: Container[Path] | None = None
+) -> tuple[Path, VisionShape] | None:
     """The projector of an installed GGUF model and what it says of itself; `None`: the model cannot see.
 
-    `hidden` is the model's width. A projector of another width, one that only hears, and one that is damaged are none,
-    and neither is one that names no model in a folder of several.
+    `hidden` is the model's width, `among` the files that count; `None`: all. A projector of another width, one that
+    only hears, and one that is damaged are none, and neither is one that names no model in a folder of several.
     """
     root = _root(model)
     files = [file for folder in dict.fromkeys((model.parent, root)) for file in _listed(folder)]
@@ -78,7 +80,8 @@ def projector_beside(model: Path, hidden: int | None) -> tuple[Path, VisionShape
     named = [file for file in files if _words(file.name) or len(models) == 1 or _snapshot(model)]
     names = (str(file.relative_to(root)) for file in named)
     candidates = (root / name for name in _fitting(str(model.relative_to(root)), names))
-    return next(((file, seen) for file in candidates if (seen := _seen(file, hidden)) is not None), None)
+    mine = (file for file in candidates if among is None or file in among)
+    return next(((file, seen) for file in mine if (seen := _seen(file, hidden)) is not None), None)
 
 
 def vision(header: Header, hidden: int | None) -> VisionShape | None:

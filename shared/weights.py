@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Container
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
@@ -43,13 +44,14 @@ class Weights(BaseModel):
     files: tuple[Path, ...]
 
 
-def inspect(path: Path) -> Weights:
+def inspect(path: Path, among: Container[Path] | None = None) -> Weights:
     """Look at a GGUF file, a safetensors folder or a CTranslate2 folder.
 
-    Raises InvalidInput that says what is missing or damaged.
+    A GGUF model sees with a projector beside it that is `among` these files; `None`: whatever lies there. Raises
+    InvalidInput that says what is missing or damaged.
     """
     try:
-        return _inspect(path)
+        return _inspect(path, among)
     except OSError as error:
         raise InvalidInput(
             f"{error.filename or path} cannot be read",
@@ -58,24 +60,24 @@ def inspect(path: Path) -> Weights:
         ) from error
 
 
-def _inspect(path: Path) -> Weights:
+def _inspect(path: Path, among: Container[Path] | None) -> Weights:
     if not path.exists():
         raise InvalidInput(f"There is nothing at {path}", "The path does not exist on this host.", "correct the path")
     if path.is_file():
-        return _gguf(path)
+        return _gguf(path, among)
     if (path / "model.bin").is_file() and (path / "config.json").is_file():
         return _ctranslate2(path)
     if any(path.glob("*.safetensors")):
         return _safetensors(path)
-    return _gguf(_only_gguf(path))
+    return _gguf(_only_gguf(path), among)
 
 
-def _gguf(path: Path) -> Weights:
+def _gguf(path: Path, among: Container[Path] | None) -> Weights:
     parts = _parts(path)
     headers = [_header(part) for part in parts]
     first = headers[0]
     shape, able, files = gguf_model.shape(first), gguf_model.capabilities(first), parts
-    if Capability.GENERATE in able and (beside := projector_beside(parts[0], shape.hidden)) is not None:
+    if Capability.GENERATE in able and (beside := projector_beside(parts[0], shape.hidden, among)) is not None:
         shape = shape.model_copy(update={"vision": beside[1]})
         able, files = (*able, Capability.VISION), (*parts, beside[0])
     return Weights(

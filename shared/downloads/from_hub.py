@@ -210,10 +210,9 @@ def _describe(reference: ModelRef, name: str, cache: HubCache, files: Sequence[H
 
 
 def _described(reference: ModelRef, name: str, cache: HubCache, parts: Sequence[HubFile]) -> InstallRecord:
-    """With a projector that lies there already, though nobody asked for it: the model is loaded with it."""
-    weights, mine = inspect(cache.pointer(parts[0])), [cache.pointer(file) for file in parts]
-    there = [described(file, file.relative_to(cache.path).as_posix()) for file in weights.files if file not in mine]
-    return install(reference, name, weights, [*(_entry(cache, file) for file in parts), *there], file=parts[0].name)
+    """Without a projector that lies there but was not asked for: it is not ours to delete."""
+    weights = inspect(cache.pointer(parts[0]), frozenset(cache.pointer(file) for file in parts))
+    return install(reference, name, weights, [_entry(cache, file) for file in parts], file=parts[0].name)
 
 
 def _entry(cache: HubCache, file: HubFile) -> dict[str, object]:

@@ -77,6 +77,12 @@ def test_pictures_are_encoded_one_by_one() -> None:
     assert plan.environment["LLAMA_ARG_MTMD_BATCH_MAX_TOKENS"] == "1"
 
 
+def test_a_model_that_was_entered_without_a_projector_is_loaded_without_one(tmp_path: Path) -> None:
+    model = seeing(tmp_path)
+    blind = model.model_copy(update={"shape": model.shape.model_copy(update={"vision": None})})
+    assert options(blind, {})["projector"] is None
+
+
 def test_a_model_whose_projector_is_gone_is_loaded_without_it(tmp_path: Path) -> None:
     model = seeing(tmp_path)
     (tmp_path / "mmproj-F16.gguf").unlink()
