@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from shared.picture_size import UnfitPicture, size
@@ -20,10 +20,23 @@ def pictures(messages: Any) -> Iterator[Any]:
                 yield part.get("image_url")
 
 
+def with_urls(message: Mapping[str, Any]) -> dict[str, Any]:
+    """A message of a chat whose pictures engines can read: some clients write `image_url` as a plain text."""
+    content = message.get("content")
+    return {**message, "content": [with_url(part) for part in content]} if isinstance(content, list) else dict(message)
+
+
+def with_url(part: Any) -> Any:
+    """Such a part of a message; others stay."""
+    if not isinstance(part, dict) or not isinstance(part.get("image_url"), str):
+        return part
+    return part | {"image_url": {"url": part["image_url"]}}
+
+
 def check_pictures(messages: Any) -> None:
     """A few bytes of a file can be a picture that fills an engine's memory. Raises UnfitPicture."""
     for picture in pictures(messages):
-        url = picture.get("url") if isinstance(picture, dict) else picture
+        url = picture.get("url") if isinstance(picture, dict) else None
         if not isinstance(url, str):
             raise UnfitPicture("it has no url", "give image_url.url: a data: URL")
         width, height = size(url)

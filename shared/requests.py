@@ -10,7 +10,7 @@ from typing import Any
 from shared.call_arguments import with_readable_calls
 from shared.foreign_json import read_foreign
 from shared.opening import Opening
-from shared.pictures import check_pictures
+from shared.pictures import check_pictures, with_urls
 from shared.remote_parts import remote_parts
 from shared.vocabulary import Capability
 
@@ -77,7 +77,7 @@ def read_request(written: Any, defaults: Mapping[str, Any] = _NONE, opening: Ope
     if opening is not None and path == CHAT:
         asked["messages"] = opening.before(asked["messages"])
     if path == CHAT:
-        asked["messages"] = [with_readable_calls(message) for message in asked["messages"]]
+        asked["messages"] = [with_urls(with_readable_calls(message)) for message in asked["messages"]]
     for place, kind in remote_parts(asked.get("messages")):
         raise ValueError(f"the {kind} of message {place} is an address, and nothing is fetched: send a data: URL")
     check_pictures(asked.get("messages"))

@@ -13,6 +13,7 @@ from api.gateway.schemas import check_bounds, fitting
 from api.gateway.thoughts_apart import FIELD
 from shared.call_arguments import readable
 from shared.errors import InvalidParameters
+from shared.pictures import with_url
 
 _FORMATS = ("text", "json_object", "json_schema")
 #: Parts of a message that engines know; those with an address are checked elsewhere.
@@ -104,7 +105,14 @@ def _part(part: Any, place: str) -> dict[str, Any]:
         raise _wrong(place, f"nothing here reads a part of type {kind or 'none'}", "send its text, or an image_url")
     if part["type"] == "text" and not isinstance(part.get("text"), str):
         raise _wrong(f"{place}.text", "it is no text", "give what the part says")
+    part = with_url(part)
+    if part["type"] == "image_url" and not _has_url(part.get("image_url")):
+        raise _wrong(f"{place}.image_url", "it has no url", "give image_url.url: a data: URL")
     return dict(part)
+
+
+def _has_url(picture: Any) -> bool:
+    return isinstance(picture, dict) and isinstance(picture.get("url"), str)
 
 
 def _tools(body: Mapping[str, Any]) -> Iterator[dict[str, Any]]:

@@ -105,15 +105,17 @@ def test_what_ends_without_the_letters_that_fill_is_read() -> None:
     ],
 )
 def test_what_cannot_be_measured_or_is_too_large_is_refused(given: Any, said: str) -> None:
+    part = given if isinstance(given, dict) else {"url": given}
     with pytest.raises(UnfitPicture, match=said):
-        check_pictures(chat(url(_ALL["png"]), given)["messages"])
+        check_pictures(chat({"url": url(_ALL["png"])}, part)["messages"])
 
 
 def test_a_job_is_refused_it_too() -> None:
     large = {"url": url(png()[:16] + struct.pack(">II", 12_000, 12_000))}
     with pytest.raises(ValueError, match=r"12,000 x 12,000 pixels.*make it smaller"):
         read_request(chat(large))
-    assert read_request(chat({"url": url(_ALL["png"])})).body == chat({"url": url(_ALL["png"])})
+    small = url(_ALL["png"])
+    assert read_request(chat(small, {"url": small})).body == chat({"url": small}, {"url": small})
 
 
 def test_the_limit_itself_is_let_in() -> None:

@@ -28,6 +28,16 @@ def _called(arguments: Any, **more: Any) -> dict[str, Any]:
     return {"messages": [{"role": "assistant", "tool_calls": [call]}]}
 
 
+_NO_PICTURES: list[dict[str, Any]] = [
+    {}, {"image_url": None}, {"image_url": {}}, {"image_url": {"url": 5}}, {"image_url": 5},
+]  # fmt: skip
+
+
+def _seen(**fields: Any) -> dict[str, Any]:
+    """A chat that shows a picture."""
+    return {"messages": [{"role": "user", "content": [{"type": "image_url", **fields}]}]}
+
+
 def _shaped(schema: Any) -> dict[str, Any]:
     return {"response_format": {"type": "json_schema", "json_schema": {"name": "a", "schema": schema}}}
 
@@ -48,6 +58,7 @@ def _shaped(schema: Any) -> dict[str, Any]:
         ({"messages": [{"role": "user", "content": [{"type": "text"}]}]}, "messages.0.content.0.text"),
         ({"messages": [{"role": "user", "content": [{"type": "text", "text": 5}]}]}, "messages.0.content.0.text"),
         ({"messages": [{"role": "user", "content": [{"type": "refusal", "refusal": 5}]}]}, "messages.0.content.0.text"),
+        *((_seen(**wrong), "messages.0.content.0.image_url") for wrong in _NO_PICTURES),
         ({"tools": "look"}, "tools"),
         ({"tools": [{}]}, "tools.0.function.name"),
         ({"tools": ["look"]}, "tools.0"),
@@ -88,6 +99,11 @@ def test_what_is_right_stays_as_it_is() -> None:
         tools=[_LOOK], stop=["a"], max_tokens=3, response_format={"type": "json_object"}, unheard_of=1,
     )  # fmt: skip
     assert well_formed(body) == body
+
+
+def test_a_picture_s_address_may_be_a_plain_text() -> None:
+    url = "data:image/png;base64,x"
+    assert well_formed(_seen(image_url=url)) == _seen(image_url={"url": url})
 
 
 def test_fields_that_are_null_are_left_out() -> None:
