@@ -77,7 +77,8 @@ class LlamaParams(EngineParams):
     #: `ubatch_size`, which costs no speed, as more is worked through in such parts anyway. Below 64 a CPU reads long
     #: prompts at half the speed.
     batch_size: int | None = Field(default=None, ge=32)
-    #: None: 512 on a GPU, 128 on a CPU; at least 512 of what sees, as some models look at a whole picture at once.
+    #: None: 512 on a GPU, 128 on a CPU; of what sees at least 512 and `image_max_tokens`, as some models look at a
+    #: whole picture at once.
     ubatch_size: int | None = Field(default=None, ge=32)
     flash_attention: Literal["auto", "on", "off"] = "auto"
     cache_type_k: _CacheType = "f16"
