@@ -14,8 +14,10 @@ import pytest
 from shared.requests import WORK
 from tests.serving import serving
 from tests.workers.runtimes.scripted_llama import CHAT, COMPLETION, STEP, TEMPLATE, Asked, Reply, ScriptedLlama, words
+from workers.runtimes.boot.asgi import Message
 from workers.runtimes.boot.inner_engine import InnerEngine
 from workers.runtimes.boot.llama_front import LlamaFront
+from workers.runtimes.boot.llama_passing import Heard
 from workers.runtimes.boot.llama_prefill import Progress, chunks
 
 _CONTEXT = 4096
@@ -64,7 +66,7 @@ class Client:
         await self.left.wait()
         return {"type": "http.disconnect"}
 
-    async def _send(self, message: dict[str, Any]) -> None:
+    async def _send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.status, self.media_type = message["status"], dict(message["headers"])[b"content-type"].decode()
         else:
@@ -304,6 +306,42 @@ def test_jobs_that_wait_to_be_read_leave_the_slots_to_people(engine: ScriptedLla
             assert len(engine.chunks) == 1
 
     asyncio.run(scenario())
+
+
+def test_jobs_with_pictures_leave_the_slots_to_people(engine: ScriptedLlama) -> None:
+    """They are seen in no chunks: each alone, until its answer begins."""
+    shown = {"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "data:"}}]}]}
+
+    async def scenario() -> None:
+        front_ = front(engine)
+        engine.holding = lambda asked: asked.body["messages"] == shown["messages"]
+        engine.replies = lambda asked: Reply(content=b'{"choices": []}') if engine.holding(asked) else None
+        jobs = [Client(front_, CHAT, shown, work="job") for _ in range(3)]
+        async with asking(jobs[0]) as first, asking(jobs[1]) as second, asking(jobs[2]) as third:
+            await until(lambda: engine.held)
+            assert (await Client(front_, CHAT, chat("short", stream=True)).ask()).status == 200
+            assert len(engine.answered) == 2
+            engine.let_go(3)
+            assert [one.status for one in await asyncio.gather(first, second, third)] == [200] * 3
+        people = [Client(front_, CHAT, shown) for _ in range(2)]
+        async with asking(people[0]), asking(people[1]):
+            await until(lambda: len(engine.held) == 2)
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize(
+    ("said", "spoken"),
+    [
+        ({"choices": [{"delta": {"role": "assistant"}}], "prompt_progress": {"total": 5, "processed": 0}}, False),
+        ({"choices": [{"delta": {"role": "assistant"}}]}, True),
+        ({"choices": [{"delta": {"content": "I"}}]}, True),
+    ],
+)
+def test_an_answer_begins_behind_the_news_of_its_prompt(said: dict[str, Any], spoken: bool) -> None:
+    heard = Heard()
+    heard.events(f": reading\n\ndata: {json.dumps(said)}\n\n".encode())
+    assert heard.spoken is spoken
 
 
 @pytest.mark.parametrize(

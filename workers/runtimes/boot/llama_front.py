@@ -13,9 +13,10 @@ from contextlib import AsyncExitStack, nullcontext
 from http import HTTPStatus
 from typing import Any
 
+from shared.pictures import pictures
 from shared.requests import CHAT, COMPLETION, Work
 from shared.told import MOST
-from workers.runtimes.boot.asgi import Receive, Scope, Send, send_error
+from workers.runtimes.boot.asgi import Message, Receive, Scope, Send, send_error
 from workers.runtimes.boot.inner_engine import InnerEngine
 from workers.runtimes.boot.llama_passing import Asked, Heard, carried, opened
 from workers.runtimes.boot.llama_prefill import Part, Prefilled, Progress, cached_first, chunks, worth_it
@@ -32,7 +33,7 @@ class LlamaFront:
     def __init__(self, engine: InnerEngine, slots: int, context: int, step: int) -> None:
         self._engine, self._most, self._context, self._step = engine, slots, context, step
         self._slots, self._reading = Slots(slots), Reading()
-        #: Held by the job whose prompt is read: others' wait without a slot, so that people find one.
+        #: Held by the job whose prompt or pictures are read: others' wait without a slot, so that people find one.
         self._one_job = asyncio.Lock()
         #: Held by who asks for several answers, until they begin: llama.cpp would give their slots to others such.
         self._one_wide = asyncio.Lock()
@@ -69,9 +70,9 @@ class LlamaFront:
         prompt, urgent, prompts = identity(asked.path, body), asked.work is Work.PERSON, _prompts(asked.path, body)
         width = prompts * _answers(body)
         long = prompts == 1 and width <= self._most and self._is_long(asked, body, len(prompt))
-        async with AsyncExitStack() as turn:
-            if long and not urgent:
-                await turn.enter_async_context(self._one_job)
+        async with AsyncExitStack() as seen, AsyncExitStack() as turn:
+            if not urgent and (long or _shows(asked)):
+                await (turn if long else seen).enter_async_context(self._one_job)
             async with self._slots.taken(prompt, width, urgent=urgent) as slot:
                 heard, progress = Heard(), Progress(slot.knows(prompt))
                 if prompts == 1:
@@ -87,6 +88,7 @@ class LlamaFront:
                     else:
                         await turn.aclose()
                     progress.sent = True
+                    send = _ending(seen, heard, send)
                     await carried(self._engine, asked, json.dumps(body).encode(), heard, turn, send)
                 finally:
                     if prompts == 1:
@@ -142,6 +144,23 @@ def _remember(slot: Slot, prompt: bytes, heard: Heard, progress: Progress, width
         slot.holds(prompt[: len(prompt) * progress.read // progress.total], progress.read, progress.read)
     elif progress.sent:
         slot.holds(prompt, 0, 0)
+
+
+def _shows(asked: Asked) -> bool:
+    """Whether a job's prompt has pictures, which are seen for long and in no chunks."""
+    messages = asked.body.get("messages") if asked.body is not None and asked.path == CHAT else None
+    return asked.work is Work.JOB and any(True for _ in pictures(messages))
+
+
+def _ending(seen: AsyncExitStack, heard: Heard, send: Send) -> Send:
+    """Sends, and ends `seen` once the answer has got past the prompt."""
+
+    async def ending(message: Message) -> None:
+        if heard.spoken:
+            await seen.aclose()
+        await send(message)
+
+    return ending
 
 
 def _without_slots(body: dict[str, Any]) -> dict[str, Any]:

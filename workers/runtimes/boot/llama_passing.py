@@ -60,6 +60,8 @@ class Heard:
     #: Tokens of the prompt, and with the answer.
     prompt: int = 0
     total: int = 0
+    #: Its stream has got past the prompt.
+    spoken: bool = False
     _rest: bytes = field(default=b"", init=False)
 
     def events(self, data: bytes) -> bytes:
@@ -84,6 +86,7 @@ class Heard:
         return json.dumps(self.ahead.amended(said), ensure_ascii=False, separators=(",", ":")).encode(errors="replace")
 
     def _line(self, line: bytes) -> bytes:
+        self.spoken = self.spoken or (line.startswith(b"data: {") and _PROGRESS not in line)
         if line.startswith(b"data: {") and (_TIMINGS in line or _USAGE in line or _PROGRESS in line):
             return b"data: " + self.whole(line[6:])
         return line
