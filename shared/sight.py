@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, Protocol
 
 from shared.errors import InvalidParameters
 from shared.pictures import pictures
-from shared.runtimes import InstalledModel
-from shared.tables import Model
 from shared.vocabulary import Capability, Format
 
 
-def check_sight(name: str, model: Model | InstalledModel, messages: Any) -> None:
+class Seer(Protocol):
+    """A model, of the catalog or of a disk."""
+
+    @property
+    def format(self) -> str: ...
+
+    @property
+    def capabilities(self) -> Sequence[str]: ...
+
+
+def check_sight(name: str, model: Seer, messages: Any) -> None:
     """Raises InvalidParameters when a chat shows a picture to a model that is known not to see.
 
     Its engine would say so too, but only once it is loaded. `echo` looks away.
