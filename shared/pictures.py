@@ -7,8 +7,9 @@ from typing import Any
 
 from shared.picture_size import UnfitPicture, size
 
-#: Of one picture: an engine holds all of them at once, several bytes each, however small the file is.
+#: Of one picture, and of all that a request shows: an engine holds them at once, however small the files are.
 MOST_PIXELS = 36_000_000
+MOST_TOGETHER = 2 * MOST_PIXELS
 
 
 def pictures(messages: Any) -> Iterator[Any]:
@@ -35,6 +36,7 @@ def with_url(part: Any) -> Any:
 
 def check_pictures(messages: Any) -> None:
     """A few bytes of a file can be a picture that fills an engine's memory. Raises UnfitPicture."""
+    together = 0
     for picture in pictures(messages):
         url = picture.get("url") if isinstance(picture, dict) else None
         if not isinstance(url, str):
@@ -44,3 +46,7 @@ def check_pictures(messages: Any) -> None:
             raise UnfitPicture(
                 f"it has {width:,} x {height:,} pixels, and at most {MOST_PIXELS:,} are taken", "make it smaller"
             )
+        together += width * height
+    if together > MOST_TOGETHER:
+        why = f"with the others it has {together:,} pixels, and a request at most {MOST_TOGETHER:,}"
+        raise UnfitPicture(why, "make them smaller, or show fewer at once")

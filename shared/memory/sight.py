@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from shared.memory.engine import Engine, Family
-from shared.pictures import MOST_PIXELS
+from shared.pictures import MOST_PIXELS, MOST_TOGETHER
 from shared.runtimes import VisionShape
 
 _FLOAT32 = 4
-#: Bytes of a pixel: as it was decoded, and as it is made smaller.
-_PIXEL = 6
+#: Bytes of a pixel: all pictures of a request are kept decoded, and the one that is read is held twice meanwhile.
+_PIXEL = 3
 #: Bytes of two patches in a mask: as it is made, and as it is handed over.
 _MASK = 8
 #: Tokens of a picture of any size for which llama.cpp reserves memory at its start on a GPU, whatever the limit.
@@ -20,14 +20,15 @@ def sight_work(vision: VisionShape | None, context: int, engine: Engine) -> int:
 
     A patch's pixels, four vectors of the encoder's width and two of its feed-forward block (measured with the shape of
     Gemma 3's encoder: 189 MB held where this says 226). With windows, a mask of all patches by all (measured with
-    16,384 patches: 2,143 MiB held where both say 2,272). Beside them the picture, decoded, however small it is made.
+    16,384 patches: 2,143 MiB held where both say 2,272). Beside them a request's pictures, decoded, however small they
+    are made.
     """
     if vision is None or engine.family is not Family.LLAMA:
         return 0
     patches = vision.patches if vision.fixed else _free(vision, context, engine)
     vectors = patches * _FLOAT32 * (3 * vision.patch**2 + 4 * vision.hidden + 2 * vision.feed_forward)
     mask = _MASK * patches**2 if vision.windowed else 0
-    return MOST_PIXELS * _PIXEL + vectors + mask
+    return (MOST_TOGETHER + MOST_PIXELS) * _PIXEL + vectors + mask
 
 
 def _free(vision: VisionShape, context: int, engine: Engine) -> int:

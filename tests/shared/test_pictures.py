@@ -118,8 +118,11 @@ def test_a_job_is_refused_it_too() -> None:
     assert read_request(chat(small, {"url": small})).body == chat({"url": small}, {"url": small})
 
 
-def test_the_limit_itself_is_let_in() -> None:
-    check_pictures(chat({"url": url(png()[:16] + struct.pack(">II", 1, MOST_PIXELS))})["messages"])
+def test_the_limit_itself_is_let_in_and_no_more_than_two_such_together() -> None:
+    largest = {"url": url(png()[:16] + struct.pack(">II", 1, MOST_PIXELS))}
+    check_pictures(chat(largest, largest)["messages"])
+    with pytest.raises(UnfitPicture, match=r"with the others it has 108,000,000 pixels.*fewer at once"):
+        check_pictures(chat(largest, largest, largest)["messages"])
 
 
 @given(st.sampled_from(sorted(_ALL)), st.integers(0, 400), st.binary(max_size=40))

@@ -135,7 +135,7 @@ def test_what_sees_holds_the_largest_picture_that_it_is_shown(
     shape = WIDE.model_copy(update={"vision": vision})
     need = estimate(shape, Bytes(0), context, 8, Bytes(0), engine_of(Format.GGUF, shape, params))
     mask = 8 * patches**2 if windowed else 0
-    assert need.sight == 6 * MOST_PIXELS + mask + patches * 4 * (3 * 14 * 14 + 4 * 1152 + 2 * 4304)
+    assert need.sight == 9 * MOST_PIXELS + mask + patches * 4 * (3 * 14 * 14 + 4 * 1152 + 2 * 4304)
     assert need.total == need.kv_cache + need.prefill + need.sight
 
 
