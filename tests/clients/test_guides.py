@@ -35,7 +35,18 @@ _PACKAGES = {
 }
 _NODE = {"openai-sdk": "openai", "ollama-clients": "ollama"}
 #: Commands that need the hub, another machine or an id, or that delete.
-_ELSEWHERE = ("Qwen/", "models search", "smollm2:135m", "mini-", "studio", "JOB_ID", "FILE_ID", " ID", "--yes")
+_ELSEWHERE = (
+    "Qwen/",
+    "ggml-org/",
+    "models search",
+    "smollm2:135m",
+    "mini-",
+    "studio",
+    "JOB_ID",
+    "FILE_ID",
+    " ID",
+    "--yes",
+)
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -116,7 +116,9 @@ def test_a_host_short_of_memory_gives_up_idle_runs_then_the_least_urgent_work_an
     neighbours.use(0)
     finished = stack.wait(shed, 90)
     assert finished["state"] == "succeeded"
-    assert (finished["failures"], finished["crashes"], finished["preemptions"], finished["attempt"]) == (0, 0, 1, 2)
+    # On a slow machine it may be placed once more, and give way again, before the neighbours are gone.
+    assert (finished["failures"], finished["crashes"]) == (0, 0)
+    assert finished["attempt"] == finished["preemptions"] + 1 > 1
     results = _results(stack, shed)
     assert set(results) == set(range(_ITEMS))
     assert {index: results[index] for index in done} == done, "what was done was not done again"
