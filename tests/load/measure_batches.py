@@ -1,7 +1,8 @@
 """2,000 chats as one OpenAI batch over two hosts, one killed half-way and the front door restarted once.
 
 Both hosts are this machine, and so are the engines: real ones, which share its processors. They are asked the same
-straight, before and after, so that what else the machine does meets both.
+straight, before and after, so that what else the machine does meets both; the speed of the processors is sampled all
+the while and divided out.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ import httpx2
 from shared.requests import WORK, Work
 from tests.e2e.batches import CHAT, chat, file_lines, survive, upload
 from tests.load.figure import Figure
+from tests.load.pace import Pace
 from tests.models import smollm2
 from tests.stack import Stack, running
 from tests.waiting import eventually
@@ -36,20 +38,28 @@ def figures() -> Iterator[Figure]:
         running(Path(folder), runtimes='["llama-cpp","store"]', hosts=_HOSTS) as stack,
     ):
         runs = [_load(stack, host) for host in _HOSTS]
-        straight = [_straight(runs, "before")]
-        batch = survive(stack, upload(stack, [chat(f"line-{n}", **_ask(f"batch {n}")) for n in range(_TOTAL)]), _TOTAL)
-        straight.append(_straight(runs[:1], "after"))
+        straight, paces = [], [Pace(), Pace(), Pace()]
+        with paces[0]:
+            straight.append(_straight(runs, "before"))
+        with paces[1]:
+            lines = [chat(f"line-{n}", **_ask(f"batch {n}")) for n in range(_TOTAL)]
+            batch = survive(stack, upload(stack, lines), _TOTAL)
+        with paces[2]:
+            straight.append(_straight(runs[:1], "after"))
         said = file_lines(stack, batch["output_file_id"])
         seconds = batch["completed_at"] - batch["in_progress_at"]
     tokens = sum(line["response"]["body"]["usage"]["completion_tokens"] for line in said)
     yield Figure("lines of the output file", len(said), "lines", _TOTAL)
     yield Figure("custom ids in it", len({line["custom_id"] for line in said}), "ids", _TOTAL)
     yield Figure("from the first job to the output file", seconds, "s", note="a host killed, the front door restarted")
-    own = " and ".join(f"{rate:.0f}" for rate in straight)
-    note = f"{tokens / seconds:.0f} tokens/s, straight {own} before and after"
-    yield Figure(
-        "tokens a second of the batch / the engines' own", 100 * tokens / seconds / mean(straight), "%", 95, note=note
+    before, meanwhile, after = (pace.speed for pace in paces)
+    own = mean((straight[0] / before, straight[1] / after))
+    note = (
+        f"{tokens / seconds:.0f} tokens/s, straight {straight[0]:.0f} and {straight[1]:.0f} before and after; "
+        f"processors at {100 * meanwhile / before:.0f} % and {100 * after / before:.0f} % of their speed before"
     )
+    share = 100 * tokens / seconds / meanwhile / own
+    yield Figure("tokens a second of the batch / the engines' own, at equal speed", share, "%", 95, note=note)
 
 
 def _ask(text: str) -> dict[str, Any]:
