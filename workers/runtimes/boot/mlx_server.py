@@ -24,6 +24,7 @@ from mlx_lm.models.cache import LRUPromptCache
 from mlx_lm.server import APIHandler, ModelDescription, ModelProvider, ResponseGenerator
 
 from workers.runtimes.boot.mlx_client import Line, gone
+from workers.runtimes.boot.mlx_prompts import known, one_prompt
 from workers.runtimes.boot.mlx_wiring import free_buffers
 from workers.runtimes.boot.openai import model_list
 
@@ -129,8 +130,10 @@ class Generator(ResponseGenerator):  # type: ignore[misc]
         super()._serve_single(request, stream)
 
     def _tokenize(self, tokenizer: Any, request: Any, args: Any) -> Any:
-        """Raises ValueError for a prompt longer than the context; the answer gets what is left."""
-        result = super()._tokenize(tokenizer, request, args)
+        """Raises ValueError for a prompt of no tokens, or longer than the context; the answer gets what is left."""
+        result = self._read(tokenizer, request, args)
+        if not result[0]:
+            raise ValueError("the prompt has no tokens, and the model adds none: give a text to go on with")
         context = self.cli_args.max_tokens
         room = context - len(result[0])
         if room < 1:
@@ -138,6 +141,13 @@ class Generator(ResponseGenerator):  # type: ignore[misc]
         args.max_tokens = min(args.max_tokens, room)
         self.prompt_cache.shrink()
         return result
+
+    def _read(self, tokenizer: Any, request: Any, args: Any) -> Any:
+        """Token ids are taken as they are, in the form that the original gives to texts."""
+        if not isinstance(request.prompt, list):
+            return super()._tokenize(tokenizer, request, args)
+        prompt = known(request.prompt, len(tokenizer))
+        return prompt, [prompt], ["assistant"], "normal", None
 
 
 class _Attended:
@@ -170,6 +180,12 @@ class Handler(APIHandler):  # type: ignore[misc]
         self._role_sent = False
         self._asked = False
         self.response_generator = _Attended(self.response_generator, self.connection)
+
+    def handle_text_completions(self) -> Any:
+        """Raises ValueError, which is answered with 400, for what is not one prompt."""
+        request = super().handle_text_completions()
+        request.prompt = one_prompt(request.prompt)
+        return request
 
     def handle_completion(self, request: Any, stop_words: list[str]) -> None:
         self._asked = True

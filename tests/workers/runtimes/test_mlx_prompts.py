@@ -1,0 +1,144 @@
+"""mlx-lm reads one prompt a request, as a text or as token ids; whatever else comes, the run goes on."""
+
+from __future__ import annotations
+
+import json
+import sys
+import threading
+from collections.abc import Iterator
+from http.client import HTTPConnection
+from typing import Any
+
+import pytest
+
+from tests.models import random_llama
+from tests.waiting import eventually
+from workers.runtimes.boot.mlx_prompts import known, one_prompt
+
+_CONTEXT = 512
+#: The ids that the tokenizer of the random model has for "ab".
+_AB = [64, 65]
+_VOCABULARY = 258
+
+
+@pytest.mark.parametrize("given", ["ab", _AB, ["ab"], [_AB], [0]])
+def test_one_prompt_is_taken_in_each_form(given: Any) -> None:
+    assert one_prompt(given) in ("ab", _AB, [0])
+
+
+@pytest.mark.parametrize("given", [["ab", "cd"], [_AB, [5]], ["ab", _AB]])
+def test_several_prompts_are_refused_with_a_way_out(given: Any) -> None:
+    with pytest.raises(ValueError, match="has 2 prompts, and mlx-lm reads one: ask each by itself, or use a batch"):
+        one_prompt(given)
+
+
+def test_an_empty_list_is_refused() -> None:
+    with pytest.raises(ValueError, match="is empty"):
+        one_prompt([])
+
+
+@pytest.mark.parametrize("given", ["", [""]])
+def test_an_empty_text_is_the_tokenizers_to_judge(given: Any) -> None:
+    assert one_prompt(given) == ""
+
+
+@pytest.mark.parametrize(
+    "given",
+    [None, 7, 1.5, True, {"a": 1}, [None], [True], [1.5], [[]], ["ab", 5], [["ab"]], [[_AB]], [["a", "b"]]],
+)
+def test_what_is_no_prompt_is_refused(given: Any) -> None:
+    with pytest.raises(ValueError, match="neither a text nor a list of token ids"):
+        one_prompt(given)
+
+
+@pytest.mark.parametrize("token", [-1, _VOCABULARY, 10**30])
+def test_a_token_that_the_model_has_not_is_refused(token: int) -> None:
+    assert known([0, _VOCABULARY - 1], _VOCABULARY) == [0, _VOCABULARY - 1]
+    with pytest.raises(ValueError, match=f"the token {token}, and the model knows 0 to 257"):
+        known([5, token], _VOCABULARY)
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """On a random model, in this process; what would end a run fails the test."""
+    pytest.importorskip("mlx_lm")
+    import mlx_lm.server
+
+    from workers.runtimes.boot import mlx_server
+    from workers.runtimes.boot.mlx_lm import server_arguments
+
+    model = random_llama(tmp_path_factory.mktemp("model")).path
+    options = {"model": model, "port": 0, "context": _CONTEXT, "slots": 2, "prefill_step": 32}
+    options |= {"prompt_cache": 1 << 24, "kv_bits": None, "chat_template": None}
+    ran: list[Any] = []
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(mlx_lm.server, "ModelProvider", mlx_server.OneModel)
+        patched.setattr(mlx_lm.server, "run", lambda *given: ran.extend(given))
+        patched.setattr(sys, "argv", ["", *server_arguments(options)])
+        # Or a failure would end the tests.
+        patched.setattr(mlx_server.os, "_exit", lambda _: None)
+        mlx_lm.server.main()
+        mlx_server.Handler.model_name = "babble"
+        with mlx_server.Server(("127.0.0.1", 0), mlx_server.Handler) as made:
+            made.generator = mlx_server.Generator(ran[-1], mlx_server.Kept(2, 1 << 24))
+            eventually(lambda: made.generator.is_healthy)
+            thread = threading.Thread(target=made.serve_forever)
+            thread.start()
+            yield made
+            made.shutdown()
+            thread.join()
+            made.generator.stop_and_join()
+
+
+@pytest.mark.parametrize("alone", [{}, {"seed": 1}])
+@pytest.mark.parametrize("prompt", [_AB, ["ab"], [_AB]])
+def test_tokens_and_a_prompt_in_a_list_are_answered_as_the_text_is(server: Any, prompt: Any, alone: Any) -> None:
+    status, said = ask(server, prompt, **alone)
+    assert (status, said["usage"]["prompt_tokens"]) == (200, 2)
+    assert said["choices"] == ask(server, "ab", **alone)[1]["choices"]
+
+
+@pytest.mark.parametrize("alone", [{}, {"seed": 1}])
+@pytest.mark.parametrize(
+    ("prompt", "why"),
+    [
+        (["ab", "cd"], "2 prompts"),
+        ([_AB, [5]], "2 prompts"),
+        ("", "no tokens"),
+        ([], "empty"),
+        ([[]], "neither"),
+        ([""], "no tokens"),
+        ([["a", "b"]], "neither"),
+        (7, "neither"),
+        ({"a": 1}, "neither"),
+        (None, "neither"),
+        ([_VOCABULARY], "the token 258"),
+        ([5] * 600, "the prompt has 600 tokens"),
+    ],
+)
+def test_what_is_not_one_prompt_is_answered_400_and_the_run_goes_on(
+    server: Any, prompt: Any, why: str, alone: Any
+) -> None:
+    status, said = ask(server, prompt, **alone)
+    assert status == 400
+    assert why in said["error"]
+    assert server.generator.is_healthy
+
+
+def test_a_chat_whose_template_says_nothing_is_refused(server: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    tokenizer = server.generator.model_provider.tokenizer
+    monkeypatch.setattr(tokenizer, "apply_chat_template", lambda *_, **__: [])
+    status, said = post(server, "/v1/chat/completions", {"messages": [{"role": "user", "content": "a"}]})
+    assert (status, said["error"][:24]) == (400, "the prompt has no tokens")
+
+
+def ask(server: Any, prompt: Any, **more: Any) -> tuple[int, Any]:
+    """The likeliest four tokens after a prompt."""
+    return post(server, "/v1/completions", {"prompt": prompt, "max_tokens": 4, "temperature": 0.0} | more)
+
+
+def post(server: Any, path: str, body: dict[str, Any]) -> tuple[int, Any]:
+    client = HTTPConnection("127.0.0.1", server.server_port, timeout=30)
+    client.request("POST", path, json.dumps(body).encode(), {"Content-Type": "application/json"})
+    with client.getresponse() as response:
+        return response.status, json.load(response)
