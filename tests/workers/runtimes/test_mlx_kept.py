@@ -104,11 +104,24 @@ def test_a_kept_prompt_of_any_layout_is_what_was_read(kept: Any, kind: str) -> N
     cut = filled(kind).extract(1)
     before = [(name, mx.array(value)) for name, value in tree_flatten(cut.state) if isinstance(value, mx.array)]
     kept.insert_cache("model", [1, 2], [cut], cache_type="assistant")
-    (found,), rest = kept.fetch_nearest_cache("model", [1, 2])
+    (found,), rest = kept.fetch_nearest_cache("model", [1, 2, 3])
     after = dict(tree_flatten(found.state))
-    assert (type(found), rest, found.nbytes) == (type(cut), [], cut.nbytes)
+    assert (type(found), rest, found.nbytes) == (type(cut), [3], cut.nbytes)
     assert before
     assert all(mx.array_equal(after[name], value) for name, value in before)
+
+
+@pytest.mark.parametrize("kind", ["BatchKVCache", "BatchRotatingKVCache", "ArraysCache", "CacheList"])
+@pytest.mark.parametrize("tokens", [[1], [1, 2]])
+def test_of_a_prompt_that_is_kept_as_a_whole_the_end_is_read_again(kept: Any, kind: str, tokens: list[int]) -> None:
+    from mlx_lm.models.cache import can_trim_prompt_cache
+
+    cut = filled(kind).extract(1)
+    kept.insert_cache("model", tokens, [cut], cache_type="assistant")
+    found, rest = kept.fetch_nearest_cache("model", tokens)
+    assert rest
+    assert rest == tokens[-len(rest) :]
+    assert found is None or can_trim_prompt_cache(found)
 
 
 def filled(kind: str) -> Any:

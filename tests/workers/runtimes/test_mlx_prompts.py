@@ -125,6 +125,16 @@ def test_what_is_not_one_prompt_is_answered_400_and_the_run_goes_on(
     assert server.generator.is_healthy
 
 
+@pytest.mark.parametrize("alone", [{}, {"seed": 1}])
+def test_who_goes_on_with_just_what_was_said_is_answered_as_anyone(server: Any, alone: Any) -> None:
+    begun = {"logit_bias": {"66": 100}} | alone
+    assert ask(server, "ab", **begun)[1]["choices"][0]["text"] == "cccc"
+    status, said = ask(server, "abcccc", **alone)
+    server.generator.prompt_cache.trim_to(n_sequences=0)
+    assert status == 200
+    assert said["choices"] == ask(server, "abcccc", **alone)[1]["choices"]
+
+
 def test_a_chat_whose_template_says_nothing_is_refused(server: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     tokenizer = server.generator.model_provider.tokenizer
     monkeypatch.setattr(tokenizer, "apply_chat_template", lambda *_, **__: [])

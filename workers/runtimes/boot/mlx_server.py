@@ -61,6 +61,15 @@ class Kept(LRUPromptCache):  # type: ignore[misc]
         self._running = 0
         self._lock = threading.Lock()
 
+    def fetch_nearest_cache(self, model: Any, tokens: list[int]) -> tuple[list[Any] | None, list[int]]:
+        """Never all of it: who goes on with just what was said leaves mlx-lm no token to read, at which it dies."""
+        cache, rest = super().fetch_nearest_cache(model, tokens)
+        if rest:
+            return cache, rest
+        del cache
+        cache, rest = super().fetch_nearest_cache(model, tokens[:-1])
+        return cache, rest + tokens[-1:]
+
     def insert_cache(self, model: Any, tokens: list[int], prompt_cache: list[Any], **more: Any) -> None:
         """Keep it as a copy of its own: what mlx-lm cuts out of a batch is a view that keeps the whole batch alive.
 
