@@ -1,5 +1,7 @@
 """An engine that reads prompts as llama.cpp does: each word is a token, and what a slot has read is not read again.
 
+A picture is a token for each character of it, and stands in prompts as a marker.
+
 It does what the test says: `holding` keeps what is asked until the test lets it go on, and `replies` are given in place
 of its own.
 """
@@ -7,17 +9,19 @@ of its own.
 from __future__ import annotations
 
 import json
+import re
 import select
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import takewhile
 from typing import Any
 
-TEMPLATE, TOKENS, COMPLETION, CHAT = "/apply-template", "/tokenize", "/v1/completions", "/v1/chat/completions"
+TEMPLATE, TOKENS, PROPERTIES, CHUNK = "/apply-template", "/tokenize", "/props", "/completion"
+COMPLETION, CHAT = "/v1/completions", "/v1/chat/completions"
 STEP = 16
-#: Milliseconds that it reads a token for.
+MARKER = "<picture-of-this-server>"
 PACE = 2.0
 #: What it says, and the one token of a chunk, which nobody shall see.
 ANSWER, CHUNKS_TOKEN = ("I", "see"), "NOBODY"
@@ -32,7 +36,7 @@ class Asked:
 
     @property
     def is_chunk(self) -> bool:
-        return self.path == COMPLETION and self.body.get("max_tokens") == 0
+        return self.path == CHUNK
 
 
 @dataclass(frozen=True)
@@ -61,6 +65,10 @@ class ScriptedLlama(ThreadingHTTPServer):
         #: What is held, and how many were left by their asker in that time.
         self.held: list[Asked] = []
         self.left = 0
+        #: Milliseconds that it reads a token for.
+        self.pace = PACE
+        #: It forgets what it has read with each thing that it is asked.
+        self.forgets = False
         self._let_go = threading.Semaphore(0)
         self._words: dict[str, int] = {}
         self._caches: list[list[int]] = [[] for _ in range(slots)]
@@ -94,17 +102,28 @@ class ScriptedLlama(ThreadingHTTPServer):
     def template(self, body: dict[str, Any]) -> str:
         return " ".join(f"<{one['role']}> {_text(one['content'])}" for one in body["messages"]) + " <assistant>"
 
-    def tokens(self, text: str) -> list[int]:
+    def tokens(self, text: str, pictures: Sequence[str] = ()) -> list[int]:
+        rest, found = list(pictures), []
+        for word in _pieces(text):
+            found += [f"{letter} of a picture" for letter in rest.pop(0)] if word.strip() == MARKER else [word.strip()]
         with self._lock:
-            return [self._words.setdefault(word, len(self._words)) for word in text.split()]
+            return [self._words.setdefault(word, len(self._words)) for word in found]
 
     def prompt_of(self, asked: Asked) -> list[int]:
-        prompt = self.template(asked.body) if asked.path == CHAT else asked.body["prompt"]
+        if asked.path == CHAT:
+            return self.tokens(self.template(asked.body), [url.partition(",")[2] for url in _urls(asked.body)])
+        prompt = asked.body["prompt"]
+        if isinstance(prompt, dict):
+            assert prompt["prompt_string"].count(MARKER) == len(prompt["multimodal_data"])
+            assert not prompt["prompt_string"].endswith(MARKER), "nobody can say what follows a picture"
+            return self.tokens(prompt["prompt_string"], prompt["multimodal_data"])
         return self.tokens(prompt) if isinstance(prompt, str) else list(prompt)
 
     def read(self, slot: int, tokens: list[int], answer: list[int]) -> int:
         """How many tokens of the prompt the slot knew."""
         with self._lock:
+            if self.forgets:
+                self._caches = [[] for _ in self._caches]
             known = min(common(self._caches[slot], tokens), len(tokens) - 1)
             self._caches[slot] = [*tokens, *answer]
         return known
@@ -115,6 +134,9 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         asked = Asked(self.path, {})
+        if self.path == PROPERTIES:
+            self._tell(Reply(content=json.dumps({"media_marker": MARKER}).encode()))
+            return
         self._tell(self.server.replies(asked) or Reply(content=json.dumps({"path": self.path}).encode()))
 
     def do_POST(self) -> None:
@@ -144,17 +166,23 @@ class _Handler(BaseHTTPRequestHandler):
         if asked.path == TEMPLATE:
             return json.dumps({"prompt": self.server.template(asked.body)}).encode()
         if asked.path == TOKENS:
-            return json.dumps({"tokens": self.server.tokens(asked.body["content"])}).encode()
+            tokens: list[Any] = self.server.tokens(asked.body["content"])
+            if asked.body.get("with_pieces"):
+                tokens = [{"piece": piece} for piece in _pieces(asked.body["content"])]
+            return json.dumps({"tokens": tokens}).encode()
         streamed = self._streamed(asked)
         last = [line for line in streamed.splitlines() if line.startswith(b"data: {")][-1]
-        return streamed if asked.body.get("stream") else last.removeprefix(b"data: ")
+        if asked.body.get("stream"):
+            return streamed
+        whole = json.loads(last.removeprefix(b"data: "))
+        return json.dumps(whole | {"choices": _choice(asked, " ".join(ANSWER), "stop")["choices"]}).encode()
 
     def _streamed(self, asked: Asked) -> bytes:
         tokens = self.server.prompt_of(asked)
         said = (CHUNKS_TOKEN,) if asked.is_chunk else ANSWER
         known = self.server.read(asked.body.get("id_slot", 0), tokens, self.server.tokens(" ".join(said)))
         events = [_choice(asked, f"{word} ", None) for word in said] + [_choice(asked, "", "stop"), {"choices": []}]
-        events[-1] |= _told(len(tokens), known, len(said))
+        events[-1] |= _told(len(tokens), known, len(said), self.server.pace)
         if asked.body.get("return_progress"):
             events.insert(0, {"choices": [], "prompt_progress": {"total": len(tokens), "cache": known}})
         lines = [f"data: {json.dumps(event | {'model': 'm'})}\n\n" for event in events]
@@ -175,7 +203,19 @@ def common(one: list[int], other: list[int]) -> int:
 
 
 def _text(content: Any) -> str:
-    return content if isinstance(content, str) else " ".join(part["text"] for part in content)
+    if isinstance(content, str):
+        return content
+    return "".join(part.get("text", MARKER) for part in content)
+
+
+def _urls(body: dict[str, Any]) -> list[str]:
+    contents = [one["content"] for one in body["messages"] if isinstance(one["content"], list)]
+    return [part["image_url"]["url"] for content in contents for part in content if "image_url" in part]
+
+
+def _pieces(text: str) -> list[str]:
+    """Words with the space before them, and markers."""
+    return re.findall(rf"{MARKER}|\s*(?:(?!{MARKER})\S)+", text)
 
 
 def _choice(asked: Asked, text: str, reason: str | None) -> dict[str, Any]:
@@ -183,7 +223,7 @@ def _choice(asked: Asked, text: str, reason: str | None) -> dict[str, Any]:
     return {"choices": [{"index": 0, "finish_reason": reason, **said}]}
 
 
-def _told(prompt: int, known: int, said: int) -> dict[str, Any]:
+def _told(prompt: int, known: int, said: int, pace: float) -> dict[str, Any]:
     usage = {"prompt_tokens": prompt, "completion_tokens": said, "total_tokens": prompt + said}
     read = prompt - known
     return {
@@ -191,7 +231,7 @@ def _told(prompt: int, known: int, said: int) -> dict[str, Any]:
         "timings": {
             "cache_n": known,
             "prompt_n": read,
-            "prompt_ms": read * PACE,
+            "prompt_ms": read * pace,
             "predicted_n": said,
             "predicted_ms": 1.0,
         },

@@ -4,104 +4,33 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from shared.requests import WORK
 from tests.serving import serving
-from tests.workers.runtimes.scripted_llama import CHAT, COMPLETION, STEP, TEMPLATE, Asked, Reply, ScriptedLlama, words
-from workers.runtimes.boot.asgi import Message
-from workers.runtimes.boot.inner_engine import InnerEngine
-from workers.runtimes.boot.llama_front import LlamaFront
+from tests.workers.runtimes.front_client import LONG, Client, asking, chat, front, run, until
+from tests.workers.runtimes.scripted_llama import (
+    CHAT,
+    CHUNK,
+    COMPLETION,
+    STEP,
+    TEMPLATE,
+    Asked,
+    Reply,
+    ScriptedLlama,
+    words,
+)
+from workers.runtimes.boot.llama_chunks import Progress
 from workers.runtimes.boot.llama_passing import Heard
-from workers.runtimes.boot.llama_prefill import Progress, chunks
-
-_CONTEXT = 4096
+from workers.runtimes.boot.llama_prefill import chunks
 
 
 @pytest.fixture
 def engine() -> Iterator[ScriptedLlama]:
     with serving(ScriptedLlama(slots=4)) as server:
         yield server
-
-
-@dataclass
-class Client:
-    """One request and what became of it, as an ASGI server would carry them."""
-
-    front: LlamaFront
-    path: str
-    body: Any
-    work: str = "person"
-    method: str = "POST"
-    status: int | None = None
-    media_type: str = ""
-    said: bytes = b""
-    left: asyncio.Event = field(default_factory=asyncio.Event)
-    _sent: bool = False
-
-    async def ask(self) -> Client:
-        headers = [(b"content-type", b"application/json"), (WORK.lower().encode(), self.work.encode())]
-        scope = {"type": "http", "method": self.method, "path": self.path, "raw_path": self.path.encode()}
-        await self.front({**scope, "query_string": b"", "headers": headers}, self._receive, self._send)
-        return self
-
-    @property
-    def json(self) -> Any:
-        return json.loads(self.said)
-
-    @property
-    def events(self) -> list[dict[str, Any]]:
-        return [json.loads(line[6:]) for line in self.said.splitlines() if line.startswith(b"data: {")]
-
-    async def _receive(self) -> dict[str, Any]:
-        if not self._sent:
-            self._sent = True
-            content = self.body if isinstance(self.body, bytes) else json.dumps(self.body).encode()
-            return {"type": "http.request", "body": content, "more_body": False}
-        await self.left.wait()
-        return {"type": "http.disconnect"}
-
-    async def _send(self, message: Message) -> None:
-        if message["type"] == "http.response.start":
-            self.status, self.media_type = message["status"], dict(message["headers"])[b"content-type"].decode()
-        else:
-            self.said += message["body"]
-
-
-def front(engine: ScriptedLlama, slots: int = 2, step: int = STEP, context: int = _CONTEXT) -> LlamaFront:
-    return LlamaFront(InnerEngine(engine.port), slots, context, step)
-
-
-def chat(text: str, **more: Any) -> dict[str, Any]:
-    return {"messages": [{"role": "user", "content": text}], **more}
-
-
-def run(client: Client) -> Client:
-    return asyncio.run(client.ask())
-
-
-@asynccontextmanager
-async def asking(client: Client) -> AsyncIterator[asyncio.Task[Client]]:
-    task = asyncio.create_task(client.ask())
-    try:
-        yield task
-    finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
-
-
-async def until(condition: Any) -> None:
-    async with asyncio.timeout(30):
-        while not condition():
-            await asyncio.sleep(0.005)
-
-
-LONG = words(100)
 
 
 def test_a_long_prompt_is_read_ahead_into_its_slot(engine: ScriptedLlama) -> None:
@@ -129,7 +58,7 @@ def test_what_was_read_ahead_does_not_count_as_cached(engine: ScriptedLlama) -> 
     "body",
     [
         chat("short"), chat(LONG, cache_prompt=False), chat(LONG, lora=[{"id": 0, "scale": 1}]),
-        {"messages": [{"role": "user", "content": [{"type": "text", "text": LONG}, {"type": "image_url"}]}]},
+        {"messages": [{"role": "user", "content": [{"type": "text", "text": LONG}, {"type": "input_audio"}]}]},
     ],
 )  # fmt: skip
 def test_what_cannot_or_need_not_be_read_ahead_goes_whole(engine: ScriptedLlama, body: dict[str, Any]) -> None:
@@ -155,7 +84,7 @@ def test_no_room_is_left_to_the_engine_to_refuse(engine: ScriptedLlama) -> None:
     assert not engine.chunks
 
 
-@pytest.mark.parametrize("path", [TEMPLATE, "/tokenize", COMPLETION])
+@pytest.mark.parametrize("path", [TEMPLATE, "/tokenize", CHUNK])
 def test_an_error_on_the_way_leaves_the_request_as_it_is(engine: ScriptedLlama, path: str) -> None:
     refused = Reply(status=400, content=b'{"error":{"message":"no"}}')
     engine.replies = lambda asked: refused if asked.path in (path, CHAT) else None
@@ -346,7 +275,7 @@ def test_an_answer_begins_behind_the_news_of_its_prompt(said: dict[str, Any], sp
 
 @pytest.mark.parametrize(
     ("path", "body"),
-    [(COMPLETION, {"prompt": ["a", "b"], "n": 1}), (CHAT, chat("short", n=2)), (CHAT, chat(LONG, n=2))],
+    [(COMPLETION, {"prompt": ["a"], "n": 2}), (CHAT, chat("short", n=2)), (CHAT, chat(LONG, n=2))],
 )
 def test_several_answers_wait_until_no_prompt_is_read_half(
     engine: ScriptedLlama, path: str, body: dict[str, Any]
@@ -380,17 +309,11 @@ def test_the_prompt_of_several_answers_is_read_ahead_once(engine: ScriptedLlama,
     assert [one.body["n"] for one in engine.answered] == [2]
 
 
-@pytest.mark.parametrize(
-    ("path", "body"),
-    [(COMPLETION, {"prompt": [LONG, LONG]}), (COMPLETION, {"prompt": [LONG, LONG], "n": 2}), (CHAT, chat(LONG, n=3))],
-)
-def test_several_prompts_and_more_answers_than_slots_go_whole(
-    engine: ScriptedLlama, path: str, body: dict[str, Any]
-) -> None:
+@pytest.mark.parametrize(("path", "body"), [(COMPLETION, {"prompt": LONG, "n": 3}), (CHAT, chat(LONG, n=3))])
+def test_more_answers_than_slots_go_whole(engine: ScriptedLlama, path: str, body: dict[str, Any]) -> None:
     engine.replies = lambda _: Reply(content=b'{"choices":[]}')
     assert run(Client(front(engine), path, body)).json == {"choices": []}
     assert len(engine.asked) == 1
-    assert ("id_slot" in engine.asked[0].body) == (path == CHAT)
 
 
 def test_who_leaves_while_the_prompt_of_several_answers_is_read_costs_a_chunk(engine: ScriptedLlama) -> None:

@@ -69,7 +69,8 @@ def serve_binary(options: dict[str, Any]) -> NoReturn:
 
 
 def _front(options: dict[str, Any], engine: InnerEngine) -> LlamaFront:
-    return LlamaFront(engine, options["slots"], options["context"], options["prefill_step"])
+    sees = options["projector"] is not None
+    return LlamaFront(engine, options["slots"], options["context"], options["prefill_step"], sees=sees)
 
 
 def parameters(library: Any, options: dict[str, Any]) -> Any:

@@ -10,6 +10,7 @@ import asyncio
 import json
 import time
 from contextlib import AsyncExitStack, nullcontext
+from dataclasses import replace
 from http import HTTPStatus
 from typing import Any
 
@@ -18,25 +19,32 @@ from shared.requests import CHAT, COMPLETION, Work
 from shared.told import MOST
 from workers.runtimes.boot.asgi import Message, Receive, Scope, Send, send_error
 from workers.runtimes.boot.inner_engine import InnerEngine
+from workers.runtimes.boot.llama_ahead import Prefilled
+from workers.runtimes.boot.llama_chunks import CHUNK, Part, Progress, cached_first
+from workers.runtimes.boot.llama_lists import Refused, Together, prompts
 from workers.runtimes.boot.llama_passing import Asked, Heard, carried, opened
-from workers.runtimes.boot.llama_prefill import Part, Prefilled, Progress, cached_first, chunks, worth_it
+from workers.runtimes.boot.llama_prefill import chunks, worth_it
 from workers.runtimes.boot.llama_reading import Reading
-from workers.runtimes.boot.llama_slots import Slot, Slots, identity
+from workers.runtimes.boot.llama_slots import Slot, Slots, identity, shown
 
 #: Seconds after which a stream is told that its prompt is still read.
 _SIGN = 30.0
+#: llama.cpp's own words are those of a JSON library.
+_TOKENS = "prompt has token ids, and a model that sees pictures reads prompts as text alone: send the text"
 
 
 class LlamaFront:
-    """The ASGI application; `step` is the least tokens of a chunk, 0: prompts go whole."""
+    """The ASGI application; `step` is the least tokens of a chunk, 0: prompts go whole. `sees`: pictures, too."""
 
-    def __init__(self, engine: InnerEngine, slots: int, context: int, step: int) -> None:
-        self._engine, self._most, self._context, self._step = engine, slots, context, step
+    def __init__(self, engine: InnerEngine, slots: int, context: int, step: int, *, sees: bool = False) -> None:
+        self._engine, self._most, self._context, self._step, self._sees = engine, slots, context, step, sees
         self._slots, self._reading = Slots(slots), Reading()
         #: Held by the job whose prompt or pictures are read: others' wait without a slot, so that people find one.
         self._one_job = asyncio.Lock()
         #: Held by who asks for several answers, until they begin: llama.cpp would give their slots to others such.
         self._one_wide = asyncio.Lock()
+        #: Whether it has what it saw, when more is asked of a prompt with pictures.
+        self._goes_on = True
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         asked = await Asked.of(scope, receive)
@@ -47,9 +55,7 @@ class LlamaFront:
         try:
             await asyncio.wait({answering, leaving}, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            answering.cancel()
-            leaving.cancel()
-            await asyncio.gather(answering, leaving, return_exceptions=True)
+            await _over(answering, leaving)
         if not answering.cancelled():
             answering.result()
 
@@ -67,16 +73,38 @@ class LlamaFront:
             await send_error(send, HTTPStatus.BAD_GATEWAY, f"llama.cpp does not answer: {error}", "server_error")
 
     async def _written(self, asked: Asked, body: dict[str, Any], send: Send) -> None:
-        prompt, urgent, prompts = identity(asked.path, body), asked.work is Work.PERSON, _prompts(asked.path, body)
-        width = prompts * _answers(body)
-        long = prompts == 1 and width <= self._most and self._is_long(asked, body, len(prompt))
+        listed = prompts(body) if asked.path == COMPLETION else []
+        if not listed:
+            await self._one(asked, body, send)
+            return
+        together, room = Together(asked, send, len(listed), _answers(body)), asyncio.Semaphore(self._most)
+
+        async def one(place: int, prompt: Any) -> None:
+            async with room:
+                await self._one(replace(asked, told=False), body | {"prompt": prompt}, together.answer(place))
+
+        asking = [asyncio.create_task(one(place, prompt)) for place, prompt in enumerate(listed)]
+        try:
+            await asyncio.gather(*asking)
+        except Refused as error:
+            await _over(*asking)
+            await together.refuse(error)
+        else:
+            await together.end()
+        finally:
+            await _over(*asking)
+
+    async def _one(self, asked: Asked, body: dict[str, Any], send: Send) -> None:
+        if self._sees and asked.path == COMPLETION and isinstance(body.get("prompt"), list):
+            await send_error(send, HTTPStatus.BAD_REQUEST, _TOKENS)
+            return
+        prompt, urgent, width = identity(asked.path, body), asked.work is Work.PERSON, _answers(body)
+        long = width <= self._most and self._is_long(asked, body, len(prompt))
         async with AsyncExitStack() as seen, AsyncExitStack() as turn:
             if not urgent and (long or _shows(asked)):
                 await (turn if long else seen).enter_async_context(self._one_job)
             async with self._slots.taken(prompt, width, urgent=urgent) as slot:
-                heard, progress = Heard(), Progress(slot.knows(prompt))
-                if prompts == 1:
-                    body = body | {"id_slot": slot.index}
+                heard, progress, body = Heard(), slot.likely(prompt), body | {"id_slot": slot.index}
                 try:
                     if width > 1:
                         await turn.enter_async_context(self._one_wide)
@@ -91,14 +119,13 @@ class LlamaFront:
                     send = _ending(seen, heard, send)
                     await carried(self._engine, asked, json.dumps(body).encode(), heard, turn, send)
                 finally:
-                    if prompts == 1:
-                        _remember(slot, prompt, heard, progress, width)
+                    _remember(slot, prompt, heard, progress, width)
 
     def _is_long(self, asked: Asked, body: dict[str, Any], size: int) -> bool:
         """Whether its prompt is read in chunks, if it is as long as it may be."""
         if not self._step or asked.work is Work.BENCHMARK:
             return False
-        return worth_it(self._step, asked.path, body, size)
+        return worth_it(self._step, asked.path, body, size, seeing=self._goes_on)
 
     async def _read_ahead(
         self, asked: Asked, body: dict[str, Any], slot: Slot, progress: Progress, send: Send
@@ -111,8 +138,9 @@ class LlamaFront:
                     part = talk.send(said)
                 except StopIteration as ended:
                     ahead: Prefilled = ended.value
+                    self._goes_on = self._goes_on and not progress.lost
                     return ahead
-                async with self._reading.chunk(urgent=urgent) if part.path == COMPLETION else nullcontext():
+                async with self._reading.chunk(urgent=urgent) if part.path == CHUNK else nullcontext():
                     said = await self._asked(part)
                 if body.get("stream") is True and time.monotonic() - told > _SIGN:
                     await opened(asked, send)
@@ -120,7 +148,7 @@ class LlamaFront:
                     told = time.monotonic()
 
     async def _asked(self, part: Part) -> bytes | None:
-        async with self._engine.asked("POST", part.path, part.content) as (status, _, wire):
+        async with self._engine.asked("POST" if part.content else "GET", part.path, part.content) as (status, _, wire):
             if status != HTTPStatus.OK:
                 return None
             said = b""
@@ -129,6 +157,13 @@ class LlamaFront:
                 if part.known and (cached := cached_first(said)) is not None and cached < part.known:
                     break
             return said
+
+
+async def _over(*tasks: asyncio.Task[None]) -> None:
+    """They have ended."""
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def _left(receive: Receive) -> None:
@@ -140,6 +175,9 @@ def _remember(slot: Slot, prompt: bytes, heard: Heard, progress: Progress, width
     """How much of a prompt a slot has, also when its client left; which of several answers, nobody tells."""
     if heard.total:
         slot.holds(prompt, heard.prompt, heard.total if width == 1 else heard.prompt)
+    elif progress.sent and (names := shown(prompt)):
+        known = prompt[: names[: progress.pictures][-1]] if progress.pictures else b""
+        slot.holds(known, progress.held, progress.held)
     elif progress.sent and progress.total:
         slot.holds(prompt[: len(prompt) * progress.read // progress.total], progress.read, progress.read)
     elif progress.sent:
@@ -167,12 +205,6 @@ def _without_slots(body: dict[str, Any]) -> dict[str, Any]:
     """A request that names no slot, and calls the number of answers `n`, of which `n_cmpl` is llama.cpp's own name."""
     plain = {name: value for name, value in body.items() if name not in ("id_slot", "n_cmpl")}
     return plain | {"n": body["n_cmpl"]} if "n_cmpl" in body else plain
-
-
-def _prompts(path: str, body: dict[str, Any]) -> int:
-    """Of a list each is a request of its own to llama.cpp."""
-    prompt = body.get("prompt") if path == COMPLETION else None
-    return max(1, len(prompt)) if isinstance(prompt, list) and not all(type(token) is int for token in prompt) else 1
 
 
 def _answers(body: dict[str, Any]) -> int:

@@ -12,10 +12,10 @@ from shared.requests import WORK, Work
 from shared.told import count
 from workers.runtimes.boot.asgi import Receive, Scope, Send, send_bytes
 from workers.runtimes.boot.inner_engine import InnerEngine, read
-from workers.runtimes.boot.llama_prefill import NOTHING, Prefilled
+from workers.runtimes.boot.llama_ahead import NOTHING, Prefilled
 
 _TIMINGS, _USAGE, _PROGRESS = b'"timings"', b'"usage"', b'"prompt_progress"'
-_EVENTS = "text/event-stream"
+EVENTS = "text/event-stream"
 
 
 @dataclass(slots=True)
@@ -98,7 +98,7 @@ async def carried(
     """Ask the engine, and pass on what it says; `turn` ends with its first word."""
     async with engine.asked(asked.method, asked.target, content, asked.media_type) as (status, headers, wire):
         media_type = headers.get("content-type", "application/json")
-        if status != HTTPStatus.OK or not media_type.startswith(_EVENTS):
+        if status != HTTPStatus.OK or not media_type.startswith(EVENTS):
             whole = await read(wire)
             await turn.aclose()
             await _told_whole(asked, heard.whole(whole) if status == HTTPStatus.OK else whole, media_type, status, send)
@@ -114,7 +114,7 @@ async def carried(
 async def opened(asked: Asked, send: Send) -> None:
     if not asked.told:
         asked.told = True
-        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", _EVENTS.encode())]})
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", EVENTS.encode())]})
 
 
 async def _told_whole(asked: Asked, content: bytes, media_type: str, status: int, send: Send) -> None:

@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from hashlib import sha256
 from itertools import count
 from typing import Any
 
 from shared.requests import CHAT
+from workers.runtimes.boot.llama_chunks import Progress
 
 #: Bytes of a prompt that tell how much of it a slot knows.
 _MOST = 100_000
@@ -23,6 +26,7 @@ _WORTH = 256
 #: What a chat's prompt begins with, as far as it is not the messages.
 _BEFORE_MESSAGES = ("tools", "functions", "chat_template_kwargs")
 _PEOPLE, _JOBS = 0, 1
+_PICTURE = re.compile(rb'"picture:[0-9a-f]{64}"')
 
 
 @dataclass(slots=True, eq=False)
@@ -44,17 +48,32 @@ class Slot:
             return self.total
         return self.tokens * _common(self.prompt, prompt) // max(1, len(self.prompt))
 
+    def likely(self, prompt: bytes) -> Progress:
+        """How much of a prompt is likely in its cache."""
+        common = _common(self.prompt, prompt)
+        pictures = sum(end <= common for end in shown(prompt))
+        answer = self.total - self.tokens if common and common == len(self.prompt) else 0
+        return Progress(self.knows(prompt), pictures=pictures, share=common / max(1, len(prompt)), answer=answer)
+
     def holds(self, prompt: bytes, tokens: int, total: int) -> None:
         """Its cache has this much of a prompt now, and with the answer."""
         self.prompt, self.tokens, self.total = prompt, tokens, total
 
 
 def identity(path: str, body: Mapping[str, Any]) -> bytes:
-    """Bytes of a prompt: a conversation that goes on begins with those of its last turn."""
+    """Bytes of a prompt: a conversation that goes on begins with those of its last turn.
+
+    Pictures have names in it, by what they show.
+    """
     if path != CHAT:
         return _json(body.get("prompt"))[:-1][:_MOST]
     before = {name: body[name] for name in _BEFORE_MESSAGES if body.get(name)}
-    return (_json(before) + _json(body.get("messages"))[:-1])[:_MOST]
+    return (_json(before) + _json(_named(body.get("messages")))[:-1])[:_MOST]
+
+
+def shown(prompt: bytes) -> list[int]:
+    """Where the name of each picture ends in such bytes."""
+    return [found.end() for found in _PICTURE.finditer(prompt)]
 
 
 def best(free: Sequence[Slot], prompt: bytes) -> Slot:
@@ -146,6 +165,21 @@ def _common(one: bytes, other: bytes) -> int:
         else:
             high = middle - 1
     return low
+
+
+def _named(messages: Any) -> Any:
+    return [_with_names(message) for message in messages] if isinstance(messages, list) else messages
+
+
+def _with_names(message: Any) -> Any:
+    content = message.get("content") if isinstance(message, dict) else None
+    return message | {"content": [_name(part) for part in content]} if isinstance(content, list) else message
+
+
+def _name(part: Any) -> Any:
+    if not isinstance(part, dict) or part.get("type") != "image_url":
+        return part
+    return part | {"image_url": f"picture:{sha256(_json(part.get('image_url'))).hexdigest()}"}
 
 
 def _json(value: Any) -> bytes:
