@@ -16,11 +16,10 @@ from shared.requests import COMPLETION
 from workers.runtimes.boot.llama_ahead import NOTHING, Prefilled
 from workers.runtimes.boot.llama_chunks import TEMPLATE, TOKENS, Chunks, Part, Progress, as_json, cached_first, field
 from workers.runtimes.boot.llama_sight import seen
+from workers.runtimes.boot.llama_slots import NAME
 
 #: Bytes of a request that are hardly more than one token.
 _BYTES = 3
-#: Bytes that stand for a picture where prompts are compared.
-_NAME = 128
 
 
 def chunks(
@@ -75,7 +74,7 @@ def worth_it(step: int, path: str, body: Mapping[str, Any], size: int, *, seeing
     if body.get("cache_prompt") is False or body.get("lora") or not _is_one(path, body):
         return False
     shown = len(list(pictures(body.get("messages")))) if path != COMPLETION else 0
-    return (seeing or not shown) and (shown > 1 or size - _NAME * shown > _BYTES * step)
+    return (seeing or not shown) and (shown > 1 or size - NAME * shown > _BYTES * step)
 
 
 def _is_one(path: str, body: Mapping[str, Any]) -> bool:

@@ -26,6 +26,8 @@ _WORTH = 256
 #: What a chat's prompt begins with, as far as it is not the messages.
 _BEFORE_MESSAGES = ("tools", "functions", "chat_template_kwargs")
 _PEOPLE, _JOBS = 0, 1
+#: Bytes that a picture has in a prompt, with all that JSON has around it; its name is a part of them.
+NAME = len('{"type": "image_url", "image_url": "picture:"}, ') + 64
 _PICTURE = re.compile(rb'"picture:[0-9a-f]{64}"')
 
 
@@ -50,10 +52,12 @@ class Slot:
 
     def likely(self, prompt: bytes) -> Progress:
         """How much of a prompt is likely in its cache."""
-        common = _common(self.prompt, prompt)
-        pictures = sum(end <= common for end in shown(prompt))
+        common, names = _common(self.prompt, prompt), shown(prompt)
+        pictures = sum(end <= common for end in names)
         answer = self.total - self.tokens if common and common == len(self.prompt) else 0
-        return Progress(self.knows(prompt), pictures=pictures, share=common / max(1, len(prompt)), answer=answer)
+        # The rest of it is text.
+        share = (common - pictures * NAME) / max(1, len(prompt) - len(names) * NAME)
+        return Progress(self.knows(prompt), pictures=pictures, share=share, answer=answer)
 
     def holds(self, prompt: bytes, tokens: int, total: int) -> None:
         """Its cache has this much of a prompt now, and with the answer."""
