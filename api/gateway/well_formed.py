@@ -5,7 +5,7 @@ Source: OpenAI's API reference, "Create chat completion", and what llama.cpp's s
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from api.gateway.reading import want
@@ -42,11 +42,16 @@ def well_formed(body: Mapping[str, Any]) -> dict[str, Any]:
     if body.get("web_search_options") is not None:
         raise _wrong("web_search_options", "nobody searches the web here", "leave it out, or give a tool that searches")
     made = {**body, "messages": [_message(one, place) for place, one in enumerate(body.get("messages") or [])]}
-    for name, value in (("tools", list(_tools(body))), ("stop", _stops(body))):
-        made.pop(name, None)
-        if value:
-            made[name] = value
-    return limited(fitting(made))
+    made.pop("tools", None)
+    if tools := list(_tools(body)):
+        made["tools"] = tools
+    return limited(fitting(stopped(made)))
+
+
+def stopped(body: Mapping[str, Any]) -> dict[str, Any]:
+    """With the texts that end an answer as a list. Raises InvalidParameters for what is none."""
+    stops = _stops(body)
+    return {name: value for name, value in body.items() if name != "stop"} | ({"stop": stops} if stops else {})
 
 
 def limited(body: Mapping[str, Any]) -> dict[str, Any]:
@@ -57,6 +62,7 @@ def limited(body: Mapping[str, Any]) -> dict[str, Any]:
 def check_sampling(body: Mapping[str, Any]) -> None:
     """What chats and texts have in common. Raises InvalidParameters."""
     _check_plain(body, _SAMPLING)
+    _check_bias(body.get("logit_bias"))
     check_bounds(body)
 
 
@@ -148,6 +154,24 @@ def _stops(body: Mapping[str, Any]) -> list[str]:
     if not all(isinstance(stop, str) for stop in stops):
         raise _wrong("stop", "it is neither a text nor a list of texts", "give where answers shall end")
     return [stop for stop in stops if stop]
+
+
+def _check_bias(given: Any) -> None:
+    """An object, or pairs in a list, which llama.cpp takes as well: by texts, too, and false for never.
+
+    It passes over what is none of these in silence.
+    """
+    pairs = given.items() if isinstance(given, dict) else [] if given is None else given
+    if not isinstance(pairs, Iterable) or isinstance(pairs, str) or not all(map(_is_bias, pairs)):
+        raise _wrong("logit_bias", "it is no object of token ids", "give a number for each, from -100 to 100")
+
+
+def _is_bias(pair: Any) -> bool:
+    if not isinstance(pair, list | tuple) or len(pair) != 2:
+        return False
+    token, bias = pair
+    number = isinstance(bias, int | float) and bias is not True
+    return number and isinstance(token, str | int) and not isinstance(token, bool)
 
 
 def _check_format(wanted: Any) -> None:

@@ -20,7 +20,7 @@ from api.gateway.old_echo import NONE, Echo, echo_of
 from api.gateway.openai_carrying import carried
 from api.gateway.pieces import reason_of
 from api.gateway.reading import read_object, want
-from api.gateway.well_formed import check_sampling, limited
+from api.gateway.well_formed import check_sampling, limited, stopped
 from shared.errors import InvalidParameters
 from shared.requests import COMPLETION
 from shared.vocabulary import Capability
@@ -47,7 +47,7 @@ def read(asked: dict[str, Any]) -> Exchange:
     choices = want(asked, "n", int) or 1
     _check_possible(asked, choices)
     echo = echo_of(asked)
-    body = limited(asked)
+    body = limited(stopped(asked))
     stream, usage = asked_stream(body)
     for ours in ("model", "echo", "best_of"):
         body.pop(ours, None)

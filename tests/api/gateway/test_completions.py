@@ -9,6 +9,7 @@ import pytest
 
 from api.gateway.dialects.openai_completions import TextWriter, read
 from shared.errors import InvalidParameters
+from tests.api.gateway.test_well_formed import BIASES, NO_BIASES
 
 _COUNT = {"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5}
 
@@ -72,11 +73,32 @@ def test_filling_in_is_refused() -> None:
     assert read({"prompt": "a", "suffix": None}).body["prompt"] == "a"
 
 
-@pytest.mark.parametrize(("field", "wrong"), [("temperature", "hot"), ("max_tokens", "many"), ("max_tokens", 0)])
+@pytest.mark.parametrize(
+    ("field", "wrong"),
+    [
+        ("temperature", "hot"),
+        ("max_tokens", "many"),
+        ("max_tokens", 0),
+        *(("stop", wrong) for wrong in ([1], 5, [None], [[1]], True, {"a": 1})),
+        *(("logit_bias", wrong) for wrong in NO_BIASES),
+    ],
+)
 def test_fields_that_are_wrong_are_told_by_their_names(field: str, wrong: object) -> None:
     with pytest.raises(InvalidParameters) as refused:
         read({"prompt": "a", field: wrong})
     assert refused.value.problem.details["field"] == field
+
+
+@pytest.mark.parametrize("bias", BIASES)
+def test_tokens_are_favoured_in_every_form_that_llama_cpp_takes(bias: Any) -> None:
+    assert read({"prompt": "a", "logit_bias": bias}).body == {"prompt": "a", "logit_bias": bias}
+
+
+@pytest.mark.parametrize(
+    ("given", "sent"), [(None, {}), ("", {}), ("b", {"stop": ["b"]}), (["", "b"], {"stop": ["b"]})]
+)
+def test_what_ends_a_text_is_sent_as_a_list(given: Any, sent: dict[str, Any]) -> None:
+    assert read({"prompt": "a", "stop": given}).body == {"prompt": "a"} | sent
 
 
 @pytest.mark.parametrize(("limit", "sent"), [(1, {"max_tokens": 1}), (-1, {}), (None, {"max_tokens": None})])

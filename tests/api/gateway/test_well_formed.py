@@ -13,6 +13,12 @@ from api.gateway.well_formed import well_formed
 from shared.errors import InvalidParameters
 from shared.requests import CHAT
 
+NO_BIASES: list[Any] = [
+    5, True, False, "5", [5], [[5]], [[5, 1, 2]], [[5, None]], [[5, True]], [[True, 1]], [[[5], 1]], {"5": None},
+    {"5": "1"}, {"5": [1]}, {"5": True},
+]  # fmt: skip
+#: Those of OpenAI, and of llama.cpp.
+BIASES: list[Any] = [None, {}, {"5": -100}, {"5": 0.5, "hello": False}, [], [[5, 1.0], ["hello", False]]]
 _HELLO = {"role": "user", "content": "hello"}
 _LOOK = {"type": "function", "function": {"name": "look"}}
 _LOOK_NOW = {"name": "look", "arguments": "{}"}
@@ -75,6 +81,7 @@ def _shaped(schema: Any) -> dict[str, Any]:
         ({"web_search_options": {}}, "web_search_options"),
         ({"stop": 5}, "stop"),
         ({"stop": ["a", 5]}, "stop"),
+        *(({"logit_bias": wrong}, "logit_bias") for wrong in NO_BIASES),
         ({"max_tokens": 0}, "max_tokens"),
         ({"max_completion_tokens": "many"}, "max_completion_tokens"),
         ({"temperature": "hot"}, "temperature"),
@@ -119,6 +126,11 @@ def test_an_empty_stop_ends_nothing() -> None:
     assert "stop" not in well_formed(asked(stop=""))
     assert well_formed(asked(stop=["", "a"]))["stop"] == ["a"]
     assert well_formed(asked(stop="a"))["stop"] == ["a"]
+
+
+@pytest.mark.parametrize("bias", BIASES)
+def test_tokens_are_favoured_in_every_form_that_llama_cpp_takes(bias: Any) -> None:
+    assert well_formed(asked(logit_bias=bias)) == asked(logit_bias=bias)
 
 
 def test_a_negative_limit_is_none() -> None:
