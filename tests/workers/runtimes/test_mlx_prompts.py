@@ -135,6 +135,63 @@ def test_who_goes_on_with_just_what_was_said_is_answered_as_anyone(server: Any, 
     assert said["choices"] == ask(server, "abcccc", **alone)[1]["choices"]
 
 
+@pytest.mark.parametrize("alone", [{}, {"seed": 1}])
+@pytest.mark.parametrize("token", ["-1", str(_VOCABULARY), str(2**31), str(10**30), "x"])
+def test_a_token_to_favour_that_the_model_has_not_is_refused(server: Any, token: str, alone: Any) -> None:
+    status, said = ask(server, "ab", logit_bias={token: 1}, **alone)
+    assert status == 400
+    assert "logit_bias" in said["error"]
+    assert server.generator.is_healthy
+
+
+@pytest.mark.parametrize(
+    ("field", "wrong"),
+    [
+        *(("stop", wrong) for wrong in ([1], 5, [None], [[1]], True, "\ud800", ["\ud800"])),
+        *(("temperature", wrong) for wrong in (10**40, -1, True, "hot", float("nan"), float("inf"))),
+        *(("top_k", wrong) for wrong in (True, 2**63, -1, 1.5)),
+        ("min_p", float("nan")),
+        ("xtc_threshold", 0.6),
+        *(("repetition_penalty", wrong) for wrong in (2**63 * 10**30, -1)),
+        *(("presence_penalty", wrong) for wrong in (10**400, "x")),
+        *((f"{name}_context_size", 2**63) for name in ("repetition", "presence", "frequency")),
+        ("top_logprobs", True),
+        ("seed", 10**30),
+        *(("logit_bias", {"5": wrong}) for wrong in (None, [1], 10**400, True, "1")),
+        ("stream_options", 5),
+        ("chat_template_kwargs", {"chat_template": "{{ messages }}"}),
+    ],
+)
+def test_a_field_that_would_end_the_run_is_answered_400(server: Any, field: str, wrong: Any) -> None:
+    more: dict[str, Any] = {"temperature": 0.5, "presence_penalty": 1, "xtc_probability": 0.5}
+    status, said = ask(server, "ab", **(more | {field: wrong}))
+    assert (status, set(said)) == (400, {"error"})
+    assert server.generator.is_healthy
+
+
+@pytest.mark.parametrize("written", [b"\xff", b'{"prompt": "\xff"}', b"[" * 200_000, b'{"seed": ' + b"1" * 5000 + b"}"])
+def test_what_is_no_json_is_answered_400(server: Any, written: bytes) -> None:
+    status, said = send(server, "/v1/completions", written)
+    assert (status, said["error"][:12]) == (400, "the request ")
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"top_k": _VOCABULARY},
+        {"top_k": 2**31 - 1, "temperature": 1.0},
+        {"temperature": 0, "xtc_probability": 1, "stop": None, "max_completion_tokens": None},
+        {"temperature": 2**63, "presence_penalty": 2**63},
+        {"seed": -1},
+        {"stop": ["", "xyz"]},
+    ],
+)
+def test_what_clients_write_for_nothing_is_none(server: Any, more: dict[str, Any]) -> None:
+    status, said = ask(server, "ab", **more)
+    assert (status, said["usage"]["prompt_tokens"]) == (200, 2)
+    assert server.generator.is_healthy
+
+
 def test_a_chat_whose_template_says_nothing_is_refused(server: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     tokenizer = server.generator.model_provider.tokenizer
     monkeypatch.setattr(tokenizer, "apply_chat_template", lambda *_, **__: [])
@@ -148,7 +205,11 @@ def ask(server: Any, prompt: Any, **more: Any) -> tuple[int, Any]:
 
 
 def post(server: Any, path: str, body: dict[str, Any]) -> tuple[int, Any]:
+    return send(server, path, json.dumps(body).encode())
+
+
+def send(server: Any, path: str, written: bytes) -> tuple[int, Any]:
     client = HTTPConnection("127.0.0.1", server.server_port, timeout=30)
-    client.request("POST", path, json.dumps(body).encode(), {"Content-Type": "application/json"})
+    client.request("POST", path, written, {"Content-Type": "application/json"})
     with client.getresponse() as response:
         return response.status, json.load(response)

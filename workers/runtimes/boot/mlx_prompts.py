@@ -6,6 +6,7 @@ Source: OpenAI's API reference, "Completions (legacy)".
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, TypeGuard
 
 
@@ -31,6 +32,13 @@ def known(tokens: list[int], vocabulary: int) -> list[int]:
         if not 0 <= token < vocabulary:
             raise ValueError(f"the prompt has the token {token}, and the model knows 0 to {vocabulary - 1}: correct it")
     return tokens
+
+
+def allowed(tokens: Iterable[int], vocabulary: int) -> None:
+    """Raises ValueError where a token to favour is none of the model's: it would be written beyond its likelihoods."""
+    for token in tokens:
+        if not 0 <= token < vocabulary:
+            raise ValueError(f"logit_bias has the token {token}, and the model knows 0 to {vocabulary - 1}: correct it")
 
 
 def _is_prompt(given: Any) -> TypeGuard[str | list[int]]:

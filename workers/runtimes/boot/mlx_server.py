@@ -6,6 +6,7 @@ generate any more, keeps prompts within its context, and stops when the client l
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import socket
@@ -23,8 +24,9 @@ from mlx_lm.generate import stream_generate
 from mlx_lm.models.cache import LRUPromptCache
 from mlx_lm.server import APIHandler, ModelDescription, ModelProvider, ResponseGenerator
 
+from workers.runtimes.boot.mlx_bodies import read_body
 from workers.runtimes.boot.mlx_client import Line, gone
-from workers.runtimes.boot.mlx_prompts import known, one_prompt
+from workers.runtimes.boot.mlx_prompts import allowed, known, one_prompt
 from workers.runtimes.boot.mlx_wiring import free_buffers
 from workers.runtimes.boot.openai import model_list
 
@@ -35,12 +37,15 @@ class OneModel(ModelProvider):  # type: ignore[misc]
     """Loads the model of the command line, whatever a request names; the original would download it."""
 
     warm = False
+    #: Tokens that the model tells apart.
+    vocabulary = 0
 
     def load(self, *_: Any) -> tuple[Any, Any]:
         model, tokenizer = super().load(*_ONLY_MODEL)
         if not self.warm:
             # The first token compiles kernels, which takes seconds; nobody should wait for that with a request.
-            deque(stream_generate(model, tokenizer, tokenizer.encode("warm"), max_tokens=2), maxlen=0)
+            said = deque(stream_generate(model, tokenizer, tokenizer.encode("warm"), max_tokens=2), maxlen=1)
+            self.vocabulary = said[0].logprobs.shape[-1]
             self.warm = True
         return model, tokenizer
 
@@ -139,7 +144,12 @@ class Generator(ResponseGenerator):  # type: ignore[misc]
         super()._serve_single(request, stream)
 
     def _tokenize(self, tokenizer: Any, request: Any, args: Any) -> Any:
-        """Raises ValueError for a prompt of no tokens, or longer than the context; the answer gets what is left."""
+        """Raises ValueError for what the model cannot read or choose; the answer gets what the prompt leaves."""
+        vocabulary = self.model_provider.vocabulary
+        allowed(args.logits.logit_bias or (), vocabulary)
+        if args.sampling.top_k >= vocabulary:
+            # None is left out then, at which mlx-lm dies.
+            args.sampling.top_k = 0
         result = self._read(tokenizer, request, args)
         if not result[0]:
             raise ValueError("the prompt has no tokens, and the model adds none: give a text to go on with")
@@ -155,7 +165,7 @@ class Generator(ResponseGenerator):  # type: ignore[misc]
         """Token ids are taken as they are, in the form that the original gives to texts."""
         if not isinstance(request.prompt, list):
             return super()._tokenize(tokenizer, request, args)
-        prompt = known(request.prompt, len(tokenizer))
+        prompt = known(request.prompt, self.model_provider.vocabulary)
         return prompt, [prompt], ["assistant"], "normal", None
 
 
@@ -183,12 +193,31 @@ class Handler(APIHandler):  # type: ignore[misc]
     disable_nagle_algorithm = True
     model_name: str
     response_generator: Any
+    rfile: Any
 
     def setup(self) -> None:
         super().setup()
         self._role_sent = False
         self._asked = False
         self.response_generator = _Attended(self.response_generator, self.connection)
+
+    def do_POST(self) -> None:  # noqa: N802 - its name there
+        """What would end the run is answered with 400, before the original reads a word of it."""
+        length = self.headers.get("Content-Length") or ""
+        if not length.isdecimal():
+            super().do_POST()
+            return
+        try:
+            body = json.dumps(read_body(self.rfile.read(int(length)))).encode()
+        except ValueError as error:
+            self._set_completion_headers(400)
+            self.end_headers()
+            self.wfile.write(json.dumps({"error": str(error)}).encode())
+            return
+        self.headers.replace_header("Content-Length", str(len(body)))
+        # The only request of its connection, which the server closes by itself.
+        self.rfile = io.BytesIO(body)
+        super().do_POST()
 
     def handle_text_completions(self) -> Any:
         """Raises ValueError, which is answered with 400, for what is not one prompt."""
