@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from shared.picture_size import UnfitPicture, size
@@ -19,6 +19,24 @@ def pictures(messages: Any) -> Iterator[Any]:
         for part in content if isinstance(content, list) else ():
             if isinstance(part, dict) and part.get("type") == "image_url":
                 yield part.get("image_url")
+
+
+def replaced(messages: Any, by: Callable[[Any], Any]) -> Any:
+    """The same chat with `by(…)` for what each `image_url` holds; what is no chat stays."""
+    return [_replaced(message, by) for message in messages] if isinstance(messages, list) else messages
+
+
+def _replaced(message: Any, by: Callable[[Any], Any]) -> Any:
+    content = message.get("content") if isinstance(message, dict) else None
+    if not isinstance(content, list):
+        return message
+    parts = [
+        part | {"image_url": by(part.get("image_url"))}
+        if isinstance(part, dict) and part.get("type") == "image_url"
+        else part
+        for part in content
+    ]
+    return message | {"content": parts}
 
 
 def with_urls(message: Mapping[str, Any]) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Generator, Iterable, Mapping
 from typing import Any, TypeGuard
 
-from shared.pictures import pictures
+from shared.pictures import pictures, replaced
 from shared.requests import COMPLETION
 from workers.runtimes.boot.llama_ahead import NOTHING, Prefilled
 from workers.runtimes.boot.llama_chunks import TEMPLATE, TOKENS, Chunks, Part, Progress, as_json, cached_first, field
@@ -20,6 +20,8 @@ from workers.runtimes.boot.llama_slots import NAME
 
 #: Bytes of a request that are hardly more than one token.
 _BYTES = 3
+#: For a picture where only its place matters: base64 of nothing that is looked at.
+_STAND_IN = {"url": "data:image/png;base64,AAAA"}
 
 
 def chunks(
@@ -33,8 +35,10 @@ def chunks(
     chunk's end is lost. `context` is a slot's, in tokens: what does not fit there, and whatever else llama.cpp does not
     want, is left to be refused with the request itself.
     """
-    prompt = body.get("prompt") if path == COMPLETION else field((yield Part(TEMPLATE, as_json(body))), "prompt")
-    talk, shown = Chunks(step, slot, body), list(pictures(body.get("messages"))) if path != COMPLETION else []
+    talk, shown, prompt = Chunks(step, slot, body), list[Any](), body.get("prompt")
+    if path != COMPLETION:
+        shown, plain = list(pictures(body.get("messages"))), replaced(body.get("messages"), lambda _: _STAND_IN)
+        prompt = field((yield Part(TEMPLATE, as_json({**body, "messages": plain}))), "prompt")
     if shown and isinstance(prompt, str):
         return (yield from seen(step, prompt, shown, talk, progress))
     if isinstance(prompt, str):

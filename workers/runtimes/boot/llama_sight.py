@@ -39,11 +39,11 @@ def seen(
 
     `progress` says how many pictures the slot likely has, and which part of the text.
     """
-    raw = [_raw(picture) for picture in shown]
+    raw = [data for picture in shown if (data := _raw(picture)) is not None]
     told = field((yield Part(PROPERTIES)), "media_marker")
     marker = told if isinstance(told, str) and told else _MARKER
     segments = prompt.split(marker)
-    if None in raw or len(segments) != len(shown) + 1:
+    if len(raw) != len(shown) or len(segments) != len(shown) + 1:
         return NOTHING
     places, characters, tokens = [_Place(0, 0, 0)], 0, 0
     for pictures, segment in enumerate(segments):
@@ -57,7 +57,7 @@ def seen(
 
 
 def _read(
-    step: int, prompt: str, raw: Sequence[str | None], places: Sequence[_Place], talk: Chunks, progress: Progress
+    step: int, prompt: str, raw: Sequence[bytes], places: Sequence[_Place], talk: Chunks, progress: Progress
 ) -> Generator[Part, bytes | None, Prefilled]:
     at = _begin(places, progress)
     known = max(0, places[at].tokens - 2 * step)
@@ -66,8 +66,9 @@ def _read(
         if end == at:
             break
         place, progress.sent = places[end], True
-        shown = {"prompt_string": prompt[: place.characters] + place.more, "multimodal_data": raw[: place.pictures]}
-        begun, said = talk.before is not None, (yield talk.part(as_json(shown), known))
+        text, data = as_json(prompt[: place.characters] + place.more), b",".join(raw[: place.pictures])
+        shown = b'{"prompt_string":' + text + b',"multimodal_data":[' + data + b"]}"
+        begun, said = talk.before is not None, (yield talk.part(shown, known))
         read, cached = talk.heard(said), cached_first(said)
         if begun and cached is not None and cached < known:
             progress.lost = True
@@ -155,8 +156,8 @@ def _pieces(said: bytes | None) -> list[str]:
     return [piece if isinstance(piece, str) else "\0" for piece in pieces]
 
 
-def _raw(picture: Any) -> str | None:
-    """A picture as base64; `None` when it is none that llama.cpp would find in a prompt."""
+def _raw(picture: Any) -> bytes | None:
+    """A picture as JSON of base64; `None` when it is none that llama.cpp would find in a prompt."""
     url = picture.get("url") if isinstance(picture, dict) else picture
     head, comma, data = url.partition(",") if isinstance(url, str) else ("", "", "")
-    return data if comma and head.startswith("data:image/") and head.endswith(";base64") else None
+    return as_json(data) if comma and head.startswith("data:image/") and head.endswith(";base64") else None

@@ -16,6 +16,7 @@ from hashlib import sha256
 from itertools import count
 from typing import Any
 
+from shared.pictures import replaced
 from shared.requests import CHAT
 from workers.runtimes.boot.llama_chunks import Progress
 
@@ -72,7 +73,7 @@ def identity(path: str, body: Mapping[str, Any]) -> bytes:
     if path != CHAT:
         return _json(body.get("prompt"))[:-1][:_MOST]
     before = {name: body[name] for name in _BEFORE_MESSAGES if body.get(name)}
-    return (_json(before) + _json(_named(body.get("messages")))[:-1])[:_MOST]
+    return (_json(before) + _json(replaced(body.get("messages"), _name))[:-1])[:_MOST]
 
 
 def shown(prompt: bytes) -> list[int]:
@@ -171,19 +172,8 @@ def _common(one: bytes, other: bytes) -> int:
     return low
 
 
-def _named(messages: Any) -> Any:
-    return [_with_names(message) for message in messages] if isinstance(messages, list) else messages
-
-
-def _with_names(message: Any) -> Any:
-    content = message.get("content") if isinstance(message, dict) else None
-    return message | {"content": [_name(part) for part in content]} if isinstance(content, list) else message
-
-
-def _name(part: Any) -> Any:
-    if not isinstance(part, dict) or part.get("type") != "image_url":
-        return part
-    return part | {"image_url": f"picture:{sha256(_json(part.get('image_url'))).hexdigest()}"}
+def _name(picture: Any) -> str:
+    return f"picture:{sha256(_json(picture)).hexdigest()}"
 
 
 def _json(value: Any) -> bytes:
