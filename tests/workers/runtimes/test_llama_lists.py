@@ -159,3 +159,17 @@ def test_an_engine_that_is_gone_is_told(engine: ScriptedLlama) -> None:
     engine.replies = lambda _: Reply(status=None)
     client = run(Client(front(engine), COMPLETION, listed("a", words(3))))
     assert client.status == 502
+
+
+def test_the_list_of_a_job_has_one_slot(engine: ScriptedLlama) -> None:
+    async def scenario() -> None:
+        front_ = front(engine, slots=2)
+        engine.holding = lambda asked: asked.body.get("prompt") != "short"
+        async with asking(Client(front_, COMPLETION, listed("a", "b", "c"), work="job")) as job:
+            await until(lambda: engine.held)
+            assert (await Client(front_, COMPLETION, {"prompt": "short"}).ask()).status == 200
+            assert len(engine.held) == 1
+            engine.let_go(3)
+            assert (await job).status == 200
+
+    asyncio.run(scenario())

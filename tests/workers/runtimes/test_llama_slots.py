@@ -8,6 +8,7 @@ from contextlib import suppress
 
 import pytest
 
+from workers.runtimes.boot import llama_reading
 from workers.runtimes.boot.llama_reading import Reading
 from workers.runtimes.boot.llama_slots import Slot, Slots, best
 
@@ -159,7 +160,13 @@ def test_chunks_are_read_one_at_a_time_whoever_leaves(seed: int) -> None:
     asyncio.run(scenario())
 
 
-def test_people_are_read_before_jobs() -> None:
+@pytest.mark.parametrize(("polite", "times", "first"), [(60, 0, True), (0, 10**9, True), (0, 0, False)])
+def test_people_are_read_before_jobs_for_a_time(
+    monkeypatch: pytest.MonkeyPatch, polite: float, times: int, first: bool
+) -> None:
+    """That is for some seconds, and longer where the job's last chunk took long itself, as pictures do."""
+    monkeypatch.setattr(llama_reading, "_POLITE", polite)
+    monkeypatch.setattr(llama_reading, "_TIMES", times)
     order: list[str] = []
 
     async def read(reading: Reading, who: str) -> None:
@@ -175,4 +182,5 @@ def test_people_are_read_before_jobs() -> None:
         await asyncio.gather(read(reading, "job"), read(reading, "person"))
 
     asyncio.run(scenario())
-    assert order == ["job", "person", "person", "person", "job", "job"]
+    assert (order == ["job", "person", "person", "person", "job", "job"]) is first
+    assert sorted(order) == ["job"] * 3 + ["person"] * 3

@@ -60,6 +60,8 @@ class Progress:
     sent: bool = False
     #: Tokens that the slot has now.
     held: int = 0
+    #: Seconds from asking for the last part to all that was said of it.
+    wall: float = 0.0
     #: It had none of a chunk any more that it had read: it cannot go on where one ended.
     lost: bool = False
 
@@ -115,9 +117,10 @@ class Chunks:
             self._seconds += read.seconds
         return read
 
-    def pace(self, read: int, seconds: float) -> None:
-        """So many tokens took so long: how large the next may be."""
-        self.size = max(self._step, int(read / max(seconds, 1e-6) * _CHUNK_SECONDS) // self._step * self._step)
+    def pace(self, read: int, seconds: float, besides: float = 0.0) -> None:
+        """So many tokens took so long, and `besides` what is the same for any number: how large the next may be."""
+        wanted = max(_CHUNK_SECONDS, besides)
+        self.size = max(self._step, int(read / max(seconds, 1e-6) * wanted) // self._step * self._step)
 
     def prefilled(self) -> Prefilled:
         return NOTHING if self.before is None else Prefilled(self.before, self._seconds * 1000)

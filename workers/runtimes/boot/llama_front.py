@@ -25,10 +25,12 @@ from workers.runtimes.boot.llama_lists import Refused, Together, prompts
 from workers.runtimes.boot.llama_passing import Asked, Heard, carried, opened
 from workers.runtimes.boot.llama_prefill import chunks, worth_it
 from workers.runtimes.boot.llama_reading import Reading
-from workers.runtimes.boot.llama_slots import Slot, Slots, identity, shown
+from workers.runtimes.boot.llama_slots import Slot, Slots, beginning, identity, shown
 
 #: Seconds after which a stream is told that its prompt is still read.
 _SIGN = 30.0
+#: How often in a row a model must have lost what it saw for that to be its nature.
+_LOST = 2
 #: llama.cpp's own words are those of a JSON library.
 _TOKENS = "prompt has token ids, and a model that sees pictures reads prompts as text alone: send the text"
 
@@ -43,8 +45,8 @@ class LlamaFront:
         self._one_job = asyncio.Lock()
         #: Held by who asks for several answers, until they begin: llama.cpp would give their slots to others such.
         self._one_wide = asyncio.Lock()
-        #: Whether it has what it saw, when more is asked of a prompt with pictures.
-        self._goes_on = True
+        #: How often in a row it had nothing more of what it saw, when more was asked of a prompt with pictures.
+        self._lost = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         asked = await Asked.of(scope, receive)
@@ -77,7 +79,9 @@ class LlamaFront:
         if not listed:
             await self._one(asked, body, send)
             return
-        together, room = Together(asked, send, len(listed), _answers(body)), asyncio.Semaphore(self._most)
+        together = Together(asked, send, len(listed), _answers(body))
+        # A list of a job has one slot, as each of its requests: the others are people's, and other requests'.
+        room = asyncio.Semaphore(1 if asked.work is Work.JOB else self._most)
 
         async def one(place: int, prompt: Any) -> None:
             async with room:
@@ -95,14 +99,14 @@ class LlamaFront:
             await _over(*asking)
 
     async def _one(self, asked: Asked, body: dict[str, Any], send: Send) -> None:
-        if self._sees and asked.path == COMPLETION and isinstance(body.get("prompt"), list):
+        if self._sees and asked.path == COMPLETION and _has_ids(body.get("prompt")):
             await send_error(send, HTTPStatus.BAD_REQUEST, _TOKENS)
             return
         prompt, urgent, width = identity(asked.path, body), asked.work is Work.PERSON, _answers(body)
         long = width <= self._most and self._is_long(asked, body, len(prompt))
         async with AsyncExitStack() as seen, AsyncExitStack() as turn:
             if not urgent and (long or _shows(asked)):
-                await (turn if long else seen).enter_async_context(self._one_job)
+                await (seen if _shows(asked) else turn).enter_async_context(self._one_job)
             async with self._slots.taken(prompt, width, urgent=urgent) as slot:
                 heard, progress, body = Heard(), slot.likely(prompt), body | {"id_slot": slot.index}
                 try:
@@ -125,7 +129,8 @@ class LlamaFront:
         """Whether its prompt is read in chunks, if it is as long as it may be."""
         if not self._step or asked.work is Work.BENCHMARK:
             return False
-        return worth_it(self._step, asked.path, body, size, seeing=self._goes_on)
+        urgent, seeing = asked.work is Work.PERSON, self._lost < _LOST
+        return worth_it(self._step, asked.path, body, size, urgent=urgent, seeing=seeing)
 
     async def _read_ahead(
         self, asked: Asked, body: dict[str, Any], slot: Slot, progress: Progress, send: Send
@@ -138,10 +143,13 @@ class LlamaFront:
                     part = talk.send(said)
                 except StopIteration as ended:
                     ahead: Prefilled = ended.value
-                    self._goes_on = self._goes_on and not progress.lost
+                    if progress.pictures:
+                        self._lost = self._lost + 1 if progress.lost else 0
                     return ahead
                 async with self._reading.chunk(urgent=urgent) if part.path == CHUNK else nullcontext():
+                    began = time.monotonic()
                     said = await self._asked(part)
+                    progress.wall = time.monotonic() - began
                 if body.get("stream") is True and time.monotonic() - told > _SIGN:
                     await opened(asked, send)
                     await send({"type": "http.response.body", "body": b": reading\n\n", "more_body": True})
@@ -175,13 +183,13 @@ def _remember(slot: Slot, prompt: bytes, heard: Heard, progress: Progress, width
     """How much of a prompt a slot has, also when its client left; which of several answers, nobody tells."""
     if heard.total:
         slot.holds(prompt, heard.prompt, heard.total if width == 1 else heard.prompt)
-    elif progress.sent and (names := shown(prompt)):
-        known = prompt[: names[: progress.pictures][-1]] if progress.pictures else b""
-        slot.holds(known, progress.held, progress.held)
+    elif progress.sent and (heard.spoken or not progress.total):
+        # All of it, of how many tokens was not told.
+        slot.holds(prompt, progress.held, progress.held)
+    elif progress.sent and shown(prompt):
+        slot.holds(beginning(prompt, progress), progress.held, progress.held)
     elif progress.sent and progress.total:
         slot.holds(prompt[: len(prompt) * progress.read // progress.total], progress.read, progress.read)
-    elif progress.sent:
-        slot.holds(prompt, 0, 0)
 
 
 def _shows(asked: Asked) -> bool:
@@ -205,6 +213,11 @@ def _without_slots(body: dict[str, Any]) -> dict[str, Any]:
     """A request that names no slot, and calls the number of answers `n`, of which `n_cmpl` is llama.cpp's own name."""
     plain = {name: value for name, value in body.items() if name not in ("id_slot", "n_cmpl")}
     return plain | {"n": body["n_cmpl"]} if "n_cmpl" in body else plain
+
+
+def _has_ids(prompt: Any) -> bool:
+    """Tokens, or texts with tokens between."""
+    return isinstance(prompt, list) and any(type(one) is int or _has_ids(one) for one in prompt)
 
 
 def _answers(body: dict[str, Any]) -> int:

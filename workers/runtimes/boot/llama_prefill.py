@@ -40,7 +40,7 @@ def chunks(
         shown, plain = list(pictures(body.get("messages"))), replaced(body.get("messages"), lambda _: _STAND_IN)
         prompt = field((yield Part(TEMPLATE, as_json({**body, "messages": plain}))), "prompt")
     if shown and isinstance(prompt, str):
-        return (yield from seen(step, prompt, shown, talk, progress))
+        return (yield from seen(step, context, prompt, shown, talk, progress))
     if isinstance(prompt, str):
         asked = {"content": prompt, "add_special": True, "parse_special": True}
         prompt = field((yield Part(TOKENS, as_json(asked))), "tokens")
@@ -70,15 +70,16 @@ def _read(step: int, tokens: list[int], talk: Chunks, progress: Progress) -> Gen
     return talk.prefilled()
 
 
-def worth_it(step: int, path: str, body: Mapping[str, Any], size: int, *, seeing: bool = True) -> bool:
+def worth_it(step: int, path: str, body: Mapping[str, Any], size: int, *, urgent: bool, seeing: bool) -> bool:
     """Whether a request may have more to read than one step: `size` bytes of prompt, or several pictures.
 
-    `seeing`: llama.cpp goes on behind pictures that it saw.
+    One picture may be it, too, where it is not `urgent`: it waits for others' chunks as one of its own. `seeing`:
+    llama.cpp goes on behind pictures that it saw.
     """
     if body.get("cache_prompt") is False or body.get("lora") or not _is_one(path, body):
         return False
     shown = len(list(pictures(body.get("messages")))) if path != COMPLETION else 0
-    return (seeing or not shown) and (shown > 1 or size - NAME * shown > _BYTES * step)
+    return (seeing or not shown) and (shown > (1 if urgent else 0) or size - NAME * shown > _BYTES * step)
 
 
 def _is_one(path: str, body: Mapping[str, Any]) -> bool:

@@ -9,8 +9,8 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from enum import Enum, auto
 
-#: Seconds that the chunk of a job waits for people at most.
-_POLITE = 2.0
+#: Seconds that the chunk of a job waits for people at most, and how many times as long as its last one took.
+_POLITE, _TIMES = 2.0, 10
 
 
 class _Now(Enum):
@@ -34,7 +34,7 @@ class _Wish:
 
 
 class Reading:
-    """One chunk at a time: of people's prompts each in turn, of jobs' while no person's is read, or after two seconds.
+    """One chunk at a time: of people's prompts each in turn, of jobs' while no person's is read, or after a time.
 
     For several answers to one request llama.cpp takes slots itself: it begins while nobody's prompt is read half.
     """
@@ -42,6 +42,8 @@ class Reading:
     def __init__(self) -> None:
         self._now: Counter[_Now] = Counter()
         self._line: list[_Wish] = []
+        #: Seconds that the last chunk of a job took: of a picture many.
+        self._took = 0.0
 
     def prompt(self, *, urgent: bool) -> AbstractAsyncContextManager[None]:
         """While a prompt is read in chunks."""
@@ -52,7 +54,7 @@ class Reading:
     async def chunk(self, *, urgent: bool) -> AsyncIterator[None]:
         """While one of its chunks is read."""
         loop = asyncio.get_running_loop()
-        patience = loop.time() + _POLITE
+        patience = loop.time() + max(_POLITE, _TIMES * self._took)
 
         def may() -> bool:
             first = urgent or not self._now[_Now.PERSONS_PROMPT] or loop.time() >= patience
@@ -61,7 +63,10 @@ class Reading:
         later = loop.call_at(patience, self._call)
         try:
             async with self._while(may, _Now.CHUNK):
+                began = loop.time()
                 yield
+                if not urgent:
+                    self._took = loop.time() - began
         finally:
             later.cancel()
 

@@ -21,7 +21,7 @@ from shared.requests import CHAT
 from workers.runtimes.boot.llama_chunks import Progress
 
 #: Bytes of a prompt that tell how much of it a slot knows.
-_MOST = 100_000
+_MOST = 4_000_000
 #: Bytes that prompts have in common at least for one to take the slot of another: each chat has some.
 _WORTH = 256
 #: What a chat's prompt begins with, as far as it is not the messages.
@@ -58,7 +58,8 @@ class Slot:
         answer = self.total - self.tokens if common and common == len(self.prompt) else 0
         # The rest of it is text.
         share = (common - pictures * NAME) / max(1, len(prompt) - len(names) * NAME)
-        return Progress(self.knows(prompt), pictures=pictures, share=share, answer=answer)
+        tokens = self.knows(prompt)
+        return Progress(tokens, pictures=pictures, share=share, answer=answer, held=tokens)
 
     def holds(self, prompt: bytes, tokens: int, total: int) -> None:
         """Its cache has this much of a prompt now, and with the answer."""
@@ -79,6 +80,16 @@ def identity(path: str, body: Mapping[str, Any]) -> bytes:
 def shown(prompt: bytes) -> list[int]:
     """Where the name of each picture ends in such bytes."""
     return [found.end() for found in _PICTURE.finditer(prompt)]
+
+
+def beginning(prompt: bytes, progress: Progress) -> bytes:
+    """What was read of a prompt with pictures: up to the last of them, and of the text behind it as far as it seems."""
+    names = shown(prompt)
+    share = progress.read / max(1, progress.total)
+    end = int(share * (len(prompt) - len(names) * NAME)) + progress.pictures * NAME
+    least = names[: progress.pictures][-1] if progress.pictures and names else 0
+    most = names[progress.pictures] - NAME if progress.pictures < len(names) else len(prompt)
+    return prompt[: max(least, min(end, most))]
 
 
 def best(free: Sequence[Slot], prompt: bytes) -> Slot:
