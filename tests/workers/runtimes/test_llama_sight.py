@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from tests.serving import serving
 from tests.workers.runtimes.front_client import LONG, Client, asking, chat, front, run, until
 from tests.workers.runtimes.scripted_llama import CHAT, CHUNK, COMPLETION, MARKER, STEP, Reply, ScriptedLlama, words
-from workers.runtimes.boot.llama_chunks import PROPERTIES, TEMPLATE, TOKENS, Part, Progress
+from workers.runtimes.boot.llama_chunks import PROPERTIES, TEMPLATE, TOKENS, Chunks, Part, Progress
 from workers.runtimes.boot.llama_places import Place, covered, places
 from workers.runtimes.boot.llama_prefill import chunks
 
@@ -305,3 +305,10 @@ def _until_chunk(talk: Any) -> Part:
 
 def _prompt(part: Part) -> dict[str, Any]:
     return dict(json.loads(part.content)["prompt"])
+
+
+@pytest.mark.parametrize(("besides", "size"), [(0.0, 16), (0.1, 16), (0.5, 48), (60.0, 96)])
+def test_where_each_chunk_costs_more_they_are_larger(besides: float, size: int) -> None:
+    talk = Chunks(16, 0, {})
+    talk.pace(200, 2.0, besides)
+    assert talk.size == size

@@ -17,6 +17,8 @@ TEMPLATE, TOKENS, PROPERTIES = "/apply-template", "/tokenize", "/props"
 CHUNK = "/completion"
 #: Seconds that a chunk takes where a step is faster than that: each is a request, which costs a millisecond.
 _CHUNK_SECONDS = 0.2
+#: And at most, where each costs more than that.
+_MOST_SECONDS = 1.0
 #: As a stream: if more must be read than was thought, it hears after a step that nobody listens.
 _NO_ANSWER = {
     "max_tokens": 0, "cache_prompt": True, "stream": True, ASK_PROGRESS: True, "response_fields": ["timings"]
@@ -119,7 +121,7 @@ class Chunks:
 
     def pace(self, read: int, seconds: float, besides: float = 0.0) -> None:
         """So many tokens took so long, and `besides` what is the same for any number: how large the next may be."""
-        wanted = max(_CHUNK_SECONDS, besides)
+        wanted = max(_CHUNK_SECONDS, min(_MOST_SECONDS, besides))
         self.size = max(self._step, int(read / max(seconds, 1e-6) * wanted) // self._step * self._step)
 
     def prefilled(self) -> Prefilled:

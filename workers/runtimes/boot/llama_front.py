@@ -143,7 +143,7 @@ class LlamaFront:
                     part = talk.send(said)
                 except StopIteration as ended:
                     ahead: Prefilled = ended.value
-                    if progress.pictures:
+                    if progress.pictures and progress.sent:
                         self._lost = self._lost + 1 if progress.lost else 0
                     return ahead
                 async with self._reading.chunk(urgent=urgent) if part.path == CHUNK else nullcontext():
