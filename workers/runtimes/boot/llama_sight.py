@@ -107,8 +107,8 @@ class _Seeing:
 def _pieces(said: bytes | None) -> list[bytes]:
     """Of each token what it stands for; some are a part of a character, and told as its bytes."""
     told = field(said, "tokens")
-    pieces = [token.get("piece") if isinstance(token, dict) else None for token in told] if told else []
-    return [_bytes(piece) for piece in pieces]
+    tokens = told if isinstance(told, list) else []
+    return [_bytes(token.get("piece")) if isinstance(token, dict) else b"" for token in tokens]
 
 
 def _bytes(piece: Any) -> bytes:
