@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -106,10 +106,10 @@ class Chunks:
         extra = {name: value for name, value in body.items() if name not in _OF_THE_ANSWER}
         self._first, self._later = as_json({**extra, **plain})[:-1], as_json(plain)[:-1]
 
-    def part(self, prompt: bytes, known: int) -> Part:
-        """To ask for a prompt, which is JSON."""
+    def part(self, prompt: Iterable[bytes], known: int) -> Part:
+        """To ask for a prompt, which is JSON in pieces: pictures are large, and copied once."""
         head = self._first if self.before is None else self._later
-        return Part(CHUNK, head + b',"prompt":' + prompt + b"}", known)
+        return Part(CHUNK, b"".join((head, b',"prompt":', *prompt, b"}")), known)
 
     def heard(self, said: bytes | None) -> Read | None:
         """What was read with it; `None` when it did not work, or was left."""

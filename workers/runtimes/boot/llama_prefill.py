@@ -58,7 +58,7 @@ def _read(step: int, tokens: list[int], talk: Chunks, progress: Progress) -> Gen
     while len(tokens) - progress.read > step:
         end, progress.sent = min(progress.read + talk.size, len(tokens) - 1), True
         prompt = b"[" + ",".join(spelled[:end]).encode() + b"]"
-        said = yield talk.part(prompt, max(0, progress.read - 2 * step))
+        said = yield talk.part([prompt], max(0, progress.read - 2 * step))
         read = talk.heard(said)
         if read is None:
             if talk.before is not None or (cached := cached_first(said)) is None:

@@ -6,7 +6,7 @@ token of what follows, since llama.cpp answers only behind text.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from typing import Any
 
 from workers.runtimes.boot.llama_ahead import NOTHING, Prefilled
@@ -88,9 +88,14 @@ class _Seeing:
                 break
         return talk.prefilled()
 
-    def _shown(self, place: Place) -> bytes:
-        text, data = as_json(self._prompt[: place.characters] + place.more), b",".join(self._raw[: place.pictures])
-        return b'{"prompt_string":' + text + b',"multimodal_data":[' + data + b"]}"
+    def _shown(self, place: Place) -> Iterator[bytes]:
+        yield b'{"prompt_string":'
+        yield as_json(self._prompt[: place.characters] + place.more)
+        yield b',"multimodal_data":['
+        for number, data in enumerate(self._raw[: place.pictures]):
+            yield b"," if number else b""
+            yield data
+        yield b"]}"
 
     def _fits(self, text: int) -> bool:
         """Whether there seems to be room for all: what has none is refused before it is read."""
