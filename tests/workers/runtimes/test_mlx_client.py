@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import socket
-import sys
 import threading
 from collections.abc import Iterator
 from http.client import HTTPConnection
@@ -13,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from tests.models import random_llama
 from tests.waiting import eventually
+from tests.workers.runtimes.mlx_serving import mlx_serving
 
 pytest.importorskip("mlx_lm")
 
@@ -63,29 +62,8 @@ def steps(monkeypatch: pytest.MonkeyPatch) -> Iterator[Steps]:
 @pytest.fixture
 def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, steps: Steps) -> Iterator[Any]:
     """On a random model, in this process."""
-    import mlx_lm.server
-
-    from workers.runtimes.boot import mlx_server
-    from workers.runtimes.boot.mlx_lm import server_arguments
-
-    options = {"model": random_llama(tmp_path).path, "port": 0, "context": 512, "slots": 2, "prefill_step": _STEP}
-    options |= {"prompt_cache": 1 << 24, "kv_bits": None, "chat_template": None}
-    ran: list[Any] = []
-    monkeypatch.setattr(mlx_lm.server, "ModelProvider", mlx_server.OneModel)
-    monkeypatch.setattr(mlx_lm.server, "run", lambda *given: ran.extend(given))
-    monkeypatch.setattr(sys, "argv", ["", *server_arguments(options)])
-    mlx_lm.server.main()
-    mlx_server.Handler.model_name = "babble"
-    with mlx_server.Server(("127.0.0.1", 0), mlx_server.Handler) as made:
-        made.generator = mlx_server.Generator(ran[-1], mlx_server.Kept(2, 1 << 24))
-        eventually(lambda: made.generator.is_healthy)
-        thread = threading.Thread(target=made.serve_forever)
-        thread.start()
+    with mlx_serving(tmp_path, 512, _STEP, monkeypatch, steps.free) as made:
         yield made
-        steps.free()
-        made.shutdown()
-        thread.join()
-        made.generator.stop_and_join()
 
 
 def test_who_leaves_while_a_prompt_is_read_costs_no_other_step(server: Any, steps: Steps) -> None:

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import json
-import sys
-import threading
 from collections.abc import Iterator
 from http.client import HTTPConnection
 from typing import Any
 
 import pytest
 
-from tests.models import random_llama
-from tests.waiting import eventually
-from workers.runtimes.boot.mlx_prompts import known, one_prompt
+from tests.workers.runtimes.mlx_serving import mlx_serving
+from workers.runtimes.boot.mlx_prompts import check_known, one_prompt
 
 _CONTEXT = 512
 #: The ids that the tokenizer of the random model has for "ab".
@@ -53,41 +50,22 @@ def test_what_is_no_prompt_is_refused(given: Any) -> None:
 
 @pytest.mark.parametrize("token", [-1, _VOCABULARY, 10**30])
 def test_a_token_that_the_model_has_not_is_refused(token: int) -> None:
-    assert known([0, _VOCABULARY - 1], _VOCABULARY) == [0, _VOCABULARY - 1]
+    check_known([0, _VOCABULARY - 1], _VOCABULARY, "it")
     with pytest.raises(ValueError, match=f"the token {token}, and the model knows 0 to 257"):
-        known([5, token], _VOCABULARY)
+        check_known([5, token], _VOCABULARY, "it")
 
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     """On a random model, in this process; what would end a run fails the test."""
     pytest.importorskip("mlx_lm")
-    import mlx_lm.server
-
     from workers.runtimes.boot import mlx_server
-    from workers.runtimes.boot.mlx_lm import server_arguments
 
-    model = random_llama(tmp_path_factory.mktemp("model")).path
-    options = {"model": model, "port": 0, "context": _CONTEXT, "slots": 2, "prefill_step": 32}
-    options |= {"prompt_cache": 1 << 24, "kv_bits": None, "chat_template": None}
-    ran: list[Any] = []
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(mlx_lm.server, "ModelProvider", mlx_server.OneModel)
-        patched.setattr(mlx_lm.server, "run", lambda *given: ran.extend(given))
-        patched.setattr(sys, "argv", ["", *server_arguments(options)])
         # Or a failure would end the tests.
         patched.setattr(mlx_server.os, "_exit", lambda _: None)
-        mlx_lm.server.main()
-        mlx_server.Handler.model_name = "babble"
-        with mlx_server.Server(("127.0.0.1", 0), mlx_server.Handler) as made:
-            made.generator = mlx_server.Generator(ran[-1], mlx_server.Kept(2, 1 << 24))
-            eventually(lambda: made.generator.is_healthy)
-            thread = threading.Thread(target=made.serve_forever)
-            thread.start()
+        with mlx_serving(tmp_path_factory.mktemp("model"), _CONTEXT, 32, patched) as made:
             yield made
-            made.shutdown()
-            thread.join()
-            made.generator.stop_and_join()
 
 
 @pytest.mark.parametrize("alone", [{}, {"seed": 1}])

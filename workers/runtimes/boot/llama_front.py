@@ -193,7 +193,7 @@ def _remember(slot: Slot, prompt: bytes, heard: Heard, progress: Progress, width
 
 
 def _shows(asked: Asked) -> bool:
-    """Whether a job's prompt has pictures, which are seen for long and in no chunks."""
+    """Whether it is a job that shows pictures: one at a time, until it has seen them all."""
     messages = asked.body.get("messages") if asked.body is not None and asked.path == CHAT else None
     return asked.work is Work.JOB and any(True for _ in pictures(messages))
 

@@ -26,19 +26,11 @@ def one_prompt(given: Any) -> str | list[int]:
     return prompt
 
 
-def known(tokens: list[int], vocabulary: int) -> list[int]:
-    """The same ids. Raises ValueError where the model has no such token: it would be read from beyond its weights."""
+def check_known(tokens: Iterable[int], vocabulary: int, where: str) -> None:
+    """Raises ValueError where the model has no such token: mlx-lm would read or write beyond its weights."""
     for token in tokens:
         if not 0 <= token < vocabulary:
-            raise ValueError(f"the prompt has the token {token}, and the model knows 0 to {vocabulary - 1}: correct it")
-    return tokens
-
-
-def allowed(tokens: Iterable[int], vocabulary: int) -> None:
-    """Raises ValueError where a token to favour is none of the model's: it would be written beyond its likelihoods."""
-    for token in tokens:
-        if not 0 <= token < vocabulary:
-            raise ValueError(f"logit_bias has the token {token}, and the model knows 0 to {vocabulary - 1}: correct it")
+            raise ValueError(f"{where} has the token {token}, and the model knows 0 to {vocabulary - 1}: correct it")
 
 
 def _is_prompt(given: Any) -> TypeGuard[str | list[int]]:

@@ -26,7 +26,7 @@ from mlx_lm.server import APIHandler, ModelDescription, ModelProvider, ResponseG
 
 from workers.runtimes.boot.mlx_bodies import read_body
 from workers.runtimes.boot.mlx_client import Line, gone
-from workers.runtimes.boot.mlx_prompts import allowed, known, one_prompt
+from workers.runtimes.boot.mlx_prompts import check_known, one_prompt
 from workers.runtimes.boot.mlx_wiring import free_buffers
 from workers.runtimes.boot.openai import model_list
 
@@ -146,7 +146,7 @@ class Generator(ResponseGenerator):  # type: ignore[misc]
     def _tokenize(self, tokenizer: Any, request: Any, args: Any) -> Any:
         """Raises ValueError for what the model cannot read or choose; the answer gets what the prompt leaves."""
         vocabulary = self.model_provider.vocabulary
-        allowed(args.logits.logit_bias or (), vocabulary)
+        check_known(args.logits.logit_bias or (), vocabulary, "logit_bias")
         if args.sampling.top_k >= vocabulary:
             # None is left out then, at which mlx-lm dies.
             args.sampling.top_k = 0
@@ -165,8 +165,8 @@ class Generator(ResponseGenerator):  # type: ignore[misc]
         """Token ids are taken as they are, in the form that the original gives to texts."""
         if not isinstance(request.prompt, list):
             return super()._tokenize(tokenizer, request, args)
-        prompt = known(request.prompt, self.model_provider.vocabulary)
-        return prompt, [prompt], ["assistant"], "normal", None
+        check_known(request.prompt, self.model_provider.vocabulary, "the prompt")
+        return request.prompt, [request.prompt], ["assistant"], "normal", None
 
 
 class _Attended:
