@@ -43,6 +43,10 @@ def read(asked: dict[str, Any]) -> Exchange:
     model = asked_for(asked)
     if not isinstance(asked.get("prompt"), str | list):
         raise InvalidParameters("prompt is missing", "it is what to go on with", "give a text", field="prompt")
+    if asked["prompt"] == []:
+        raise InvalidParameters(
+            "prompt is an empty list", "there is nothing to go on with", "give a text", field="prompt"
+        )
     check_sampling(asked)
     choices = want(asked, "n", int) or 1
     _check_possible(asked, choices)

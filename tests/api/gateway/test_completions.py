@@ -67,6 +67,13 @@ def test_what_is_counted_choice_by_choice_adds_up() -> None:
     assert said[-1]["usage"] == {"prompt_tokens": 3, "completion_tokens": 4, "total_tokens": 7}
 
 
+@pytest.mark.parametrize("prompt", [None, 5, {"text": "a"}, []])
+def test_nothing_to_go_on_with_is_refused_before_a_run_is_asked(prompt: object) -> None:
+    with pytest.raises(InvalidParameters) as raised:
+        read({"prompt": prompt})
+    assert (raised.value.problem.details["field"], raised.value.problem.fix) == ("prompt", "give a text")
+
+
 def test_filling_in_is_refused() -> None:
     with pytest.raises(InvalidParameters, match="suffix"):
         read({"prompt": "a", "suffix": "b"})
