@@ -18,7 +18,7 @@ from shared.errors import BadRequest, CidermillError, Unauthorized, Unavailable
 from shared.protocol import AttemptRef, FinishedAttempt, Item, Outcome, RunReport, Verdict
 from workers.frontdoor import FrontDoor
 from workers.reports import Items, Report, Waiting, plain, size_of, together, untold, written
-from workers.spool import Entry, Spool
+from workers.spool import Entry, Spool, left_behind
 
 log = structlog.get_logger()
 
@@ -166,7 +166,12 @@ class Outbox:
         return True
 
     def _replay(self) -> None:
-        sent = self._spool.replay(lambda entry: self._deliver(entry, []))
+        """Deliver what is on disk. Raises Unavailable, also while the disk does not let it be read or removed."""
+        try:
+            sent = self._spool.replay(lambda entry: self._deliver(entry, []))
+        except OSError as error:
+            log.error("reports kept on disk cannot be delivered", reason=str(error))
+            raise Unavailable("The disk does not give back what it keeps", str(error), "look at the disk") from error
         log.info("spool delivered", reports=sent)
 
     def _deliver(self, entry: Entry, refs: list[AttemptRef]) -> None:
@@ -210,6 +215,23 @@ def deliver_left(front_door: FrontDoor, spool: Spool) -> int:
             log.error("report of a gone worker refused", worker=spool.path.stem, path=entry.path, error=str(error))
 
     return spool.replay(send)
+
+
+def deliver_all_left(front_door: FrontDoor, folder: Path, living: set[str]) -> None:
+    """Send what every worker but the living ones had kept, oldest first. Raises as `deliver_left` does.
+
+    What the disk does not give back stays for another try; it keeps neither the others nor the host.
+    """
+    for spool in left_behind(folder):
+        worker = spool.path.stem
+        if worker in living:
+            continue
+        try:
+            sent = deliver_left(front_door, spool)
+        except OSError as error:
+            log.error("what a gone worker had kept cannot be read", worker=worker, reason=str(error))
+        else:
+            log.info("delivered what a gone worker had kept", worker=worker, reports=sent)
 
 
 def _kept(sort: type[Message], entry: Entry) -> Message:

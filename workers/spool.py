@@ -90,5 +90,13 @@ def _to_disk(file: int) -> None:
 
 def left_behind(folder: Path) -> list[Spool]:
     """Spools of workers that are gone, oldest first."""
-    files = sorted(folder.glob("*.jsonl"), key=lambda path: path.stat().st_mtime) if folder.exists() else []
-    return [Spool(folder, path.stem) for path in files]
+    written = {path: at for path in folder.glob("*.jsonl") if (at := _written_at(path)) is not None}
+    return [Spool(folder, path.stem) for path in sorted(written, key=written.__getitem__)]
+
+
+def _written_at(path: Path) -> float | None:
+    """When it last was, in seconds of the clock; `None` once it is gone: a living worker removes what it delivered."""
+    try:
+        return path.stat().st_mtime
+    except FileNotFoundError:
+        return None

@@ -89,6 +89,7 @@ def test_a_worker_killed_at_any_byte_goes_on_from_there(stack: Stack, hub: HubSe
 
 def test_two_jobs_share_one_download_and_the_second_takes_over(stack: Stack, hub: HubServer) -> None:
     hub.add("org/shared", {"model.gguf": model("org/shared")}, private=True)
+    hub.faults.append(Fault(hold_after=1_000_000))
     first = stack.submit("download", model="org/shared")
     eventually(partial(reached, stack, "org/shared", 500_000), 30)
     second = stack.submit("download", model="org/shared")
@@ -97,6 +98,7 @@ def test_two_jobs_share_one_download_and_the_second_takes_over(stack: Stack, hub
     stack.post(f"/v1/jobs/{first}/cancel")
     assert stack.wait(first)["state"] == "cancelled"
     assert stack.wait(second)["state"] == "succeeded"
+    hub.released.set()
     assert content(stack, "org/shared") == model("org/shared")
     begun, went_on = starts(hub, "org/shared")
     assert begun == 0

@@ -15,7 +15,7 @@ from shared.protocol import AttemptRef, FinishedAttempt, Item, Outcome, RunEvent
 from tests.frontdoor import WireFrontDoor
 from tests.waiting import eventually
 from workers.frontdoor import FrontDoor
-from workers.outbox import Outbox, deliver_left
+from workers.outbox import Outbox, deliver_all_left, deliver_left
 from workers.spool import Entry, Spool, left_behind
 
 
@@ -81,6 +81,27 @@ def test_a_full_disk_loses_no_report_and_ends_nothing(
     said = [attempt["job_id"] for body in door.bodies("/finish") for attempt in body["attempts"]]
     assert list(dict.fromkeys(said)) == [f"job_{n}" for n in range(5)]
     eventually(lambda: Spool(tmp_path, "wk_1").empty)
+
+
+def test_a_disk_that_cannot_be_read_for_a_while_ends_no_sender(
+    outbox: Outbox, door: WireFrontDoor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    door.away = True
+    assert outbox.wait(outbox.put_finish(_finished(1)), timeout=5)
+    asked = threading.Semaphore(0)
+
+    def broken(_: Spool) -> list[Entry]:
+        asked.release()
+        raise OSError(errno.EIO, "Input/output error")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Spool, "read", broken)
+        door.away = False
+        assert all(asked.acquire(timeout=30) for _ in range(2))
+    assert outbox.wait(outbox.put_finish(_finished(2)), timeout=30)
+    eventually(lambda: Spool(tmp_path, "wk_1").empty)
+    said = [attempt["job_id"] for body in door.bodies("/finish") for attempt in body["attempts"]]
+    assert list(dict.fromkeys(said)) == ["job_1", "job_2"]
 
 
 class _FullDisk:
@@ -172,6 +193,7 @@ def test_what_a_silent_front_door_holds_up_is_on_disk_when_the_worker_ends(
     assert spool.read()[0].body.count('"index"') == 2
     answered.set()
     eventually(lambda: spool.empty)
+    outbox.close(timeout=30)
     assert door.bodies("/finish")
 
 
@@ -232,6 +254,24 @@ def test_a_run_s_error_that_can_never_be_reported_is_left_out(outbox: Outbox, do
     assert outbox.wait(outbox.put_run(report), timeout=30)
     [told] = door.bodies("/runs/report")
     assert (told["event"], told["error"]["code"], told["error"]["crash"]) == ("failed", "run_died", True)
+
+
+def test_what_a_disk_does_not_give_back_stays_and_stops_no_other_worker(
+    client: FrontDoor, door: WireFrontDoor, tmp_path: Path
+) -> None:
+    for worker in ("wk_broken", "wk_dead", "wk_living"):
+        Spool(tmp_path, worker).append([Entry("/finish", f'{{"worker": "{worker}", "attempts": []}}')])
+    Spool(tmp_path, "wk_broken").path.unlink()
+    (tmp_path / "wk_broken.jsonl").mkdir()
+    deliver_all_left(client, tmp_path, {"wk_living"})
+    assert [body["worker"] for body in door.bodies("/finish")] == ["wk_dead"]
+    assert {spool.path.stem for spool in left_behind(tmp_path)} == {"wk_broken", "wk_living"}
+
+
+def test_a_spool_that_is_delivered_while_others_look_for_it_is_none(tmp_path: Path) -> None:
+    Spool(tmp_path, "wk_dead").append([Entry("/finish", "{}")])
+    (tmp_path / "wk_gone.jsonl").symlink_to(tmp_path / "delivered")
+    assert [spool.path.stem for spool in left_behind(tmp_path)] == ["wk_dead"]
 
 
 def test_a_kept_report_that_nobody_can_read_stops_no_other(

@@ -28,10 +28,9 @@ from workers.agent.share import Shared
 from workers.agent.supervisor import Supervised
 from workers.agent.telemetry import collect
 from workers.frontdoor import FrontDoor
-from workers.outbox import deliver_left
+from workers.outbox import deliver_all_left
 from workers.pipe import Status
 from workers.power import find_counter
-from workers.spool import left_behind
 
 log = structlog.get_logger()
 
@@ -149,11 +148,7 @@ class Voice:
 
     def _deliver_spooled(self) -> None:
         """Reports of workers that are gone. Raises Unavailable when the front door is away, and Unauthorized."""
-        living = self._crew.living()
-        for spool in left_behind(self._spool):
-            if spool.path.stem not in living:
-                sent = deliver_left(self._front_door, spool)
-                log.info("delivered what a gone worker had kept", worker=spool.path.stem, reports=sent)
+        deliver_all_left(self._front_door, self._spool, self._crew.living())
 
     def _when_reachable(self, call: Callable[[], T]) -> T | None:
         """Repeat until the front door answers; `None` when the agent is stopped before that."""
