@@ -61,7 +61,7 @@ class Body:
         self._pour(body[: min(stop, len(body) if fault.hold_after is None else fault.hold_after)])
         if fault.hold_after is not None:
             self._server.holding.set()
-            self._server.released.wait(60)
+            self._server.released.wait(300)
             self._pour(body[fault.hold_after : stop])
         return stop == len(body) and (fault.length_off <= 0 or fault.noise)
 

@@ -14,7 +14,7 @@ class Fault:
     headers: dict[str, str] = field(default_factory=dict)
     #: End the connection after so many bytes of content; below zero, counted from the end.
     drop_after: int | None = None
-    #: Send so many bytes of content, then wait until the test goes on.
+    #: Send so many bytes of content, then wait until the test goes on; below zero, counted from the end.
     hold_after: int | None = None
     #: Seconds between pieces of content.
     pause: float = 0.0

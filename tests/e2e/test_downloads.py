@@ -22,6 +22,8 @@ pytestmark = pytest.mark.timeout(240)
 
 SIZE = 6_000_000
 RATE = 3_000_000
+#: Bytes at an end that the hub keeps back until what the test wants to see has been seen.
+END = 500_000
 
 
 def model(repo: str, size: int = SIZE) -> bytes:
@@ -75,6 +77,7 @@ def starts(hub: HubServer, name: str) -> list[int]:
 
 def test_a_worker_killed_at_any_byte_goes_on_from_there(stack: Stack, hub: HubServer) -> None:
     hub.add("org/killed", {"model.gguf": model("org/killed")}, private=True)
+    hub.faults.extend([Fault(hold_after=-END)] * 2)
     job = stack.submit("download", model="org/killed")
     kept: list[int] = []
     for number in (1, 2):
@@ -109,9 +112,13 @@ def test_downloads_of_the_fleet_keep_its_rate(stack: Stack, hub: HubServer) -> N
     repos = ("org/one", "org/two")
     for repo in repos:
         hub.add(repo, {"model.gguf": model(repo)}, private=True)
+    hub.released.clear()
+    hub.always = Fault(hold_after=100_000)
     jobs = [stack.submit("download", model=repo) for repo in repos]
     eventually(lambda: all(size(stack, repo) for repo in repos), 30)
     began, here = time.monotonic(), sum(size(stack, repo) for repo in repos)
+    hub.always = Fault()
+    hub.released.set()
     assert [stack.wait(job)["state"] for job in jobs] == ["succeeded"] * 2
     assert (2 * SIZE - here) / (time.monotonic() - began) < RATE * 1.1
 
