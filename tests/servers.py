@@ -9,6 +9,7 @@ import pytest
 import redis
 
 from cli.embedded.valkey import EmbeddedValkey
+from tests.ports import own_port
 
 
 @pytest.fixture(scope="session")
@@ -31,7 +32,7 @@ def valkey(valkey_server: EmbeddedValkey) -> str:
 @pytest.fixture
 def own_valkey(tmp_path: Path) -> Iterator[EmbeddedValkey]:
     """A running Valkey that the test may kill, stop and start again."""
-    server = EmbeddedValkey(tmp_path / "valkey")
+    server = EmbeddedValkey(tmp_path / "valkey", own_port())
     server.start()
     yield server
     server.stop()
