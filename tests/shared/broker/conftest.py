@@ -11,6 +11,8 @@ from shared.broker import Dispatcher, LaneWorker
 from tests.shared.broker.heard import Heard
 
 LANE = "mini.echo"
+#: Seconds that Redis may take in these tests: a machine that stalls is not one whose Redis is gone.
+_PATIENCE = 30.0
 
 
 class Listen(Protocol):
@@ -22,7 +24,14 @@ class Listen(Protocol):
 
 
 @pytest.fixture
-def listen() -> Iterator[Listen]:
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody gives up on a Redis that is slow."""
+    for name in ("wake._TIMEOUT", "dispatcher._TIMEOUT", "worker._TIMEOUT", "bell._GRACE"):
+        monkeypatch.setattr(f"shared.broker.{name}", _PATIENCE)
+
+
+@pytest.fixture
+def listen(patient: None) -> Iterator[Listen]:
     workers: list[LaneWorker] = []
 
     def start(url: str, heard: Heard, *, lane: str = LANE, threads: int = 1, prefetch: int = 16) -> LaneWorker:
@@ -37,7 +46,7 @@ def listen() -> Iterator[Listen]:
 
 
 @pytest.fixture
-def dispatcher_to() -> Iterator[Callable[[str], Dispatcher]]:
+def dispatcher_to(patient: None) -> Iterator[Callable[[str], Dispatcher]]:
     dispatchers: list[Dispatcher] = []
 
     def connect(url: str) -> Dispatcher:

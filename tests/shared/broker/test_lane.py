@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from threading import Event
 
 import pytest
@@ -13,7 +12,7 @@ from shared.lane import lane_name
 from shared.protocol import AttemptRef, RunRef
 from tests.shared.broker.conftest import LANE, Listen
 from tests.shared.broker.heard import Heard
-from tests.waiting import eventually, soon
+from tests.waiting import eventually
 
 
 def attempts(*jobs: str) -> list[AttemptRef]:
@@ -40,16 +39,19 @@ def test_a_run_is_tended_with_its_generation(valkey: str, dispatcher: Dispatcher
     assert heard.tends == [("run_1", 2)]
 
 
-def test_an_idle_lane_starts_at_once(valkey: str, dispatcher: Dispatcher, listen: Listen) -> None:
+@pytest.fixture
+def no_poll(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody looks at a lane but for its bell."""
+    monkeypatch.setattr("shared.broker.consumer.SLOW_POLL", 600.0)
+
+
+@pytest.mark.usefixtures("no_poll")
+def test_an_idle_lane_starts_with_the_ring(valkey: str, dispatcher: Dispatcher, listen: Listen) -> None:
     heard = Heard()
     listen(valkey, heard)
-    waits = []
     for count in range(1, 31):
-        sent = time.monotonic()
         dispatcher.dispatch(LANE, attempts(f"job_{count}"))
         heard.wait(count)
-        waits.append(time.monotonic() - sent)
-    assert sorted(waits)[15] < 0.02
 
 
 def test_hints_wait_for_a_worker_that_starts_later(valkey: str, dispatcher: Dispatcher, listen: Listen) -> None:
@@ -76,7 +78,7 @@ def test_a_burst_arrives_whole_and_in_order(valkey: str, dispatcher: Dispatcher,
     listen(valkey, heard, prefetch=prefetch)
     jobs = [f"job_{number}" for number in range(1_234)]
     dispatcher.dispatch(LANE, attempts(*jobs))
-    heard.wait(len(jobs), within=10)
+    heard.wait(len(jobs))
     assert [job for job, _ in heard.executes] == jobs
 
 
@@ -112,7 +114,7 @@ def test_a_lost_ring_is_healed_by_the_slow_poll(valkey: str, dispatcher: Dispatc
         pipeline.hset(f"test:{LANE}.msgs", redis_id, message.replace(b"mini.aside", LANE.encode()))
         pipeline.rpush(f"test:{LANE}", redis_id)
         pipeline.execute()
-    heard.wait(1, within=7)
+    heard.wait(1)
 
 
 def test_a_callback_that_raises_costs_only_its_own_message(
@@ -179,7 +181,7 @@ def test_a_stopping_worker_gives_back_what_it_did_not_begin(
     valkey: str, dispatcher: Dispatcher, listen: Listen
 ) -> None:
     release = Event()
-    first, second = Heard(then=lambda _: release.wait(10)), Heard()
+    first, second = Heard(then=lambda _: release.wait(60)), Heard()
     worker = listen(valkey, first, prefetch=8)
     dispatcher.dispatch(LANE, attempts("job_1", "job_2", "job_3", "job_4"))
     first.wait(1)
@@ -191,10 +193,10 @@ def test_a_stopping_worker_gives_back_what_it_did_not_begin(
     assert {job for job, _ in second.executes} == {"job_2", "job_3", "job_4"}
 
 
-def test_an_idle_worker_stops_within_a_second(valkey: str, listen: Listen) -> None:
+@pytest.mark.usefixtures("no_poll")
+def test_an_idle_worker_that_stops_waits_for_no_ring(valkey: str, listen: Listen) -> None:
     worker = listen(valkey, Heard())
     with redis.Redis.from_url(valkey) as client:
         eventually(lambda: client.info("clients")["blocked_clients"] == 1)
-    asked = time.monotonic()
-    worker.stop()
-    assert time.monotonic() - asked < soon(1)
+    worker.stop(timeout=60)
+    assert not any(thread.is_alive() for thread in worker._worker.consumers.values()), "they have left the bell"
