@@ -9,20 +9,27 @@ from types import TracebackType
 
 import httpx2
 
+from api import main
 from shared.settings import Settings
 
-_PROGRAM = "from api.main import run; from shared.settings import load_settings; raise SystemExit(run(load_settings()))"
+_PROGRAM = """
+import sys
+from api import main
+from shared.settings import load_settings
+main._GRACE = int(sys.argv[1])
+raise SystemExit(main.run(load_settings()))
+"""
 
 
 class Process:
-    """Started with the settings it is given; killed at the end of its block."""
+    """Started with the settings it is given, and told to stop with so much grace; killed at the end of its block."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, grace: int = main._GRACE) -> None:
         self._url = settings.front_door
         told = {"home", "host", "port", "require_keys", "tls_cert", "tls_key", "connections"}
         given = settings.model_dump(mode="json", include=told, exclude_none=True)
         named = {f"CIDERMILL_{name.upper()}": str(value) for name, value in given.items()}
-        self._child = subprocess.Popen([sys.executable, "-c", _PROGRAM], env=os.environ | named)
+        self._child = subprocess.Popen([sys.executable, "-c", _PROGRAM, str(grace)], env=os.environ | named)
 
     def __enter__(self) -> Process:
         return self

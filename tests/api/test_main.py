@@ -23,7 +23,7 @@ from tests.api.fleet import Fleet
 from tests.api.process import Process
 from tests.api.served import Served
 from tests.ports import own_port
-from tests.waiting import eventually, soon
+from tests.waiting import eventually
 
 Prepare = Callable[..., Settings]
 
@@ -41,23 +41,28 @@ def prepared(sqlite_template: Path, tmp_path: Path) -> Prepare:
     return make
 
 
+def get(settings: Settings, path: str, **more: Any) -> httpx2.Response:
+    return httpx2.get(settings.front_door + path, timeout=60, trust_env=False, **more)
+
+
 def test_it_serves_until_it_is_told_to_stop(prepared: Prepare) -> None:
     settings = prepared()
     with Process(settings) as process:
         eventually(lambda: process.answers("/health"), within=60)
-        assert httpx2.get(f"{settings.front_door}/v1/models", trust_env=False).json()["data"][0]["id"] == "echo"
+        eventually(lambda: process.answers("/v1/models/echo"))
+        assert get(settings, "/v1/models").json()["data"][0]["id"] == "echo"
         process.send(signal.SIGTERM)
-        assert process.wait(20) == 0
+        assert process.wait(60) == 0
 
 
 def test_followers_do_not_keep_it_from_stopping(prepared: Prepare) -> None:
     settings = prepared()
-    with Process(settings) as process:
+    with Process(settings, grace=1000) as process:
         eventually(lambda: process.answers("/health"), within=60)
-        with httpx2.stream("GET", f"{settings.front_door}/v1/events", trust_env=False) as answer:
+        with httpx2.stream("GET", f"{settings.front_door}/v1/events", timeout=60, trust_env=False) as answer:
             assert answer.status_code == 200
             process.send(signal.SIGINT)
-            assert process.wait(soon(8)) == 0
+            assert process.wait(60) == 0
 
 
 def test_who_has_no_answer_when_it_has_to_end_is_told(prepared: Prepare, engine: str) -> None:
@@ -69,6 +74,7 @@ def test_who_has_no_answer_when_it_has_to_end_is_told(prepared: Prepare, engine:
         httpx2.Client(base_url=settings.front_door, timeout=60, trust_env=False) as client,
     ):
         eventually(lambda: process.answers("/health"), within=60)
+        eventually(lambda: process.answers("/v1/models/echo"))
         fleet = Fleet(Served(create_app(settings, database), settings.front_door, client), settings.host_name)
         fleet.register()
         fleet.ready_run(engine)
@@ -79,7 +85,7 @@ def test_who_has_no_answer_when_it_has_to_end_is_told(prepared: Prepare, engine:
             process.send(signal.SIGTERM)
             *_, last = filter(None, lines)
         assert "The front door is being stopped" in last
-        assert process.wait(20) == 0
+        assert process.wait(60) == 0
 
 
 def test_what_was_submitted_survives_a_kill(prepared: Prepare) -> None:
@@ -88,9 +94,10 @@ def test_what_was_submitted_survives_a_kill(prepared: Prepare) -> None:
     with Process(settings) as process:
         eventually(lambda: process.answers("/health"), within=60)
         eventually(lambda: process.answers("/v1/models/echo"))
-        job_id = httpx2.post(f"{settings.front_door}/v1/jobs", json=body, trust_env=False).json()["id"]
+        made = httpx2.post(f"{settings.front_door}/v1/jobs", json=body, timeout=60, trust_env=False)
+        job_id = made.json()["id"]
         process.send(signal.SIGKILL)
-        process.wait(10)
+        process.wait(60)
     with Process(settings) as again:
         eventually(lambda: again.answers(f"/v1/jobs/{job_id}"), within=60)
 
@@ -122,4 +129,4 @@ def test_with_a_key_it_opens_to_others_and_asks_for_it(prepared: Prepare) -> Non
         eventually(lambda: process.answers("/health"), within=60)
         assert not process.answers("/v1/jobs")
         theirs = {"Authorization": f"Bearer {key}"}
-        assert httpx2.get(f"{settings.front_door}/v1/jobs", headers=theirs, trust_env=False).status_code == 200
+        assert get(settings, "/v1/jobs", headers=theirs).status_code == 200
