@@ -8,7 +8,7 @@ from shared.errors import PortInUse
 from workers.port import claim_check
 
 #: Below those that systems give to connections (Linux from 32,768, macOS from 49,152): a neighbour's connection would
-#: take one before the front door listens there, or while it is started again.
+#: take one before the server that it is for listens there, or while that is started again.
 _PORTS = range(12_000, 32_000)
 
 

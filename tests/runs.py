@@ -9,7 +9,7 @@ from typing import Any
 from shared.runtimes import InstalledModel, RunSpec
 from shared.units import Bytes
 from shared.vocabulary import Format
-from workers.port import free_port
+from tests.ports import own_port
 from workers.process import RunProcess
 from workers.runtimes import discover
 
@@ -22,7 +22,7 @@ def running(
 ) -> Iterator[RunProcess]:
     """A run that is ready; ended, whatever happens."""
     engine = discover()[runtime]
-    process = RunProcess.start(engine.plan(RunSpec(context=context, slots=slots, params=params), model, free_port()))
+    process = RunProcess.start(engine.plan(RunSpec(context=context, slots=slots, params=params), model, own_port()))
     try:
         process.wait_ready(engine.diagnose)
         yield process

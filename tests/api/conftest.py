@@ -16,7 +16,7 @@ from shared.units import Bytes
 from shared.vocabulary import Format
 from tests.api.fleet import Fleet
 from tests.api.served import Served, serve
-from workers.port import free_port
+from tests.ports import own_port
 from workers.process import RunProcess
 from workers.runtimes.echo import RUNTIME
 
@@ -67,7 +67,7 @@ def fleet(door: Served) -> Fleet:
 @pytest.fixture(scope="module")
 def engine() -> Iterator[str]:
     """The URL of an echo engine that calls its model `served-echo`."""
-    process = RunProcess.start(RUNTIME.plan(RunSpec(), _SERVED, free_port()))
+    process = RunProcess.start(RUNTIME.plan(RunSpec(), _SERVED, own_port()))
     process.wait_ready(RUNTIME.diagnose)
     yield process.endpoint.url
     process.stop()

@@ -84,6 +84,8 @@ def serve(
         proxy_headers=False,
         ssl_certfile=chosen.tls_cert,
         ssl_keyfile=chosen.tls_key,
+        # As in api.main: a client that says nothing for a while keeps its connection.
+        timeout_keep_alive=75,
         timeout_graceful_shutdown=5,
     )
     server = _Server(config)

@@ -16,8 +16,8 @@ from shared.vocabulary import Format
 from tests.api.conftest import Opener
 from tests.api.fleet import Fleet
 from tests.api.served import Served
+from tests.ports import own_port
 from tests.waiting import eventually
-from workers.port import free_port
 from workers.process import RunProcess
 from workers.runtimes.echo import RUNTIME
 
@@ -160,7 +160,7 @@ def test_a_run_in_use_is_not_evicted_and_is_free_again_afterwards(door: Served, 
 
 
 def test_when_the_client_leaves_the_engine_stops(door: Served, fleet: Fleet) -> None:
-    process = RunProcess.start(RUNTIME.plan(RunSpec(slots=1), _SERVED, free_port()))
+    process = RunProcess.start(RUNTIME.plan(RunSpec(slots=1), _SERVED, own_port()))
     try:
         process.wait_ready(RUNTIME.diagnose)
         fleet.ready_run(process.endpoint.url)

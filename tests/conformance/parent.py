@@ -6,13 +6,13 @@ import sys
 import threading
 
 from shared.runtimes import InstalledModel, RunSpec
-from workers.port import free_port
+from tests.ports import own_port
 from workers.process import RunProcess
 from workers.runtimes import discover
 
 _, _name, _spec, _model = sys.argv
 _plan = discover()[_name].plan(
-    RunSpec.model_validate_json(_spec), InstalledModel.model_validate_json(_model), free_port()
+    RunSpec.model_validate_json(_spec), InstalledModel.model_validate_json(_model), own_port()
 )
 _process = RunProcess.start(_plan)
 print(_process.pid, flush=True)

@@ -13,9 +13,9 @@ from shared.units import Bytes
 from shared.vocabulary import Format
 from tests.api.fleet import Fleet
 from tests.api.served import Served
+from tests.ports import own_port
 from workers.agent.engine_door import EngineDoor
 from workers.agent.peer import PeerServer
-from workers.port import free_port
 from workers.process import RunProcess
 from workers.runtimes.echo import RUNTIME
 
@@ -25,7 +25,7 @@ _SERVED = InstalledModel(id="x", name="served-echo", format=Format.ECHO, path=""
 @pytest.fixture
 def engines() -> Iterator[list[RunProcess]]:
     """Two echo engines with four slots each."""
-    both = [RunProcess.start(RUNTIME.plan(RunSpec(slots=4), _SERVED, free_port())) for _ in range(2)]
+    both = [RunProcess.start(RUNTIME.plan(RunSpec(slots=4), _SERVED, own_port())) for _ in range(2)]
     for engine in both:
         engine.wait_ready(RUNTIME.diagnose)
     yield both

@@ -23,9 +23,9 @@ from shared.vocabulary import Capability, Format
 from tests.api.conftest import Opener
 from tests.api.fleet import Fleet
 from tests.api.served import Served
+from tests.ports import own_port
 from tests.serving import serving
 from tests.waiting import eventually
-from workers.port import free_port
 from workers.process import RunProcess
 from workers.runtimes.echo import RUNTIME
 
@@ -35,7 +35,7 @@ _ERROR = {"message", "type", "param", "code"}
 
 
 def started(**params: Any) -> RunProcess:
-    process = RunProcess.start(RUNTIME.plan(RunSpec(slots=1, params=params), _SERVED, free_port()))
+    process = RunProcess.start(RUNTIME.plan(RunSpec(slots=1, params=params), _SERVED, own_port()))
     process.wait_ready(RUNTIME.diagnose)
     return process
 
