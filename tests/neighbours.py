@@ -57,7 +57,7 @@ class Mini:
 
     def get(self, sha256: str, token: str | None = None, **headers: str) -> httpx2.Response:
         bearer = {"Authorization": f"Bearer {token or self.grant(sha256)}"}
-        return httpx2.get(f"{self.url}/v1/blobs/{sha256}", headers={**bearer, **headers}, trust_env=False)
+        return httpx2.get(f"{self.url}/v1/blobs/{sha256}", headers={**bearer, **headers}, timeout=60, trust_env=False)
 
 
 @contextlib.contextmanager

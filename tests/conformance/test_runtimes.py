@@ -24,10 +24,11 @@ from shared.sse import read_events
 from shared.units import GIB
 from shared.vocabulary import Format
 from tests.conformance.engines import CHATTING, ENGINES, Engine
+from tests.ports import own_port
 from tests.processes import is_over
 from tests.speech import AUDIO, word_error_rate
 from tests.waiting import eventually
-from workers.port import claim_check, free_port
+from workers.port import claim_check
 from workers.process import RunProcess
 
 _PATIENCE = 60.0
@@ -68,7 +69,7 @@ def own_run(engine: Engine, model: InstalledModel) -> Iterator[RunProcess]:
 
 
 def _started(engine: Engine, model: InstalledModel) -> RunProcess:
-    process = RunProcess.start(engine.runtime.plan(engine.spec, model, free_port()))
+    process = RunProcess.start(engine.runtime.plan(engine.spec, model, own_port()))
     try:
         process.wait_ready(engine.runtime.diagnose)
     except ExecutionError:
@@ -118,13 +119,13 @@ def test_it_says_what_it_loads_without_loading_it(engine: Engine) -> None:
 @pytest.mark.parametrize("engine", ENGINES, indirect=True)
 def test_an_unknown_parameter_is_refused_before_anything_starts(engine: Engine, model: InstalledModel) -> None:
     with pytest.raises(InvalidParameters, match="no_such_thing"):
-        engine.runtime.plan(RunSpec(params={"no_such_thing": 1}), model, free_port())
+        engine.runtime.plan(RunSpec(params={"no_such_thing": 1}), model, own_port())
 
 
 @pytest.mark.parametrize("engine", ENGINES, indirect=True)
 def test_more_slots_than_it_has_are_refused(engine: Engine, model: InstalledModel) -> None:
     with pytest.raises(InvalidParameters, match="slots"):
-        engine.runtime.plan(RunSpec(slots=1024), model, free_port())
+        engine.runtime.plan(RunSpec(slots=1024), model, own_port())
 
 
 @pytest.mark.parametrize("engine", ENGINES, indirect=True)
@@ -134,13 +135,13 @@ def test_a_model_of_another_engine_is_refused(engine: Engine, tmp_path: Path) ->
     foreign = next(form for form in Format if form not in info.formats)
     model = InstalledModel(id="mdl_x", name="x", format=foreign, path=str(tmp_path), size=0)
     with pytest.raises(UnsupportedModel, match=foreign):
-        engine.runtime.plan(RunSpec(), model, free_port())
+        engine.runtime.plan(RunSpec(), model, own_port())
 
 
 @pytest.mark.parametrize("engine", ENGINES, indirect=True)
 def test_the_run_is_healthy_and_lists_its_model(run: RunProcess) -> None:
-    assert httpx2.get(f"{run.endpoint.url}/health").json() == {"status": "ok"}
-    models = httpx2.get(f"{run.endpoint.url}/v1/models").json()
+    assert httpx2.get(f"{run.endpoint.url}/health", timeout=_PATIENCE).json() == {"status": "ok"}
+    models = httpx2.get(f"{run.endpoint.url}/v1/models", timeout=_PATIENCE).json()
     assert [entry["id"] for entry in models["data"]] == [run.endpoint.served_name]
 
 
@@ -279,7 +280,7 @@ def test_a_port_taken_at_the_last_moment_is_a_typed_problem(engine: Engine, mode
 def test_a_broken_model_is_a_typed_problem(engine: Engine, model: InstalledModel, tmp_path: Path) -> None:
     spec = engine.spec if engine.broken else engine.broken_spec
     broken = engine.broken(tmp_path) if engine.broken else model
-    process = RunProcess.start(engine.runtime.plan(spec, broken, free_port()))
+    process = RunProcess.start(engine.runtime.plan(spec, broken, own_port()))
     try:
         with pytest.raises(UnsupportedModel) as caught:
             process.wait_ready(engine.runtime.diagnose)

@@ -34,7 +34,8 @@ def test_it_is_what_llama_cpp_counts() -> None:
     tokenizer = gguf_tokenizer.read(Path(smollm2().path))
     with running("llama-cpp", smollm2(), slots=1, context=512, threads=1) as process:
         for text in _TEXTS:
-            told = httpx2.post(f"{process.endpoint.url}/tokenize", json={"content": text}, trust_env=False).json()
+            url = f"{process.endpoint.url}/tokenize"
+            told = httpx2.post(url, json={"content": text}, timeout=60, trust_env=False).json()
             assert tokenizer.encode(text, add_special_tokens=False).ids == told["tokens"], text
 
 

@@ -69,7 +69,8 @@ def test_a_whole_answer_has_what_the_engine_would_have_said(door: Served, ready:
     [choice] = ask(door, _CHAT, **chat(), logprobs=True, top_logprobs=2, ignore_eos=True)["choices"]
     assert [len(one["top_logprobs"]) for one in choice["logprobs"]["content"]] == [2] * 5
     assert "".join(one["token"] for one in choice["logprobs"]["content"]) == choice["message"]["content"]
-    straight = httpx2.post(ready.url + _CHAT, json={**chat(), "temperature": 0, "max_tokens": 5}, trust_env=False)
+    body = {**chat(), "temperature": 0, "max_tokens": 5}
+    straight = httpx2.post(ready.url + _CHAT, json=body, timeout=100.0, trust_env=False)
     assert straight.json()["choices"][0]["message"]["content"] == choice["message"]["content"]
 
 

@@ -56,7 +56,7 @@ def test_who_comes_too_many_is_told_when_to_come_back(door: Served, path: str) -
         assert b"\r\nretry-after: 1" in head.lower()
         assert "too many connections" in json.dumps(json.loads(said))
         assert door.get("/health").status_code == 200, "who was there before is still served"
-    eventually(lambda: httpx2.get(f"{door.url}/health", trust_env=False).status_code == 200)
+    eventually(lambda: httpx2.get(f"{door.url}/health", timeout=60, trust_env=False).status_code == 200)
 
 
 @pytest.mark.parametrize("tls", [False, True], ids=["plain", "tls"])
