@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -102,7 +102,7 @@ class Stack:
             process.kill()
             process.wait()
         for member in family:
-            _kill(member)
+            end(member)
         psutil.wait_procs(family, timeout=10)
         self.valkey.stop()
         self.database.close()
@@ -113,12 +113,12 @@ class Stack:
 
     def worker(self, runtime: str, host: str = "alpha") -> int:
         """The pid of the worker of one runtime."""
-        return next(w.pid for w in self.workers(host) if w.cmdline()[-1] == runtime)
+        return next(w.pid for w in self.workers(host) if runtime_of(w) == runtime)
 
     def kill_worker(self, runtime: str, host: str = "alpha") -> None:
         """SIGKILL, and wait until it does nothing any more; its agent starts another."""
         worker = psutil.Process(self.worker(runtime, host))
-        worker.kill()
+        end(worker)
         eventually(lambda: is_over(worker))
 
     def await_hosts(self, hosts: tuple[str, ...]) -> None:
@@ -211,8 +211,15 @@ def _family(pid: int) -> list[psutil.Process]:
         return []
 
 
-def _kill(process: psutil.Process) -> None:
+def runtime_of(worker: psutil.Process) -> str | None:
+    """What the worker runs; `None` of one that has ended."""
     try:
-        process.kill()
+        return next(reversed(worker.cmdline()), None)
     except psutil.NoSuchProcess:
-        return
+        return None
+
+
+def end(process: psutil.Process) -> None:
+    """SIGKILL; that it has ended by itself meanwhile is as good."""
+    with suppress(psutil.NoSuchProcess):
+        process.kill()

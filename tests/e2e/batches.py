@@ -6,10 +6,11 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+import psutil
 from sqlalchemy import func, select
 
 from shared.tables import Attempt, Result
-from tests.stack import Stack
+from tests.stack import Stack, end
 from tests.waiting import eventually
 
 CHAT = "/v1/chat/completions"
@@ -56,9 +57,8 @@ def hosts_of(stack: Stack, batch: dict[str, Any]) -> set[str]:
 
 def kill_host(stack: Stack, host: str) -> None:
     """All of its processes at once, as a power cut would."""
-    for worker in stack.workers(host):
-        for process in (worker, *worker.children(recursive=True)):
-            process.kill()
+    for process in psutil.Process(stack.processes[host].pid).children(recursive=True):
+        end(process)
     stack.kill(host)
 
 

@@ -20,7 +20,7 @@ from sqlalchemy import func, select
 from shared.invariants import broken
 from shared.tables import Attempt, Job
 from shared.vocabulary import FINAL_JOB_STATES, AttemptState, JobState
-from tests.stack import Stack
+from tests.stack import Stack, end, runtime_of
 from tests.waiting import eventually
 
 _FAULT_PAUSE = (0.4, 1.2)
@@ -79,9 +79,9 @@ class Chaos:
 
     def _kill_worker(self) -> None:
         host = self._random.choice(list(self._stack.tokens))
-        workers = [w for w in self._stack.workers(host) if w.cmdline()[-1:] == ["echo"]]
-        for worker in workers:
-            worker.kill()
+        for worker in self._stack.workers(host):
+            if runtime_of(worker) == "echo":
+                end(worker)
 
     def _bounce(self, name: str) -> None:
         self._stack.kill(name)
