@@ -65,12 +65,12 @@ class _Cable(socketserver.BaseRequestHandler):
         mishap = self.server.mishaps.popleft() if self.server.mishaps else Mishap()
         with socket.create_connection(("127.0.0.1", self.server.target)) as peer:
             peer.sendall(_until_head(self.request))
-            head, _, body = _until_head(peer).partition(_HEAD_END)
+            head, _, begun = _until_head(peer).partition(_HEAD_END)
             self.request.sendall(head + _HEAD_END)
-            size = _length(head)
+            size, body = _length(head), bytearray(begun)
             while len(body) < size and (piece := peer.recv(1 << 16)):
                 body += piece
-        self._send(body, mishap)
+        self._send(bytes(body), mishap)
 
     def _send(self, body: bytes, mishap: Mishap) -> None:
         if mishap.flip is not None:

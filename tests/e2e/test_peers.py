@@ -11,14 +11,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
+from shared.tables import Host
 from shared.units import format_bytes
 from tests.handmade import gguf
 from tests.hub import Fault, HubServer, running_hub
 from tests.local_models import ORIGINALS, only_on
 from tests.models import random_llama, smollm2
+from tests.relay import Mishap, Relay, relaying
 from tests.stack import Stack, running
 from tests.waiting import eventually
 
@@ -101,6 +104,24 @@ def _contents(path: Path) -> dict[str, bytes]:
 def _coming(folder: Path) -> int:
     """Bytes of what is on its way there."""
     return sum(path.stat().st_size for path in folder.rglob("*.partial"))
+
+
+@contextmanager
+def _halting(stack: Stack, host: str, after: int) -> Iterator[Relay]:
+    """What the host serves stops after so many bytes, until there are no mishaps any more."""
+    with stack.database.read() as session:
+        address = session.get_one(Host, host).peer_url or ""
+    with relaying(urlsplit(address).port or 0) as relay:
+        # Who is patient hears a little more each time.
+        relay.mishaps.extend([Mishap(stall=after), *[Mishap(stall=1000)] * 100])
+        _serve_at(stack, host, relay.url)
+        yield relay
+    _serve_at(stack, host, address)
+
+
+def _serve_at(stack: Stack, host: str, address: str) -> None:
+    with stack.database.write() as session:
+        session.get_one(Host, host).peer_url = address
 
 
 def _log(stack: Stack, job_id: str) -> str:
@@ -207,15 +228,17 @@ def test_a_local_model_without_a_host_that_has_it_fails_and_says_why(stack: Stac
 def test_a_copy_goes_on_where_a_killed_worker_left_it(stack: Stack, homes: Path, tmp_path: Path) -> None:
     original = tmp_path / "disk" / "large.gguf"
     original.parent.mkdir()
-    original.write_bytes(_weights(6, megabytes=300))
+    original.write_bytes(_weights(6, megabytes=20))
     assert stack.wait(_install(stack, f"local:{original}", "alpha"))["state"] == "succeeded"
     held = only_on(stack, "alpha", original, "large")
     copies = homes / "beta" / "data" / "models" / "copies"
-    job_id = stack.submit("download", model="large", host="beta")
-    eventually(lambda: _coming(copies) > 10_000_000)
-    stack.kill_worker("store", "beta")
-    kept = _coming(copies)
-    job = stack.wait(job_id, 90)
+    with _halting(stack, "alpha", after=12_000_000) as relay:
+        job_id = stack.submit("download", model="large", host="beta")
+        eventually(lambda: _coming(copies) > 10_000_000)
+        stack.kill_worker("store", "beta")
+        kept = _coming(copies)
+        relay.mishaps.clear()
+        job = stack.wait(job_id, 90)
     assert job["state"] == "succeeded", job
     assert job["crashes"] == 1
     assert Path(_there(stack, "large")["beta"]).read_bytes() == held.read_bytes()
@@ -230,9 +253,10 @@ def test_a_peer_that_dies_midway_is_replaced_by_the_hub(hub: HubServer, tmp_path
         assert stack.wait(_install(stack, "org/smol", "alpha"))["state"] == "succeeded"
         sent = hub.sent
         partial = tmp_path / "beta" / "hub" / "models--org--smol" / "blobs"
-        job_id = _install(stack, "org/smol", "beta")
-        eventually(lambda: any(f.stat().st_size > 1 << 20 for f in partial.glob("*.incomplete")))
-        stack.kill("alpha")
+        with _halting(stack, "alpha", after=2 << 20):
+            job_id = _install(stack, "org/smol", "beta")
+            eventually(lambda: any(f.stat().st_size > 1 << 20 for f in partial.glob("*.incomplete")))
+            stack.kill("alpha")
         job = stack.wait(job_id)
         assert job["state"] == "succeeded", job
         assert _files(tmp_path / "beta", "org/smol") == _files(tmp_path / "alpha", "org/smol")
