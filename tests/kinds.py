@@ -48,6 +48,8 @@ class LocalItems:
         self._done: dict[int, Any] = {}
         self._grown = threading.Condition()
         self.flushed = 0
+        #: Called with how many there are, before the attempt goes on.
+        self.then: Callable[[int], None] = lambda _: None
 
     @property
     def done(self) -> Mapping[int, Any]:
@@ -58,6 +60,7 @@ class LocalItems:
         with self._grown:
             self._done[index] = data
             self._grown.notify_all()
+        self.then(len(self._done))
 
     def flush(self) -> None:
         self.flushed = len(self._done)

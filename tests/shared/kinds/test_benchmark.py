@@ -6,7 +6,6 @@ import json
 import os
 import signal
 import time
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -22,9 +21,10 @@ from shared.runtimes import RunSpec
 from shared.vocabulary import Capability
 from tests.kinds import LocalCatalog, LocalContext, LocalItems
 from tests.runs import running
+from tests.waiting import soon
 from workers.process import RunProcess
 
-LATENCY, GAP = 0.100, 0.010
+LATENCY, GAP = 0.200, 0.020
 
 
 class Host:
@@ -75,9 +75,9 @@ def test_it_measures_what_the_engine_really_does(tmp_path: Path) -> None:
     data = benchmark(prompts=["short", "code"]).run(host.context(tmp_path)).data
     (cell,) = data["cells"]
     overall = cell["overall"]
-    assert overall["ttft_seconds"]["median"] == pytest.approx(LATENCY, abs=0.02)
-    assert overall["decode_tokens_per_second"]["median"] == pytest.approx(1 / GAP, rel=0.1)
-    assert overall["seconds"]["median"] == pytest.approx(LATENCY + 15 * GAP, abs=0.03)
+    assert overall["ttft_seconds"]["median"] == pytest.approx(LATENCY, abs=soon(0.02))
+    assert 15 / overall["decode_tokens_per_second"]["median"] == pytest.approx(15 * GAP, abs=soon(0.015))
+    assert overall["seconds"]["median"] == pytest.approx(LATENCY + 15 * GAP, abs=soon(0.03))
     assert overall["ttft_seconds"]["n"] == cell["samples"] == 6
     assert overall["ttft_seconds"]["low"] <= overall["ttft_seconds"]["mean"] <= overall["ttft_seconds"]["high"]
     assert set(cell["prompts"]) == {"short", "code"}
@@ -143,15 +143,12 @@ def test_a_benchmark_that_measured_nothing_fails_with_the_cause(tmp_path: Path) 
 
 
 def test_a_second_attempt_measures_only_what_is_missing(tmp_path: Path) -> None:
-    kind, items, host = benchmark(models=["echo", "other"], runs=4), LocalItems(), Host(latency_ms=60, tokens=16)
+    kind, items, host = benchmark(models=["echo", "other"], runs=4), LocalItems(), Host(latency_ms=200, tokens=16)
     first = host.context(tmp_path, items)
-    with ThreadPoolExecutor() as pool:
-        attempt = pool.submit(kind.run, first)
-        # The first cell's four samples and its record, and one sample of the second.
-        items.wait_for(6)
-        first.cancelled.set()
-        with pytest.raises(Cancelled):
-            attempt.result(10)
+    # The first cell's four samples and its record, and one sample of the second.
+    items.then = lambda done: first.cancelled.set() if done == 6 else None
+    with pytest.raises(Cancelled):
+        kind.run(first)
     assert host.idle
     before = dict(items.done)
     host.acquired.clear()
@@ -163,12 +160,14 @@ def test_a_second_attempt_measures_only_what_is_missing(tmp_path: Path) -> None:
 
 def test_a_run_that_dies_costs_its_cell_and_no_other(tmp_path: Path) -> None:
     kind, items, host = benchmark(models=["echo", "other"], runs=4), LocalItems(), Host(latency_ms=60, tokens=16)
-    with ThreadPoolExecutor() as pool:
-        attempt = pool.submit(kind.run, host.context(tmp_path, items))
-        items.wait_for(2)
-        assert host.process is not None
-        os.kill(host.process.pid, signal.SIGKILL)
-        data = attempt.result(20).data
+
+    def kill(done: int) -> None:
+        if done == 2:
+            assert host.process is not None
+            os.kill(host.process.pid, signal.SIGKILL)
+
+    items.then = kill
+    data = kind.run(host.context(tmp_path, items)).data
     assert [cell["state"] for cell in data["cells"]] == ["failed", "measured"]
     assert data["cells"][0]["error"]["code"] == "run_died"
     assert data["cells"][1]["samples"] == 4

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
@@ -173,29 +172,31 @@ def test_failures_that_may_mend_are_left_to_another_attempt_when_all_fail(tmp_pa
 
 def test_a_request_that_takes_too_long_fails_alone(tmp_path: Path, echo: RunProcess) -> None:
     context = LocalContext(tmp_path, echo.endpoint)
-    data = many([chat("hang", echo={"fail": "hang"}), chat("fine")], timeout=soon(0.2)).run(context).data
+    data = many([chat("hang", echo={"fail": "hang"}), chat("fine")], timeout=soon(1.0)).run(context).data
     assert (data["succeeded"], data["failed"]) == (1, 1)
     assert "in time" in lines_of(context, data["output_file"])[0]["error"]["what"]
 
 
 def test_a_free_slot_is_refilled_at_once(tmp_path: Path, echo: RunProcess) -> None:
-    slow, quick = chat("slow", echo={"latency_ms": 1000}), chat("quick", echo={"latency_ms": 40})
+    stuck, quick = chat("stuck", echo={"fail": "hang"}), chat("quick")
     context = LocalContext(tmp_path, echo.endpoint)
-    many([slow] + [quick] * 56).run(context)
-    # Were there rounds, only the seven beside the slow one would be done before it.
-    assert list(context.items.done).index(0) > 7
+    # Were there rounds, only the seven beside the stuck one would be done.
+    context.items.then = lambda done: context.cancelled.set() if done == 56 else None
+    with pytest.raises(Cancelled):
+        many([stuck] + [quick] * 56, timeout=60).run(context)
+    assert set(context.items.done) == set(range(1, 57))
 
 
 def test_a_batch_survives_the_death_of_its_run_without_doing_an_item_twice(tmp_path: Path) -> None:
-    kind, items = many([chat(f"item {n}", echo={"latency_ms": 30}) for n in range(40)]), LocalItems()
-    with running("echo", slots=4) as doomed, ThreadPoolExecutor() as pool:
-        attempt = pool.submit(kind.run, LocalContext(tmp_path, doomed.endpoint, items))
-        items.wait_for(10)
-        os.kill(doomed.pid, signal.SIGKILL)
+    # The first half is answered at once, the others take as long as the run lets them.
+    requests = [chat(f"item {n}", **({"echo": {"latency_ms": 0}} if n < 20 else {})) for n in range(40)]
+    kind, items = many(requests), LocalItems()
+    with running("echo", slots=4, latency_ms=600_000) as doomed:
+        items.then = lambda done: os.kill(doomed.pid, signal.SIGKILL) if done == 10 else None
         with pytest.raises(RunDied):
-            attempt.result(30)
+            kind.run(LocalContext(tmp_path, doomed.endpoint, items))
     survived = len(items.done)
-    assert 10 <= survived < 40
+    assert 10 <= survived <= 20
     with running("echo", slots=4) as fresh:
         context = LocalContext(tmp_path, fresh.endpoint, items, attempt=2)
         data = kind.run(context).data
@@ -221,7 +222,7 @@ def test_an_error_in_the_middle_of_a_stream_is_told(tmp_path: Path, echo: RunPro
 
 @pytest.mark.parametrize("count", [1, 6])
 @pytest.mark.parametrize("stream", [True, False])
-def test_cancelling_takes_effect_within_a_quarter_second_and_frees_the_engine(
+def test_cancelling_takes_effect_while_the_engine_is_silent_and_frees_it(
     tmp_path: Path, count: int, stream: bool
 ) -> None:
     with running("echo", slots=2) as process, ThreadPoolExecutor() as pool:
@@ -231,12 +232,10 @@ def test_cancelling_takes_effect_within_a_quarter_second_and_frees_the_engine(
         if stream and count == 1:
             assert context.spoke.wait(30)
         context.cancelled.set()
-        began = time.monotonic()
         with pytest.raises(Cancelled):
-            attempt.result(30)
-        assert time.monotonic() - began < soon(0.25)
+            attempt.result(60)
         after = LocalContext(tmp_path, process.endpoint)
-        assert Inference(model="echo", prompt="free", stream=False, timeout=30).run(after).data["text"] == "free"
+        assert Inference(model="echo", prompt="free", stream=False, timeout=60).run(after).data["text"] == "free"
 
 
 def test_a_kept_connection_that_its_run_closed_is_replaced(tmp_path: Path) -> None:

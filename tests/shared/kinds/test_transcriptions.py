@@ -75,15 +75,15 @@ def test_a_job_whose_every_recording_fails_fails(tmp_path: Path, echo: RunProces
 
 
 def test_a_second_attempt_hears_only_what_is_left(tmp_path: Path) -> None:
-    # Two are heard at once; the others take seconds, however late the engine is killed.
+    # Two are heard at once; the others take a minute, however late the engine is killed.
     files = [tone(tmp_path / f"{n}.wav", 5 if n < 2 else 300) for n in range(6)]
     kind, items = Transcriptions(model="m", files=files), LocalItems()
-    with running("echo", itl_ms=100) as doomed, ThreadPoolExecutor() as pool:
+    with running("echo", itl_ms=1_000) as doomed, ThreadPoolExecutor() as pool:
         attempt = pool.submit(kind.run, LocalContext(tmp_path, doomed.endpoint, items))
         items.wait_for(2)
         os.kill(doomed.pid, signal.SIGKILL)
         with pytest.raises(RunDied):
-            attempt.result(30)
+            attempt.result(60)
     survived = len(items.done)
     assert 2 <= survived < 6
     with running("echo") as fresh:
