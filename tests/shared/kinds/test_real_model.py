@@ -110,7 +110,7 @@ def test_a_benchmark_agrees_with_the_engines_own_clock(tmp_path: Path, llama: Ru
         return Acquired(run_id="run", state="ready", generation=1, endpoint=llama.endpoint, load_seconds=1.0)
 
     context = LocalContext(tmp_path, acquire=acquire, release=lambda run: run)
-    kind = Benchmark(models=("m",), runtimes=("llama-cpp",), prompts=("short",), fills=(200,), runs=2, max_tokens=16)
+    kind = Benchmark(models=("m",), runtimes=("llama-cpp",), prompts=("short",), fills=(200,), runs=2, max_tokens=32)
     (cell,) = kind.run(context).data["cells"]
     overall = cell["overall"]
     ours, engines = overall["decode_tokens_per_second"], overall["engine_decode_tokens_per_second"]
