@@ -78,8 +78,9 @@ class _Cable(socketserver.BaseRequestHandler):
             body = body[:place] + bytes([body[place] ^ 1]) + body[place + 1 :]
         end = mishap.cut if mishap.cut is not None else mishap.stall
         part = body if end is None else body[: end if end >= 0 else len(body) + end]
-        self.request.sendall(part)
+        # Counted first: whoever has it may look at once.
         self.server.passed += len(part)
+        self.request.sendall(part)
         if mishap.stall is not None:
             self.server.closing.wait()
 
