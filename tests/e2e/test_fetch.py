@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 
+from shared.tables import Event
 from tests.handmade import gguf
 from tests.hub import HubServer, running_hub
 from tests.local_models import only_on
@@ -55,6 +57,13 @@ def fill(stack: Stack, host: str) -> None:
     eventually(lambda: stack.get(f"/v1/runs/{run['id']}")["state"] == "ready", 30)
 
 
+def waits(stack: Stack, job_id: str) -> list[dict[str, Any]]:
+    """What a job has waited for, from first to last."""
+    with stack.database.read() as session:
+        told = select(Event.data).where(Event.job_id == job_id, Event.type == "job.blocked").order_by(Event.seq)
+        return list(session.scalars(told))
+
+
 def test_a_model_comes_to_the_host_that_has_room(stack: Stack, hub: HubServer) -> None:
     install = stack.post("/v1/models/install", {"model": "org/smol", "name": "org/smol", "host": "alpha"})
     assert stack.wait(install["id"])["state"] == "succeeded"
@@ -62,10 +71,10 @@ def test_a_model_comes_to_the_host_that_has_room(stack: Stack, hub: HubServer) -
     fill(stack, "alpha")
     messages = [{"role": "user", "content": "Say hi."}]
     job_id = stack.submit("inference", model="org/smol", requests=[{"messages": messages, "max_tokens": 4}])
-    eventually(lambda: (stack.job(job_id)["blocked_by"] or {}).get("code") == "fetching", 30)
-    assert "is being fetched to beta" in stack.job(job_id)["blocked_by"]["sentence"]
     job = stack.wait(job_id, 120)
     assert job["state"] == "succeeded", job
+    fetching = next(told for told in waits(stack, job_id) if told["code"] == "fetching")
+    assert "is being fetched to beta" in fetching["sentence"]
     assert hub.sent == sent
     assert stack.get("/v1/models/org/smol")["hosts"] == ["alpha", "beta"]
     hosts = {run["host"] for run in stack.get("/v1/runs")["data"] if run["model"] == "org/smol"}

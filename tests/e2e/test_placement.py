@@ -66,7 +66,7 @@ def test_a_batch_gives_way_to_an_interactive_job_and_redoes_nothing(tmp_path: Pa
             {
                 "kind": "inference",
                 "priority": "batch",
-                "params": {"model": "echo", "requests": _requests(64, 200), "spec": spec},
+                "params": {"model": "echo", "requests": _requests(64, 300), "spec": spec},
             },
         )["id"]
         eventually(lambda: stack.job(batch)["items_done"] >= 5, 40)
