@@ -8,6 +8,7 @@ import signal
 import subprocess
 from pathlib import Path
 
+import psutil
 import pytest
 
 from cli.exits import Exit
@@ -77,7 +78,7 @@ def test_a_job_that_fails_is_exit_code_1_with_its_cause(mill: Mill) -> None:
 
 
 def test_a_job_can_be_cancelled_and_queued_again(mill: Mill) -> None:
-    job_id = mill(*slow(60)).stdout.strip()
+    job_id = mill(*slow(600)).stdout.strip()
     eventually(lambda: mill.json("jobs", "show", job_id)["state"] == "running", within=60)
     assert "cancel" in mill("jobs", "cancel", job_id).stdout
     assert mill("jobs", "wait", job_id).returncode == Exit.CANCELLED
@@ -86,7 +87,7 @@ def test_a_job_can_be_cancelled_and_queued_again(mill: Mill) -> None:
 
 
 def test_waiting_no_longer_than_asked_is_exit_code_6_and_the_job_goes_on(mill: Mill) -> None:
-    job_id = mill(*slow(60)).stdout.strip()
+    job_id = mill(*slow(600)).stdout.strip()
     done = mill("jobs", "wait", job_id, "--timeout", "0.2")
     assert done.returncode == Exit.TIMEOUT
     assert f"cidermill jobs logs -f {job_id}" in done.stderr
@@ -94,7 +95,11 @@ def test_waiting_no_longer_than_asked_is_exit_code_6_and_the_job_goes_on(mill: M
 
 
 def test_ctrl_c_detaches_says_how_to_come_back_and_the_job_goes_on(mill: Mill) -> None:
-    command = (*COMMAND, "--url", mill.stack.url, *slow(5), "--follow")
+    mill(*ECHO, "--prompt", "warm up", "--wait")
+    engines = [psutil.Process(run["pid"]) for run in mill.stack.get("/v1/runs")["data"] if run["state"] == "ready"]
+    for engine in engines:
+        engine.suspend()
+    command = (*COMMAND, "--url", mill.stack.url, *ECHO, "--prompt", "hello", "--follow")
     with subprocess.Popen(
         command,
         env=environment(mill.home),
@@ -107,8 +112,10 @@ def test_ctrl_c_detaches_says_how_to_come_back_and_the_job_goes_on(mill: Mill) -
         assert following.stderr is not None
         job_id = following.stderr.readline().split()[0]
         os.kill(following.pid, signal.SIGINT)
-        assert following.wait(30) == Exit.INTERRUPTED
+        assert following.wait(60) == Exit.INTERRUPTED
         assert f"cidermill jobs logs -f {job_id}" in following.stderr.read()
+    for engine in engines:
+        engine.resume()
     assert mill("jobs", "logs", "-f", job_id).returncode == Exit.OK
 
 

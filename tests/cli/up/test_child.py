@@ -12,6 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from cli.up import child as children
 from cli.up.child import Child, Part
 from tests.waiting import eventually
 
@@ -75,11 +76,13 @@ def test_one_that_will_not_stop_is_killed_after_its_patience() -> None:
     assert any("did not stop" in line for line in heard)
 
 
-def test_one_that_waits_for_its_restart_is_not_started_once_stopped() -> None:
+def test_one_that_waits_for_its_restart_is_not_started_once_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
+    for wait in ("_FIRST_WAIT", "_LONGEST_WAIT"):
+        monkeypatch.setattr(children, wait, 600.0)
     died = threading.Event()
     child = Child(python("raise SystemExit(3)"), lambda _, line: died.set() if "exit status 3" in line else None)
     child.start()
-    assert died.wait(10)
+    assert died.wait(60)
     child.stop(5)
     assert child.pid is None
     assert child.deaths == 1
@@ -101,5 +104,5 @@ def test_it_ends_by_itself_when_its_supervisor_is_killed() -> None:
         loyal = psutil.Process(int(supervisor.stdout.readline()))
     supervisor.kill()
     supervisor.wait()
-    loyal.wait(10)
+    loyal.wait(60)
     assert not loyal.is_running()

@@ -29,11 +29,14 @@ _SETTINGS = {"CIDERMILL_RUNTIMES": '["echo","store"]', "CIDERMILL_MEMORY": "4GiB
 class Up:
     """A running `cidermill up` and its family of processes."""
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, **settings: str) -> None:
         self.home = home
         self._log = (home / "up.log").open("w")
         self.process = subprocess.Popen(
-            [*COMMAND, "up", "--port", "0"], env=environment(home, **_SETTINGS), stderr=self._log, stdout=self._log
+            [*COMMAND, "up", "--port", "0"],
+            env=environment(home, **(_SETTINGS | settings)),
+            stderr=self._log,
+            stdout=self._log,
         )
         eventually(self._is_up, within=90)
 
@@ -68,8 +71,14 @@ class Up:
 
 
 @pytest.fixture
-def up(tmp_path: Path) -> Iterator[Up]:
-    running = Up(tmp_path)
+def settings() -> dict[str, str]:
+    """Of `up`, as a test wants them beside those that all have."""
+    return {}
+
+
+@pytest.fixture
+def up(tmp_path: Path, settings: dict[str, str]) -> Iterator[Up]:
+    running = Up(tmp_path, **settings)
     family = running.family()
     yield running
     with contextlib.suppress(ProcessLookupError):
@@ -129,8 +138,9 @@ def test_nothing_outlives_a_supervisor_that_was_killed_and_the_next_start_goes_o
         assert again.end() == Exit.OK
 
 
+@pytest.mark.parametrize("settings", [{"CIDERMILL_DRAIN_SECONDS": "600"}], ids=["patient"])
 def test_a_second_ctrl_c_ends_everything_at_once(up: Up) -> None:
-    slow = '[{"prompt": "x", "echo": {"latency_ms": 60000}}]'
+    slow = '[{"prompt": "x", "echo": {"latency_ms": 600000}}]'
     job_id = up("submit", "inference", "--model", "echo", "-p", f"requests={slow}").stdout.strip()
     eventually(lambda: json.loads(up("jobs", "show", job_id, "--json").stdout)["state"] == "running", within=30)
     family = up.family()
