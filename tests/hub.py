@@ -80,6 +80,7 @@ class HubServer(ThreadingHTTPServer):
         self.xet_tokens_at: str | None = None
         self.seen: list[Seen] = []
         self.sent = 0
+        self._counting = threading.Lock()
         self.holding = threading.Event()
         self.released = threading.Event()
 
@@ -107,6 +108,11 @@ class HubServer(ThreadingHTTPServer):
         """Remember a request: method, path, and the headers `Seen` names."""
         method, path, *headers = facts
         self.seen.append(Seen(method or "", path or "", *headers))
+
+    def count(self, sent: int) -> None:
+        """Bytes of content go out; of several answers at once none is lost."""
+        with self._counting:
+            self.sent += sent
 
     def next_fault(self) -> Fault:
         return self.faults.popleft() if self.faults else self.always

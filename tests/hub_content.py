@@ -69,8 +69,9 @@ class Body:
         began = time.monotonic()
         for start in range(0, len(body), _PIECE):
             piece = body[start : start + _PIECE]
+            # Counted first: whoever has it may look at once.
+            self._server.count(len(piece))
             self._stream.write(piece)
-            self._server.sent += len(piece)
             self._wait(began, start + len(piece))
 
     def _wait(self, began: float, sent: int) -> None:
@@ -89,4 +90,4 @@ class Body:
                 if count == 0:
                     return
                 begin += count
-                self._server.sent += count
+                self._server.count(count)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import random
-import time
 from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
@@ -17,7 +16,6 @@ from shared.kinds.download import Download
 from tests.handmade import gguf
 from tests.hub import TOKEN, HubServer, Repository, running_hub
 from tests.store_context import StoreContext
-from tests.waiting import soon
 
 MODEL = gguf() + random.Random(7).randbytes(24 << 20)
 
@@ -79,22 +77,20 @@ def test_it_goes_on_at_any_byte(context: StoreContext, hub: HubServer, repositor
     assert hub.sent == 0
 
 
-def test_a_cancelled_one_ends_within_a_second_and_keeps_what_came(
+def test_a_cancelled_one_ends_before_the_rest_comes_and_keeps_what_came(
     context: StoreContext, hub: HubServer, repository: Repository
 ) -> None:
     context.throttle = Throttle(1_000_000)
-    cancelled: list[float] = []
 
     def cancel_once_something_came() -> None:
-        if context.reports[-1].done and not cancelled:
+        if context.reports[-1].done:
             context.cancelled.set()
-            cancelled.append(time.monotonic())
 
     context.reported = cancel_once_something_came
     with pytest.raises(Cancelled):
         fetch(context)
-    assert time.monotonic() - cancelled[0] < soon(1.0)
-    assert partial(context).stat().st_size == context.reports[-1].done > 0
+    assert len(MODEL) > partial(context).stat().st_size >= context.reports[-1].done > 0
+    context.reported = lambda: None
     context.cancelled.clear()
     context.throttle = Throttle()
     assert fetch(context).read_bytes() == MODEL

@@ -30,7 +30,10 @@ def hub() -> Iterator[HubServer]:
 def fetch(folder: Path, remote: Remote, meter: Meter | None = None) -> bytes:
     """One try; what is here after it."""
     interrupt = Interrupt()
-    with httpx2.Client() as client, opened(folder / "growing", folder / "whole", sha256, interrupt) as growing:
+    with (
+        httpx2.Client(timeout=60) as client,
+        opened(folder / "growing", folder / "whole", sha256, interrupt) as growing,
+    ):
         assert growing is not None
         receive(client, remote, growing, meter or Meter(None), interrupt)
         growing.complete(folder / "whole", hashlib.sha256(CONTENT).hexdigest())
