@@ -13,6 +13,8 @@ from tests.postgres import Postgres
 from tests.simulation.seed import play
 from tests.simulation.stage import Stage
 
+pytestmark = pytest.mark.timeout(600)
+
 #: `make bench` plays thousands.
 SEEDS, TOGETHER = 192, 12
 
