@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -23,13 +26,14 @@ def python_with(*packages: str) -> Path:
     """A Python that has these packages. Skips the test when the registry cannot be reached; in CI that is a failure."""
     named = [f"{package}=={PYTHON[package]}" for package in packages]
     folder = _CACHE / f"python-{'-'.join(named)}"
-    if not (folder / _DONE).exists():
-        python = str(folder / "bin" / "python")
-        _build(
-            folder,
-            [_uv(), "venv", "--quiet", "--python", sys.executable, str(folder), "--allow-existing"],
-            [_uv(), "pip", "install", "--quiet", "--python", python, *named],
-        )
+    with _alone(folder):
+        if not (folder / _DONE).exists():
+            python = str(folder / "bin" / "python")
+            _build(
+                folder,
+                [_uv(), "venv", "--quiet", "--python", sys.executable, str(folder), "--allow-existing"],
+                [_uv(), "pip", "install", "--quiet", "--python", python, *named],
+            )
     return folder / "bin" / "python"
 
 
@@ -39,9 +43,10 @@ def node_with(*packages: str) -> tuple[Path, Path]:
     node, npm = home / "bin" / "node", home / "lib/node_modules/npm/bin/npm-cli.js"
     named = [f"{package}@{NPM[package]}" for package in packages]
     folder = _CACHE / f"node-{'-'.join(named).replace('/', '-')}"
-    if not (folder / _DONE).exists():
-        quiet = ["--no-audit", "--no-fund", "--prefix", str(folder)]
-        _build(folder, [str(node), str(npm), "install", *quiet, *named])
+    with _alone(folder):
+        if not (folder / _DONE).exists():
+            quiet = ["--no-audit", "--no-fund", "--prefix", str(folder)]
+            _build(folder, [str(node), str(npm), "install", *quiet, *named])
     return node, folder
 
 
@@ -56,6 +61,15 @@ def script_of_node(script: Path, *packages: str) -> list[str]:
 def _uv() -> str:
     """The uv that `make setup` found or brought; pip takes minutes for the larger clients."""
     return str((_ROOT / (_ROOT / ".venv" / ".uv").read_text().strip()).resolve())
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Tests of other processes wait for the one that builds a folder, and find it whole."""
+    _CACHE.mkdir(parents=True, exist_ok=True)
+    with Path(f"{folder}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def _build(folder: Path, *commands: list[str]) -> None:

@@ -11,7 +11,7 @@ from anthropic import Anthropic
 from anthropic.types.messages import MessageBatch, MessageBatchIndividualResponse
 
 client = Anthropic(base_url=sys.argv[1], api_key="none", timeout=120)
-SLOW = {"echo": {"latency_ms": 60_000}}
+SLOW = {"echo": {"latency_ms": 600_000}}
 
 
 def asked(custom_id: str, model: str = "echo", **more: Any) -> Any:

@@ -17,8 +17,10 @@ from urllib.request import Request, urlopen
 
 URL, DIALECT = sys.argv[1:3]
 ASKED: dict[str, Any] = {"model": "echo", "messages": [{"role": "user", "content": "hello there"}]}
-#: Seconds after which the host takes the run: the first sign of life comes after two.
+#: Seconds after which the host takes the run where nobody looks for signs: the first of them comes after two.
 WAIT = 4.0
+#: Within so many seconds there must be one.
+LONGEST = 60.0
 
 
 def call(method: str, path: str) -> Any:
@@ -31,8 +33,8 @@ def live() -> list[str]:
 
 
 @contextmanager
-def cold(opens: threading.Event) -> Iterator[None]:
-    """No run, and a host that takes one as soon as `opens` is set, or else after a while."""
+def cold(opens: threading.Event, within: float) -> Iterator[None]:
+    """No run, and a host that takes one as soon as `opens` is set, or else after so many seconds."""
     for run in live():
         call("POST", f"/v1/runs/{run}/stop")
     while live():
@@ -40,7 +42,7 @@ def cold(opens: threading.Event) -> Iterator[None]:
     call("POST", "/v1/hosts/alpha/cordon")
 
     def uncordon() -> None:
-        opens.wait(WAIT)
+        opens.wait(within)
         call("POST", "/v1/hosts/alpha/uncordon")
 
     thread = threading.Thread(target=uncordon)
@@ -61,25 +63,28 @@ opens = threading.Event()
 if DIALECT == "openai":
     from openai import OpenAI
 
-    client = OpenAI(base_url=f"{URL}/v1", api_key="none", timeout=60)
-    with cold(opens), client.chat.completions.with_streaming_response.create(**ASKED, stream=True) as raw:
+    client = OpenAI(base_url=f"{URL}/v1", api_key="none", timeout=120)
+    with cold(opens, LONGEST), client.chat.completions.with_streaming_response.create(**ASKED, stream=True) as raw:
         first_sign(raw.iter_lines(), ":")
-    with cold(threading.Event()):
+    with cold(threading.Event(), WAIT):
         chunks = list(client.chat.completions.create(**ASKED, stream=True))
     assert "".join(chunk.choices[0].delta.content or "" for chunk in chunks).split() == ["hello", "there"]
 elif DIALECT == "anthropic":
     from anthropic import Anthropic
 
-    talker = Anthropic(base_url=URL, api_key="none", timeout=60)
-    with cold(opens), talker.messages.with_streaming_response.create(**ASKED, max_tokens=8, stream=True) as heard:
+    talker = Anthropic(base_url=URL, api_key="none", timeout=120)
+    with (
+        cold(opens, LONGEST),
+        talker.messages.with_streaming_response.create(**ASKED, max_tokens=8, stream=True) as heard,
+    ):
         first_sign(heard.iter_lines(), "event: ping")
-    with cold(threading.Event()), talker.messages.stream(**ASKED, max_tokens=8) as stream:
+    with cold(threading.Event(), WAIT), talker.messages.stream(**ASKED, max_tokens=8) as stream:
         assert "".join(stream.text_stream).split() == ["hello", "there"]
 else:
     from ollama import Client
 
-    with cold(opens):
-        pieces = Client(host=URL, timeout=60).chat("echo", ASKED["messages"], stream=True)
+    with cold(opens, LONGEST):
+        pieces = Client(host=URL, timeout=120).chat("echo", ASKED["messages"], stream=True)
         assert next(pieces).message.content == ""
         opens.set()
         assert "".join(piece.message.content or "" for piece in pieces).split() == ["hello", "there"]

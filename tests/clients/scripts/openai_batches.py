@@ -13,7 +13,7 @@ from openai.types import Batch, FileObject
 client = OpenAI(base_url=f"{sys.argv[1]}/v1", api_key="none", timeout=120)
 ENDPOINT = "/v1/chat/completions"
 HOUR: Any = {"anchor": "created_at", "seconds": 3600}
-SLOW = {"echo": {"latency_ms": 60_000}}
+SLOW = {"echo": {"latency_ms": 600_000}}
 
 
 def line(custom_id: str, model: str = "echo", **more: Any) -> dict[str, Any]:
