@@ -15,6 +15,9 @@ from tests.simulation.stage import Stage
 
 pytestmark = pytest.mark.timeout(600)
 
+#: Twelve stories keep a processor busy for ten seconds, of which a busy machine makes minutes.
+pytestmark = pytest.mark.timeout(600)
+
 #: `make bench` plays thousands.
 SEEDS, TOGETHER = 192, 12
 
