@@ -25,7 +25,9 @@ _SERVED = InstalledModel(id="x", name="served-echo", format=Format.ECHO, path=""
 Opener = Callable[..., Served]
 
 #: Seconds that a test takes at most.
-_LONGEST = 10.0
+_LONGEST = 30.0
+#: Seconds after its last word in which a host counts as there: nobody keeps a test's host up, however long it takes.
+_LEASE = 600.0
 
 
 @pytest.fixture(autouse=True)
@@ -53,7 +55,7 @@ def open_door(database_url: str, tmp_path: Path) -> Iterator[Opener]:
 @pytest.fixture
 def door(open_door: Opener) -> Served:
     """A front door on loopback, open to everybody there, with the host `studio` beside it."""
-    return open_door(host_name="studio")
+    return open_door(host_name="studio", lease_seconds=_LEASE)
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ from api.gateway import local_tokens
 from shared import catalog
 from shared.protocol import InstallRecord
 from shared.vocabulary import Capability, Format, Provider
+from tests.api.conftest import Opener
 from tests.api.fleet import Fleet
 from tests.api.served import Served
 from tests.models import write_tokenizer
@@ -143,7 +144,10 @@ def test_a_tokenizer_that_cannot_be_read_does_not_count(tmp_path: Path) -> None:
     assert local_tokens.count({"messages": [_HELLO]}, tmp_path / "tokenizer.json") is None
 
 
-def test_being_overloaded_has_anthropics_own_number(door: Served, fleet: Fleet) -> None:
+def test_being_overloaded_has_anthropics_own_number(open_door: Opener) -> None:
+    door = open_door(host_name="studio", lease_seconds=1)
+    fleet = Fleet(door, "studio")
+    fleet.register()
     fleet.ready_run("http://127.0.0.1:1")
     answer = door.post("/v1/messages", asked(max_tokens=5))
     assert (answer.status_code, answer.json()["error"]["type"]) == (529, "overloaded_error")
