@@ -5,13 +5,17 @@ from __future__ import annotations
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from api import pulse
 from tests.api.conftest import Opener
 from tests.api.fleet import Fleet
 from tests.api.served import Served
 
 
-def test_it_is_degraded_until_every_part_answers(open_door: Opener, valkey: str) -> None:
-    door = open_door(redis_url=valkey)
+def test_it_is_degraded_until_every_part_answers(
+    open_door: Opener, valkey: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pulse, "_TIMEOUT", 30.0)
+    door = open_door(redis_url=valkey, lease_seconds=600)
     health = door.get("/health").json()
     assert (health["status"], health["redis"]["ok"], health["scheduler"]["ok"]) == ("degraded", True, False)
     fleet = Fleet(door, "studio")
