@@ -9,9 +9,11 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from itertools import count
 
+import pytest
 from sqlalchemy.orm import Session
 
 from api.bell import Bell
+from api.gateway import outlook as outlook_module
 from api.gateway.outlook import Outlook, View, Wanted
 from shared.db import Database
 from shared.vocabulary import Capability
@@ -59,7 +61,12 @@ class _HeldUp(Database):
             assert self.go_on.wait(30)
 
 
-def test_an_older_look_does_not_take_the_place_of_a_newer_one(door: Served, fleet: Fleet, database_url: str) -> None:
+def test_an_older_look_does_not_take_the_place_of_a_newer_one(
+    door: Served, fleet: Fleet, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # However long it takes, what is asked for stays in demand.
+    monkeypatch.setattr(outlook_module, "_DEMAND", 600.0)
+
     async def looked(outlook: Outlook, database: _HeldUp) -> tuple[View, View]:
         outlook.glance(_ECHO)
         keeping = asyncio.create_task(outlook.run())
