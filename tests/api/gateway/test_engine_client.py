@@ -188,7 +188,7 @@ def test_leaving_in_the_middle_ends_the_connection() -> None:
         async with engine(answers) as url:
             async with EngineClient().post(url, b"x", {}) as reply:
                 assert await anext(reply.pieces()) == b"he"
-            return await asyncio.wait_for(left, 1)
+            return await asyncio.wait_for(left, 20)
 
     assert asyncio.run(scene()) == b""
 
@@ -206,6 +206,36 @@ def test_an_engine_that_says_nothing_more_is_given_up(said: bytes, monkeypatch: 
         async with engine(answers) as url, asyncio.timeout(20):
             with pytest.raises(TimeoutError):
                 await asked(EngineClient(), url)
+
+    asyncio.run(scene())
+
+
+def test_an_engine_whose_run_is_over_is_heard_as_long_as_it_speaks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine_client, "_SILENCE_OF_THE_LOST", 1000.0)
+    go_on = asyncio.Event()
+
+    async def answers(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await heard(reader)
+        writer.write(_OK + b"Content-Length: 5\r\n\r\nhe")
+        await go_on.wait()
+        writer.write(b"ll")
+        await reader.read()
+
+    async def scene() -> None:
+        client = EngineClient()
+        async with engine(answers) as url, client.post(url, b"x", {}, "run-1") as reply:
+            pieces = reply.pieces()
+            assert await anext(pieces) == b"he"
+            reply._wire._spoken -= 2000.0
+            go_on.set()
+            assert await anext(pieces) == b"ll"
+            client.give_up({"run-1"})
+            assert reply._wire._transport is not None
+            assert not reply._wire._transport.is_closing()
+            reply._wire._spoken -= 2000.0
+            client.give_up({"run-1"})
+            with pytest.raises(TimeoutError, match="its run is over"):
+                await reply.read()
 
     asyncio.run(scene())
 
