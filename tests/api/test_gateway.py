@@ -9,6 +9,7 @@ from typing import Any
 import httpx2
 import pytest
 
+from shared.runs import service
 from shared.runs import state as runs
 from shared.runtimes import InstalledModel, RunSpec
 from shared.units import Bytes
@@ -145,7 +146,11 @@ def test_without_a_host_here_nobody_can_answer(door: Served) -> None:
     assert "cidermill agent" in answer.json()["error"]["message"]
 
 
-def test_a_run_in_use_is_not_evicted_and_is_free_again_afterwards(door: Served, fleet: Fleet, engine: str) -> None:
+def test_a_run_in_use_is_not_evicted_and_is_free_again_afterwards(
+    door: Served, fleet: Fleet, engine: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # However long the machine stands still, the promise is renewed in time.
+    monkeypatch.setattr(service, "HOLD", 600.0)
     ref = fleet.ready_run(engine)
     fence = fleet.lead()
 
@@ -153,7 +158,9 @@ def test_a_run_in_use_is_not_evicted_and_is_free_again_afterwards(door: Served, 
         with door.database.write() as session:
             return bool(runs.evict(session, fence, [ref.run_id], "test"))
 
-    with door.client.stream("POST", _CHAT, json=chat("x", stream=True, echo={"tokens": 1000, "itl_ms": 20})) as answer:
+    with door.client.stream(
+        "POST", _CHAT, json=chat("x", stream=True, echo={"tokens": 100_000, "itl_ms": 20})
+    ) as answer:
         next(answer.iter_lines())
         assert not evict()
     eventually(evict)
@@ -168,7 +175,7 @@ def test_when_the_client_leaves_the_engine_stops(door: Served, fleet: Fleet) -> 
         with door.client.stream("POST", _CHAT, json=slow) as answer:
             next(answer.iter_lines())
         with pytest.raises(httpx2.ReadTimeout):
-            door.client.post(_CHAT, json={**slow, "stream": False}, timeout=0.5)
+            door.client.post(_CHAT, json={**slow, "stream": False}, timeout=httpx2.Timeout(60, read=0.5))
         # Its only slot is free again: the two long answers were given up.
         assert door.post(_CHAT, chat("still there")).status_code == 200
     finally:

@@ -297,8 +297,9 @@ def test_when_the_client_leaves_the_engine_stops(door: Served, fleet: Fleet, slo
     long: dict[str, Any] = {"data": {"model": "echo", "stream": "true"}, "files": {"file": silence(3600)}}
     with door.client.stream("POST", _TRANSCRIBE, **long) as answer:
         next(answer.iter_lines())
+    patience = httpx2.Timeout(60, read=1)
     with pytest.raises(httpx2.ReadTimeout):
-        door.client.post(_TRANSCRIBE, data={"model": "echo"}, files={"file": silence(3600)}, timeout=1)
+        door.client.post(_TRANSCRIBE, data={"model": "echo"}, files={"file": silence(3600)}, timeout=patience)
     # Its only slot is free again: the two long recordings were given up.
     assert ask(door, audio=silence(4)).status_code == 200
 
@@ -322,4 +323,4 @@ def test_what_was_heard_is_counted(door: Served, fleet: Fleet, slow: RunProcess)
     eventually(lambda: heard()[0] == 3)
     _, tokens, seconds = heard()
     assert tokens == 0
-    assert 29.0 <= seconds < 600.0
+    assert 29.0 <= seconds < 3600.0

@@ -59,7 +59,7 @@ def test_calls_that_fail_or_are_left_say_so(door: Served, fleet: Fleet, engine: 
     fleet.ready_run(engine)
     door.post(_CHAT, chat("x", echo={"fail": "error", "status": 500}))
     door.post(_CHAT, chat("x") | {"model": "none"})
-    slow = chat("x", stream=True, echo={"tokens": 1000, "itl_ms": 20})
+    slow = chat("x", stream=True, echo={"tokens": 100_000, "itl_ms": 20})
     with door.client.stream("POST", _CHAT, json=slow) as answer:
         next(answer.iter_lines())
     eventually(lambda: len(calls(door)) == 3)
@@ -85,7 +85,7 @@ def test_names_that_no_database_stores_are_refused_and_change_nothing_for_others
         answer = door.client.post(_CHAT, content=content, headers={"Content-Type": "application/json"})
         assert answer.status_code == 400, answer.text
     eventually(lambda: [call["model"] for call in calls(door)] == ["a?b", "?"])
-    slow = chat("x", stream=True, echo={"tokens": 1000, "itl_ms": 20})
+    slow = chat("x", stream=True, echo={"tokens": 100_000, "itl_ms": 20})
     with door.client.stream("POST", _CHAT, json=slow) as stream:
         next(stream.iter_lines())
         eventually(lambda: _attended(door, run_id))

@@ -75,7 +75,7 @@ def test_requests_of_every_dialect_are_counted_whole_and_streamed(door: Served, 
 
 def test_a_stream_that_its_client_leaves_is_counted_as_far_as_it_came(door: Served, key: Key) -> None:
     headers = key(limits={"concurrent": 1})
-    slow = said("x", stream=True, max_tokens=1000, echo={"tokens": 1000, "itl_ms": 20})
+    slow = said("x", stream=True, max_tokens=100_000, echo={"tokens": 100_000, "itl_ms": 20})
     with door.client.stream("POST", _CHAT, json=slow, headers=headers) as answer:
         lines = answer.iter_lines()
         next(lines)
@@ -87,12 +87,15 @@ def test_a_stream_that_its_client_leaves_is_counted_as_far_as_it_came(door: Serv
 
 
 def test_an_answer_that_its_client_does_not_wait_for_is_counted_as_far_as_it_came(door: Served, key: Key) -> None:
-    headers = key()
-    slow = said("x", max_tokens=1000, echo={"tokens": 1000, "itl_ms": 20})
+    headers, patience = key(), 0.3
+    slow = said("x", max_tokens=100_000, echo={"tokens": 100_000, "itl_ms": 20})
 
     def counted() -> bool:
+        nonlocal patience
+        # A busy machine may take longer to begin than the first would wait.
+        patience *= 1.5
         with pytest.raises(httpx2.TimeoutException):
-            door.post(_CHAT, slow, headers=headers, timeout=0.3)
+            door.post(_CHAT, slow, headers=headers, timeout=patience)
         return any(row["prompt"] > 0 and row["completion"] > 0 for row in used(door, headers))
 
     eventually(counted)
@@ -147,7 +150,7 @@ def test_counting_tokens_takes_a_place_and_no_request(door: Served, key: Key, pa
     headers = key(limits={"concurrent": 1, "requests/day": 2, "tokens/day": 1})
     count = {"model": "echo", **_COUNTS[path]}
     assert [_status(door.post(path, count, headers=headers)) for _ in range(3)] == [200] * 3
-    slow = said("x", stream=True, max_tokens=1000, echo={"tokens": 1000, "itl_ms": 20})
+    slow = said("x", stream=True, max_tokens=100_000, echo={"tokens": 100_000, "itl_ms": 20})
     with door.client.stream("POST", _CHAT, json=slow, headers=headers) as answer:
         lines = answer.iter_lines()
         next(lines)
@@ -326,14 +329,14 @@ def test_tokens_used_at_one_front_door_are_missing_at_the_other(open_door: Opene
 def test_requests_at_once_are_counted_at_all_front_doors(open_door: Opener, door: Served, key: Key) -> None:
     headers = key(limits={"concurrent": 1})
     other = open_door(host_name="studio")
-    slow = said("x", stream=True, max_tokens=1000, echo={"tokens": 1000, "itl_ms": 20})
+    slow = said("x", stream=True, max_tokens=100_000, echo={"tokens": 100_000, "itl_ms": 20})
     with door.client.stream("POST", _CHAT, json=slow, headers=headers) as answer:
         next(answer.iter_lines())
         assert _status(other.post(_CHAT, said(), headers=headers)) == 429
     eventually(lambda: _status(other.post(_CHAT, said(), headers=headers)) == 200, rarest=0.2)
 
 
-@pytest.mark.parametrize(("ago", "status"), [(0.0, 429), (60.0, 200)])
+@pytest.mark.parametrize(("ago", "status"), [(-600.0, 429), (60.0, 200)])
 def test_places_at_a_front_door_that_died_are_free_again(door: Served, key: Key, ago: float, status: int) -> None:
     headers = key(limits={"concurrent": 1})
     [row] = door.get("/v1/keys").json()["data"]

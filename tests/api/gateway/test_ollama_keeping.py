@@ -15,7 +15,7 @@ import pytest
 
 from api.bodies import FORM
 from api.gate import BODY_LIMIT
-from api.gateway.ollama import blobs
+from api.gateway.ollama import blobs, following
 from shared import catalog
 from shared.errors import Unavailable
 from shared.protocol import AttemptRef, InstallRecord
@@ -306,7 +306,10 @@ def test_models_made_at_once_under_one_name_spoil_no_blob(door: Served, monkeypa
     assert b"".join(door.parts.store.pieces(second.id, 0, second.size)) == other
 
 
-def test_a_pull_is_a_download_told_in_lines(door: Served, fleet: Fleet) -> None:
+def test_a_pull_is_a_download_told_in_lines(door: Served, fleet: Fleet, monkeypatch: pytest.MonkeyPatch) -> None:
+    # However long it takes, no line is told again.
+    monkeypatch.setattr(following, "_REPEAT", 100_000)
+
     def finish(ref: AttemptRef, job: Job) -> None:
         assert job.params["model"] == "hf:org/tiny:Q4_0"
         status = {**ref.model_dump(), "worker": fleet.worker, "progress": {"done": 5, "total": 9, "unit": "bytes"}}
