@@ -19,6 +19,6 @@ def door() -> Iterator[WireFrontDoor]:
 
 @pytest.fixture
 def client(door: WireFrontDoor) -> Iterator[FrontDoor]:
-    client = FrontDoor(door.url, SecretStr("secret"))
+    client = FrontDoor(door.url, SecretStr("secret"), timeout=60.0)
     yield client
     client.close()

@@ -30,7 +30,7 @@ def door() -> Iterator[WireFrontDoor]:
 
 @contextmanager
 def attempt(door: WireFrontDoor, folder: Path, number: int = 1) -> Iterator[AttemptContext]:
-    client = FrontDoor(door.url, SecretStr("secret"))
+    client = FrontDoor(door.url, SecretStr("secret"), timeout=60.0)
     outbox = Outbox(client, "wk_1", folder / "spool", lambda _: None)
     assignment = Assignment(job_id="job_1", attempt=number, kind="scan", params={}, priority=Priority.NORMAL, slots=1)
     yield AttemptContext(assignment, client, outbox, host_store(folder / "models"), "wk_1", folder)

@@ -37,7 +37,7 @@ def hint(executor: Executor, job: str) -> None:
     """As the lane's threads do, which wait for nothing else."""
     lane = threading.Thread(target=executor.on_message, args=(job, 1), daemon=True)
     lane.start()
-    lane.join(30)
+    lane.join(60)
     assert not lane.is_alive(), "nobody decided the claim"
 
 

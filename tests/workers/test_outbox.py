@@ -29,7 +29,7 @@ def outbox(client: FrontDoor, tmp_path: Path, stale: list[AttemptRef]) -> Iterat
     outbox = Outbox(client, "wk_1", tmp_path, stale.append)
     outbox.start()
     yield outbox
-    outbox.close()
+    outbox.close(timeout=60)
 
 
 def _finished(number: int) -> FinishedAttempt:
@@ -37,7 +37,7 @@ def _finished(number: int) -> FinishedAttempt:
 
 
 def test_reports_wait_for_their_answer(outbox: Outbox, door: WireFrontDoor) -> None:
-    assert outbox.wait(outbox.put_finish(_finished(1)), timeout=5)
+    assert outbox.wait(outbox.put_finish(_finished(1)), timeout=60)
     assert door.bodies("/finish")[0]["worker"] == "wk_1"
     assert door.bodies("/finish")[0]["attempts"][0]["result"] == {"n": 1}
 
@@ -46,7 +46,7 @@ def test_items_arrive_before_the_end_of_their_attempt(outbox: Outbox, door: Wire
     ref = AttemptRef(job_id="job_1", attempt=1)
     for index in range(20):
         outbox.put_items(ref, [Item(index=index, data=index)])
-    outbox.wait(outbox.put_finish(_finished(1)), timeout=5)
+    outbox.wait(outbox.put_finish(_finished(1)), timeout=60)
     paths = [path for path, _ in door.heard]
     assert paths[-1] == "/finish"
     assert [item["index"] for body in door.bodies("/items") for item in body["items"]] == list(range(20))
@@ -55,7 +55,7 @@ def test_items_arrive_before_the_end_of_their_attempt(outbox: Outbox, door: Wire
 def test_what_cannot_be_reported_waits_on_disk_in_order(outbox: Outbox, door: WireFrontDoor, tmp_path: Path) -> None:
     door.away = True
     tickets = [outbox.put_finish(_finished(n)) for n in range(5)]
-    assert outbox.wait(tickets[-1], timeout=5), "safe on disk counts as handed in"
+    assert outbox.wait(tickets[-1], timeout=60), "safe on disk counts as handed in"
     assert len(Spool(tmp_path, "wk_1").read()) >= 1
     door.away = False
     eventually(lambda: sum(len(b["attempts"]) for b in door.bodies("/finish")) == 5)
@@ -70,14 +70,14 @@ def test_a_full_disk_loses_no_report_and_ends_nothing(
 ) -> None:
     door.away = True
     for number in range(kept):
-        assert outbox.wait(outbox.put_finish(_finished(number)), timeout=5)
+        assert outbox.wait(outbox.put_finish(_finished(number)), timeout=60)
     full = _FullDisk()
     monkeypatch.setattr("workers.spool._to_disk", full)
     last = [outbox.put_finish(_finished(number)) for number in range(kept, 5)][-1]
     eventually(lambda: full.asked > 2)
     assert not outbox.wait(last, timeout=0)
     door.away = False
-    assert outbox.wait(last, timeout=10)
+    assert outbox.wait(last, timeout=60)
     said = [attempt["job_id"] for body in door.bodies("/finish") for attempt in body["attempts"]]
     assert list(dict.fromkeys(said)) == [f"job_{n}" for n in range(5)]
     eventually(lambda: Spool(tmp_path, "wk_1").empty)
@@ -87,7 +87,7 @@ def test_a_disk_that_cannot_be_read_for_a_while_ends_no_sender(
     outbox: Outbox, door: WireFrontDoor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     door.away = True
-    assert outbox.wait(outbox.put_finish(_finished(1)), timeout=5)
+    assert outbox.wait(outbox.put_finish(_finished(1)), timeout=60)
     asked = threading.Semaphore(0)
 
     def broken(_: Spool) -> list[Entry]:
@@ -97,8 +97,8 @@ def test_a_disk_that_cannot_be_read_for_a_while_ends_no_sender(
     with monkeypatch.context() as patched:
         patched.setattr(Spool, "read", broken)
         door.away = False
-        assert all(asked.acquire(timeout=30) for _ in range(2))
-    assert outbox.wait(outbox.put_finish(_finished(2)), timeout=30)
+        assert all(asked.acquire(timeout=60) for _ in range(2))
+    assert outbox.wait(outbox.put_finish(_finished(2)), timeout=60)
     eventually(lambda: Spool(tmp_path, "wk_1").empty)
     said = [attempt["job_id"] for body in door.bodies("/finish") for attempt in body["attempts"]]
     assert list(dict.fromkeys(said)) == ["job_1", "job_2"]
@@ -137,21 +137,21 @@ def test_reports_go_together_as_far_as_they_fit(
     for index, length in enumerate(lengths):
         outbox.put_finish(_finished(index).model_copy(update={"result": {"text": "x" * length}}))
     outbox.start()
-    outbox.close(timeout=30)
+    outbox.close(timeout=60)
     assert [[item["index"] for item in body["items"]] for body in door.bodies("/items")] == [[0], [1, 2], [3, 4], [5]]
     assert [len(body["attempts"]) for body in door.bodies("/finish")] == [1, 2, 2, 1]
 
 
 def test_a_stale_report_is_told_to_the_attempt(outbox: Outbox, door: WireFrontDoor, stale: list[AttemptRef]) -> None:
     door.answers["/finish"] = lambda body: (200, {"verdicts": ["stale"] * len(body["attempts"])})
-    outbox.wait(outbox.put_finish(_finished(1)), timeout=5)
+    outbox.wait(outbox.put_finish(_finished(1)), timeout=60)
     assert [ref.job_id for ref in stale] == ["job_1"]
 
 
 def test_a_refused_report_does_not_stop_the_others(outbox: Outbox, door: WireFrontDoor) -> None:
     door.answers["/items"] = lambda _: (422, {"error": {"code": "invalid_parameters", "what": "No"}})
     outbox.put_items(AttemptRef(job_id="job_1", attempt=1), [Item(index=0, data=None)])
-    assert outbox.wait(outbox.put_finish(_finished(2)), timeout=5)
+    assert outbox.wait(outbox.put_finish(_finished(2)), timeout=60)
     assert door.bodies("/finish")
 
 
@@ -161,8 +161,8 @@ def test_another_process_delivers_what_a_killed_worker_left(
     door.away = True
     dead = Outbox(client, "wk_dead", tmp_path, lambda _: None)
     dead.start()
-    dead.wait(dead.put_finish(_finished(7)), timeout=5)
-    dead.close()
+    dead.wait(dead.put_finish(_finished(7)), timeout=60)
+    dead.close(timeout=60)
     door.away = False
     [spool] = left_behind(tmp_path)
     assert deliver_left(client, spool) == 1
@@ -193,7 +193,7 @@ def test_what_a_silent_front_door_holds_up_is_on_disk_when_the_worker_ends(
     assert spool.read()[0].body.count('"index"') == 2
     answered.set()
     eventually(lambda: spool.empty)
-    outbox.close(timeout=30)
+    outbox.close(timeout=60)
     assert door.bodies("/finish")
 
 
@@ -225,7 +225,7 @@ def test_a_result_that_can_never_be_reported_fails_its_attempt_alone(
     outbox: Outbox, door: WireFrontDoor, data: object
 ) -> None:
     outbox.put_finish(_finished(1).model_copy(update={"result": {"data": data}}))
-    assert outbox.wait(outbox.put_finish(_finished(2)), timeout=30)
+    assert outbox.wait(outbox.put_finish(_finished(2)), timeout=60)
     first, second = [attempt for body in door.bodies("/finish") for attempt in body["attempts"]]
     assert (first["outcome"], first["error"]["what"]) == ("failed", "What came of the job cannot be reported")
     assert second["result"] == {"n": 2}
@@ -238,7 +238,7 @@ def test_a_piece_that_can_never_be_reported_is_told_to_its_attempt(
     ref = AttemptRef(job_id="job_1", attempt=1)
     with pytest.raises(ExecutionError, match="cannot be reported"):
         outbox.put_items(ref, [Item(index=0, data=data)])
-    assert outbox.wait(outbox.put_items(ref, [Item(index=1, data="plain")]), timeout=30)
+    assert outbox.wait(outbox.put_items(ref, [Item(index=1, data="plain")]), timeout=60)
     assert [item["index"] for body in door.bodies("/items") for item in body["items"]] == [1]
 
 
@@ -251,7 +251,7 @@ def test_a_piece_that_is_too_large_is_told_to_its_attempt(outbox: Outbox, monkey
 def test_a_run_s_error_that_can_never_be_reported_is_left_out(outbox: Outbox, door: WireFrontDoor) -> None:
     error = Problem(code="run_died", what="It said \ud83d", crash=True)
     report = RunReport(run_id="run_1", generation=1, worker="wk_1", event=RunEvent.FAILED, error=error)
-    assert outbox.wait(outbox.put_run(report), timeout=30)
+    assert outbox.wait(outbox.put_run(report), timeout=60)
     [told] = door.bodies("/runs/report")
     assert (told["event"], told["error"]["code"], told["error"]["crash"]) == ("failed", "run_died", True)
 

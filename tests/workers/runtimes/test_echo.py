@@ -33,7 +33,7 @@ def echo() -> Iterator[RunProcess]:
 
 
 def ask(process: RunProcess, path: str = "/v1/chat/completions", **body: Any) -> httpx2.Response:
-    return httpx2.post(process.endpoint.url + path, json=body, timeout=10)
+    return httpx2.post(process.endpoint.url + path, json=body, timeout=60)
 
 
 def said(text: str) -> list[dict[str, str]]:
@@ -108,7 +108,7 @@ def test_a_request_can_take_the_process_down(how: str, code: str) -> None:
     with running("echo") as process:
         with pytest.raises(httpx2.RemoteProtocolError):
             ask(process, messages=said("x"), echo={"fail": how})
-        process.wait(10)
+        process.wait(60)
         assert RUNTIME.diagnose(process.exit_code, process.stderr_tail).code == code
 
 
@@ -139,7 +139,8 @@ def test_it_takes_the_memory_it_is_told_to() -> None:
 
 def test_it_hears_how_long_a_recording_is(echo: RunProcess) -> None:
     form = {"response_format": "srt", "offset": "4"}
-    srt = httpx2.post(f"{echo.endpoint.url}/v1/audio/transcriptions", files={"file": _silence(12)}, data=form).text
+    file = {"file": _silence(12)}
+    srt = httpx2.post(f"{echo.endpoint.url}/v1/audio/transcriptions", files=file, data=form, timeout=60).text
     assert [line for line in srt.splitlines() if line.startswith("Segment")] == [
         "Segment 0.",
         "Segment 1.",

@@ -64,8 +64,8 @@ def ready(run: RunProcess) -> psutil.Process:
 
 def ask(run: RunProcess, text: str) -> dict[str, Any]:
     body = {"messages": [{"role": "user", "content": text}]}
-    reply = httpx2.post(f"{run.endpoint.url}/v1/chat/completions", json=body, trust_env=False).raise_for_status()
-    return dict(reply.json())
+    reply = httpx2.post(f"{run.endpoint.url}/v1/chat/completions", json=body, trust_env=False, timeout=60)
+    return dict(reply.raise_for_status().json())
 
 
 def test_its_answers_come_through_the_front(start: Start) -> None:
@@ -74,7 +74,9 @@ def test_its_answers_come_through_the_front(start: Start) -> None:
     said = ask(run, words(100))
     assert said["usage"]["prompt_tokens"] == 102
     assert said["timings"]["prompt_ms"] >= 200, "what was read ahead is counted"
-    assert httpx2.put(f"{run.endpoint.url}/health", trust_env=False).status_code == 405, "the front's own word"
+    assert httpx2.put(f"{run.endpoint.url}/health", trust_env=False, timeout=60).status_code == 405, (
+        "the front's own word"
+    )
 
 
 def test_nobody_is_answered_while_it_loads(start: Start, model: Path) -> None:
@@ -90,14 +92,14 @@ def test_nobody_is_answered_while_it_loads(start: Start, model: Path) -> None:
 def test_it_ends_with_the_run_that_is_stopped(start: Start, says: str, code: int) -> None:
     run = start(says)
     child = llama_server(run)
-    assert run.stop() == code
+    assert run.stop(grace=60) == code
     assert is_over(child)
 
 
 def test_the_run_ends_as_it_is_killed(start: Start) -> None:
     run = start(LOADED)
     ready(run).kill()
-    assert run.wait(30) == -signal.SIGKILL
+    assert run.wait(60) == -signal.SIGKILL
     assert "SIGKILL" in LlamaCpp().diagnose(run.exit_code, run.stderr_tail).why
 
 
@@ -107,7 +109,7 @@ def test_who_waits_for_an_answer_as_it_dies_loses_the_connection(start: Start) -
     ready(run)
     with pytest.raises(httpx2.RemoteProtocolError):
         ask(run, "short")
-    assert run.wait(30) == 1
+    assert run.wait(60) == 1
 
 
 def test_both_end_with_the_worker(start: Start) -> None:
@@ -115,7 +117,7 @@ def test_both_end_with_the_worker(start: Start) -> None:
     child = ready(run)
     assert run._child.stdin is not None
     run._child.stdin.close()
-    assert run.wait(30) == -signal.SIGKILL
+    assert run.wait(60) == -signal.SIGKILL
     eventually(lambda: is_over(child))
 
 
