@@ -25,6 +25,8 @@ _RESTART_FIRST, _RESTART_LIMIT = 0.5, 30.0
 _STEADY = 60.0
 #: Seconds without a word after which a worker counts as hung; longer while it starts.
 _SILENCE, _START_SILENCE = 8.0, 40.0
+#: Seconds to listen once more before that: an agent that was stopped itself, or had no turn, has heard nobody.
+_LISTENING = 2.0
 #: Lines of logs that wait for a front door that is away.
 _MOST_LOGS = 1000
 
@@ -43,6 +45,8 @@ class Life:
     #: Of the worker and its runs, until the front door has them.
     logs: deque[LogLine] = field(default_factory=lambda: deque(maxlen=_MOST_LOGS))
     spoke: bool = False
+    #: When it was found to be silent, unless it has said something since.
+    missed: float | None = None
 
 
 @dataclass(frozen=True)
@@ -123,8 +127,12 @@ class Supervised:
         return self._bury(self.life, stopping)
 
     def _hung(self, life: Life) -> bool:
-        silent = time.monotonic() - life.heard
-        return silent > (_SILENCE if life.spoke else _START_SILENCE)
+        now = time.monotonic()
+        if now - life.heard <= (_SILENCE if life.spoke else _START_SILENCE):
+            life.missed = None
+        elif life.missed is None:
+            life.missed = now
+        return life.missed is not None and now - life.missed >= _LISTENING
 
     def _bury(self, life: Life, stopping: bool) -> Death:
         code = life.process.wait()

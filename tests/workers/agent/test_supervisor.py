@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import subprocess
+import threading
+import time
 from collections.abc import Callable, Iterator
 
 import pytest
 
 from shared.protocol import LogLine
+from tests.waiting import eventually
+from workers.agent import supervisor
 from workers.agent.supervisor import Life, Supervised
 from workers.pipe import Line, Status
 
@@ -79,3 +83,40 @@ def test_the_latest_lines_stay_when_there_is_no_room_for_all(says: Says) -> None
     worker.keep_logs(status.logs)
     told = heard(worker)
     assert (told[:2], len(told)) == (["1499", "new 0"], 1000)
+
+
+@pytest.fixture
+def silent() -> Iterator[Supervised]:
+    """A worker that lives, and of which nothing was heard for a minute."""
+    process = subprocess.Popen(["cat"], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert process.stdin is not None
+    assert process.stdout is not None
+    worker = Supervised("echo", lambda *_: pytest.fail("nothing is started"), lambda: None)
+    worker.life = Life("wk_1", process, Line(process.stdin), "", 0.0, time.monotonic() - 60.0, spoke=True)
+    yield worker
+    process.kill()
+    process.wait(30)
+    process.stdin.close()
+    process.stdout.close()
+
+
+def test_what_a_worker_said_while_its_agent_stood_still_is_heard_before_it_is_judged(silent: Supervised) -> None:
+    life = silent.life
+    assert life is not None
+    assert silent.check(stopping=False) is None
+    listening = threading.Thread(target=silent._listen, args=(life,))
+    listening.start()
+    said = life.heard
+    life.line.send(logged("here"))
+    eventually(lambda: life.heard > said)
+    assert silent.check(stopping=False) is None
+    assert life.missed is None
+    life.process.kill()
+    listening.join()
+
+
+def test_a_worker_that_stays_silent_is_ended(silent: Supervised, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(supervisor, "_LISTENING", 0.1)
+    deaths = []
+    eventually(lambda: deaths.extend(filter(None, [silent.check(stopping=True)])) or deaths)
+    assert deaths[0].exit_code == -9
