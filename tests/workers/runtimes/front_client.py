@@ -88,6 +88,6 @@ async def asking(client: Client) -> AsyncIterator[asyncio.Task[Client]]:
 
 
 async def until(condition: Any) -> None:
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while not condition():
             await asyncio.sleep(0.005)

@@ -23,6 +23,7 @@ from tests.workers.runtimes.scripted_llama import (
     words,
 )
 from workers.runtimes.boot.llama_chunks import Progress
+from workers.runtimes.boot.llama_front import LlamaFront
 from workers.runtimes.boot.llama_passing import Heard
 from workers.runtimes.boot.llama_prefill import chunks
 
@@ -135,8 +136,10 @@ def test_long_prompts_of_people_take_turns(engine: ScriptedLlama) -> None:
             Client(front_, CHAT, chat(f"b {LONG}", stream=True)),
         )
         async with asking(first) as one, asking(second) as other:
-            for _ in range(4):
-                await until(lambda: engine.held)
+            # Each has two: the other waits with its next one, until the last is read.
+            for read in range(4):
+                await until(lambda read=read: len(engine.chunks) == read + 1 and engine.held)
+                await until(lambda read=read: read == 3 or _waiting(front_) == 1)
                 assert len(engine.held) == 1, "one chunk at a time"
                 engine.let_go()
             engine.holding = lambda _: False
@@ -148,7 +151,16 @@ def test_long_prompts_of_people_take_turns(engine: ScriptedLlama) -> None:
     asyncio.run(scenario())
 
 
-def test_jobs_wait_with_their_chunks_while_a_person_s_prompt_is_read(engine: ScriptedLlama) -> None:
+def _waiting(front_: LlamaFront) -> int:
+    """Prompts whose next chunk has to wait."""
+    return len(front_._reading._line)
+
+
+def test_jobs_wait_with_their_chunks_while_a_person_s_prompt_is_read(
+    engine: ScriptedLlama, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("workers.runtimes.boot.llama_reading._POLITE", 600.0)
+
     async def scenario() -> None:
         front_ = front(engine)
         engine.holding = lambda asked: asked.is_chunk

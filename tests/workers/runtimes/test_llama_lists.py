@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from tests.serving import serving
+from tests.waiting import eventually
 from tests.workers.runtimes.front_client import LONG, Client, asking, front, run, until
 from tests.workers.runtimes.scripted_llama import COMPLETION, STEP, Asked, Reply, ScriptedLlama, words
 
@@ -82,13 +83,17 @@ def test_long_ones_are_read_in_chunks_and_counted_as_read(engine: ScriptedLlama)
 @pytest.mark.parametrize("stream", [False, True])
 def test_one_that_is_refused_is_the_end_of_all(engine: ScriptedLlama, stream: bool) -> None:
     async def scenario() -> None:
-        refused = Reply(status=400, content=json.dumps(_REFUSAL).encode())
-        engine.replies = lambda asked: refused if asked.body["prompt"] == "no" else None
+        def refusing(asked: Asked) -> Reply | None:
+            if asked.body["prompt"] != "no":
+                return None
+            eventually(lambda: engine.held)
+            return Reply(status=400, content=json.dumps(_REFUSAL).encode())
+
+        engine.replies = refusing
         engine.holding = lambda asked: asked.body["prompt"] != "no"
         client = await Client(front(engine), COMPLETION, listed("yes", "no", "perhaps", stream=stream)).ask()
         assert (client.status, client.json) == (400, _REFUSAL)
-        await until(lambda: engine.left >= 1)
-        assert not engine.held
+        await until(lambda: engine.left >= 1 and not engine.held)
 
     asyncio.run(scenario())
 

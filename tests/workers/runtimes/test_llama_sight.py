@@ -103,7 +103,9 @@ def test_who_leaves_costs_the_picture_that_is_seen(engine: ScriptedLlama) -> Non
     asyncio.run(scenario())
 
 
-def test_a_person_comes_between_the_pictures_of_a_job(engine: ScriptedLlama) -> None:
+def test_a_person_comes_between_the_pictures_of_a_job(engine: ScriptedLlama, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("workers.runtimes.boot.llama_reading._POLITE", 600.0)
+
     async def scenario() -> None:
         front_ = front(engine)
         engine.holding = lambda asked: asked.is_chunk and isinstance(asked.body["prompt"], dict)

@@ -23,7 +23,7 @@ async def turns(count: int) -> None:
 
 async def over(tasks: list[asyncio.Task[None]]) -> None:
     """All of them end, done or cancelled."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         for task in tasks:
             with suppress(asyncio.CancelledError):
                 await task
@@ -116,7 +116,7 @@ def test_a_person_takes_the_slot_that_a_wider_job_waits_beside() -> None:
 
             job = asyncio.create_task(wide())
             await asyncio.sleep(0)
-            async with asyncio.timeout(5), slots.taken(b"c", 1, urgent=True) as slot:
+            async with asyncio.timeout(60), slots.taken(b"c", 1, urgent=True) as slot:
                 assert slot.index == 1
             assert not job.done()
         await job

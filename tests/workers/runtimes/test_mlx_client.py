@@ -68,7 +68,7 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, steps: Steps) -> Ite
 
 def test_who_leaves_while_a_prompt_is_read_costs_no_other_step(server: Any, steps: Steps) -> None:
     client = ask(server, "a" * _LONG)
-    assert steps.done.acquire(timeout=30)
+    assert steps.done.acquire(timeout=60)
     client.close()
     steps.free()
     eventually(lambda: not server.generator.prompt_cache._running)
@@ -77,7 +77,7 @@ def test_who_leaves_while_a_prompt_is_read_costs_no_other_step(server: Any, step
 
 def test_who_stays_is_answered_beside_one_who_leaves(server: Any, steps: Steps) -> None:
     leaver = ask(server, "a" * _LONG)
-    assert steps.done.acquire(timeout=30)
+    assert steps.done.acquire(timeout=60)
     other = ask(server, "b" * _LONG)
     eventually(server.generator.requests.qsize)
     leaver.close()
@@ -88,7 +88,7 @@ def test_who_stays_is_answered_beside_one_who_leaves(server: Any, steps: Steps) 
 
 def test_who_leaves_before_its_turn_is_not_begun(server: Any, steps: Steps) -> None:
     first = ask(server, "a" * _LONG)
-    assert steps.done.acquire(timeout=30)
+    assert steps.done.acquire(timeout=60)
     second = ask(server, "b" * _LONG)
     eventually(server.generator.requests.qsize)
     second.close()

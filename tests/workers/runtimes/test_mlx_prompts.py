@@ -187,7 +187,7 @@ def post(server: Any, path: str, body: dict[str, Any]) -> tuple[int, Any]:
 
 
 def send(server: Any, path: str, written: bytes) -> tuple[int, Any]:
-    client = HTTPConnection("127.0.0.1", server.server_port, timeout=30)
+    client = HTTPConnection("127.0.0.1", server.server_port, timeout=60)
     client.request("POST", path, written, {"Content-Type": "application/json"})
     with client.getresponse() as response:
         return response.status, json.load(response)
