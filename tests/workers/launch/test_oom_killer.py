@@ -81,12 +81,13 @@ def removed(group: Path) -> bool:
 @pytest.mark.skipif(kills() is None, reason="this system does not count its kills")
 def test_a_run_that_the_kernel_kills_ran_out_of_memory() -> None:
     engine = discover()["echo"]
-    plan = engine.plan(RunSpec(params={"memory": 200 * MIB, "load_seconds": 0.5}), ECHO, free_port())
+    plan = engine.plan(RunSpec(params={"memory": 200 * MIB}), ECHO, free_port())
     diagnose = aware_of_kills(engine.diagnose)
     with control_group(100 * MIB) as group:
-        process = RunProcess.start(plan)
+        # It is in the group before it takes anything.
+        joined = ("sh", "-c", f'echo $$ > {group}/cgroup.procs && exec "$@"', "sh", *plan.command)
+        process = RunProcess.start(plan.model_copy(update={"command": joined}))
         try:
-            (group / "cgroup.procs").write_text(str(process.pid))
             with pytest.raises(OutOfMemory, match="Linux killed its process"):
                 process.wait_ready(diagnose)
         finally:
