@@ -30,9 +30,9 @@ def test_what_was_done_before_a_hand_back_is_not_lost() -> None:
         return piece
 
     def check() -> None:
-        assert stuck.wait(10)
+        assert stuck.wait(60)
         for _ in range(3):
-            assert finished.acquire(timeout=10)
+            assert finished.acquire(timeout=60)
         raise HandedBack("The job gives way")
 
     kept: list[int] = []
