@@ -36,6 +36,8 @@ _PRAGMAS = (
     "PRAGMA temp_store=MEMORY",
     "PRAGMA cache_size=-8000",
 )
+#: A process that stands still in a transaction keeps its locks so long, and who waits for a lock gives up after that.
+_POSTGRES = {"idle_in_transaction_session_timeout": "10s", "lock_timeout": "10s", "timezone": "UTC"}
 
 
 class _DatabaseClock(FunctionElement[float]):
@@ -110,7 +112,7 @@ class Database:
         return engine
 
     def _postgres_engine(self, pool_size: int) -> Engine:
-        options = "-c idle_in_transaction_session_timeout=10000 -c lock_timeout=10000 -c timezone=UTC"
+        options = " ".join(f"-c {name}={value}" for name, value in _POSTGRES.items())
         return create_engine(
             self.url,
             hide_parameters=True,

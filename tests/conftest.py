@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 
 import pytest
 from hypothesis import HealthCheck, settings
 
+from shared import db
 from workers.runtimes import discover
 
 pytest_plugins = ["tests.databases", "tests.servers"]
@@ -18,6 +19,14 @@ settings.load_profile("cidermill")
 
 #: Their tests are skipped where they are not installed.
 _ENGINES = ("llama-cpp", "mlx-lm", "whisper")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _patient_postgres() -> Iterator[None]:
+    """A test may stand still in a transaction, where its machine does."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setitem(db._POSTGRES, "idle_in_transaction_session_timeout", "10min")
+        yield
 
 
 @pytest.hookimpl(wrapper=True, optionalhook=True)
