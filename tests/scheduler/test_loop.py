@@ -27,13 +27,23 @@ LANE = "cidermill:studio.llama-cpp"
 
 
 def settings_for(home: Path, database: Database, valkey_url: str, **more: object) -> Settings:
+    """Those of a fleet whose workers may claim in ten minutes: none is there."""
     url = database.url.render_as_string(hide_password=False)
-    return load_settings(home=home, database_url=url, redis_url=valkey_url, **more)
+    return load_settings(home=home, database_url=url, redis_url=valkey_url, claim_seconds=600.0, **more)
 
 
 @contextmanager
 def scheduling(settings: Settings) -> Iterator[Scheduler]:
-    """A scheduler on a thread, with connections of its own."""
+    """A scheduler on a thread, with connections of its own, which takes no slow Redis for one that is gone."""
+    with pytest.MonkeyPatch.context() as patched:
+        for name in ("wake._TIMEOUT", "dispatcher._TIMEOUT", "bell._GRACE"):
+            patched.setattr(f"shared.broker.{name}", 30.0)
+        with _scheduling(settings) as scheduler:
+            yield scheduler
+
+
+@contextmanager
+def _scheduling(settings: Settings) -> Iterator[Scheduler]:
     redis_url = settings.redis_url.get_secret_value() if settings.redis_url else ""
     database, dispatcher = Database(settings.database), Dispatcher(redis_url)
     scheduler = Scheduler(settings, database, dispatcher, Wake(redis_url))
@@ -43,7 +53,7 @@ def scheduling(settings: Settings) -> Iterator[Scheduler]:
         yield scheduler
     finally:
         scheduler.stop()
-        thread.join(10.0)
+        thread.join(60.0)
         dispatcher.close()
         database.close()
     assert not thread.is_alive()
@@ -90,8 +100,12 @@ def test_a_ring_is_answered_before_the_next_tick(tmp_path: Path, database: Datab
     with scheduling(settings_for(tmp_path, database, valkey, tick_seconds=60.0)):
         eventually(lambda: leader(database) is not None)
         submit(database)
-        wake.ring()
-        eventually(lambda: all_are(database, JobState.ASSIGNED))
+
+        def assigned() -> bool:
+            wake.ring()
+            return all_are(database, JobState.ASSIGNED)
+
+        eventually(assigned)
     wake.close()
 
 
@@ -148,7 +162,7 @@ def test_a_database_that_comes_back_is_scheduled_on(tmp_path: Path, valkey: str)
             database.close()
             server.start()
             submit(database)
-            eventually(lambda: all_are(database, JobState.ASSIGNED), 30.0)
+            eventually(lambda: all_are(database, JobState.ASSIGNED), 60.0)
         database.close()
     finally:
         server.remove()

@@ -34,7 +34,7 @@ def process(tmp_path: Path, sqlite_url: str, valkey: str) -> Iterator[subprocess
     started = subprocess.Popen([sys.executable, "-c", _ENTRY], env={**os.environ, **places})
     database = Database(sqlite_url)
     try:
-        eventually(lambda: _leads(database), 30.0)
+        eventually(lambda: _leads(database), 60.0)
         yield started
     finally:
         started.kill()
@@ -49,7 +49,7 @@ def _leads(database: Database) -> bool:
 
 def test_it_ends_gracefully_when_it_is_told_to(process: subprocess.Popen[bytes], sqlite_url: str) -> None:
     process.send_signal(signal.SIGTERM)
-    assert process.wait(30.0) == 0
+    assert process.wait(60.0) == 0
     database = Database(sqlite_url)
     with database.read() as session:
         assert session.scalar(select(Leader.until)) == 0
@@ -64,8 +64,14 @@ def test_a_second_signal_ends_it_at_once(process: subprocess.Popen[bytes], sqlit
         # Giving up the lead has to wait for us, so it is still there for the second one.
         with pytest.raises(subprocess.TimeoutExpired):
             process.wait(0.5)
-        process.send_signal(signal.SIGTERM)
-        assert process.wait(30.0) == 128 + signal.SIGTERM
+
+        def ended() -> bool:
+            """Two signals that come before a busy machine has handed over one are one."""
+            process.send_signal(signal.SIGTERM)
+            return process.poll() is not None
+
+        eventually(ended, rarest=1.0)
+        assert process.returncode == 128 + signal.SIGTERM
         session.rollback()
     database.close()
 
