@@ -168,7 +168,8 @@ def test_with_keys_any_name_may_be_used(locked: Served) -> None:
     assert locked.get("/v1/jobs", headers=headers).status_code == 200
 
 
-def test_what_was_looked_up_while_keys_changed_is_not_remembered() -> None:
+def test_what_was_looked_up_while_keys_changed_is_not_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(auth, "_REMEMBERED_SECONDS", 600.0)
     looked_up: list[str] = []
 
     def look_up(_: str) -> str:
@@ -187,6 +188,7 @@ def test_what_was_looked_up_while_keys_changed_is_not_remembered() -> None:
 def test_only_so_many_wrong_keys_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
     looked_up: list[str] = []
     monkeypatch.setattr(auth, "_REMEMBERED_MOST", 3)
+    monkeypatch.setattr(auth, "_REMEMBERED_SECONDS", 600.0)
     memory: Memory[str] = Memory(looked_up.append)
     for secret in (*"abcde", *"cde", "a"):
         assert asyncio.run(memory.recall(secret)) is None

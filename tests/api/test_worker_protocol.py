@@ -6,6 +6,7 @@ import pytest
 
 from shared import protocol
 from shared.protocol import AttemptRef, RunRef
+from shared.runs import state as runs
 from tests.api.fleet import ECHO, Fleet
 from tests.api.served import Served
 
@@ -142,7 +143,10 @@ def test_a_host_that_never_registered_cannot_sync(door: Served) -> None:
     assert "register" in answer.json()["error"]["fix"]
 
 
-def test_a_run_is_wished_for_until_a_worker_tends_it(door: Served, fleet: Fleet) -> None:
+def test_a_run_is_wished_for_until_a_worker_tends_it(
+    door: Served, fleet: Fleet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runs, "REPUBLISH", 600.0)
     run_id = door.post("/v1/runs", {"model": "echo"}).json()["id"]
     ref = fleet.place(run_id)
     assert fleet.sync().wishes == [], "its message was sent a moment ago"
