@@ -51,9 +51,9 @@ def test_a_list_with_a_slash_is_the_list(door: Served) -> None:
 
 
 def test_an_address_of_very_many_parts_keeps_nobody_waiting(door: Served) -> None:
-    before = time.monotonic()
+    before = time.process_time()
     assert door.get("/a" * 20_000).status_code == 404
-    assert time.monotonic() - before < soon(1.0)
+    assert time.process_time() - before < soon(1.0), "of the processor's time: it may have others to serve"
 
 
 @pytest.mark.parametrize(
