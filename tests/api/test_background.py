@@ -23,7 +23,7 @@ def test_work_that_fails_begins_again(monkeypatch: pytest.MonkeyPatch) -> None:
 
     async def served() -> None:
         async with background.beside({"odd": odd}):
-            await asyncio.wait_for(again.wait(), 10)
+            await asyncio.wait_for(again.wait(), 30)
 
     asyncio.run(served())
     assert begun == 2
@@ -47,7 +47,7 @@ def test_one_that_fails_while_it_ends_does_not_keep_the_others_from_ending() -> 
 
     async def served() -> None:
         async with background.beside({"stubborn": stubborn, "orderly": orderly}):
-            await asyncio.wait_for(ready.wait(), 10)
+            await asyncio.wait_for(ready.wait(), 30)
 
     asyncio.run(served())
     assert ended.is_set()

@@ -124,7 +124,7 @@ def test_a_chat_client_reads_errors_as_openai_writes_them(door: Served) -> None:
 
 
 def test_a_body_that_is_too_large_is_refused_before_it_is_read(door: Served) -> None:
-    with closing(HTTPConnection(door.url.removeprefix("http://"), timeout=20)) as connection:
+    with closing(HTTPConnection(door.url.removeprefix("http://"), timeout=60)) as connection:
         connection.putrequest("POST", "/v1/jobs")
         connection.putheader("Content-Length", str(10**12))
         connection.endheaders()

@@ -41,7 +41,7 @@ def test_a_mistake_of_ours_is_counted(mistaken: Served) -> None:
 
 
 def test_the_connection_of_a_mistake_takes_more_requests(mistaken: Served) -> None:
-    with closing(HTTPConnection(mistaken.url.removeprefix("http://"), timeout=20)) as connection:
+    with closing(HTTPConnection(mistaken.url.removeprefix("http://"), timeout=60)) as connection:
         connection.request("GET", "/v1/mistake")
         answer = connection.getresponse()
         assert json.load(answer)["error"]["what"] == "The front door failed at this request"

@@ -31,7 +31,7 @@ from tests.waiting import eventually
 from workers.port import claim_check
 from workers.process import RunProcess
 
-_PATIENCE = 60.0
+_PATIENCE = 100.0
 
 pytestmark = pytest.mark.e2e
 

@@ -59,7 +59,7 @@ class Scripted(BaseHTTPRequestHandler):
         self.end_headers()
         for line in self.says:
             if isinstance(line, threading.Event):
-                line.wait(20)
+                line.wait(60)
                 continue
             self.wfile.write(line.encode())
             self.wfile.flush()
