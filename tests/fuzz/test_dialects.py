@@ -10,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
+from api.batches import keeper
 from tests.api.fleet import Fleet
 from tests.api.served import Served
 from tests.fuzz.bodies import CONTENT_TYPES, ODD, written
@@ -92,7 +93,8 @@ def test_odd_forms_are_answered_in_the_dialects_shape(ready: Served, path: str) 
     tried()
 
 
-def test_odd_batch_files_end_in_an_answer(ready: Served) -> None:
+def test_odd_batch_files_end_in_an_answer(ready: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(keeper, "_EVERY", 0.05)
     line = {"custom_id": "a", "method": "POST", "url": "/v1/chat/completions", "body": ROUTES[0].valid}
 
     @_ODDLY

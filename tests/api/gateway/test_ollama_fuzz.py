@@ -39,7 +39,7 @@ _BODY = st.fixed_dictionaries(
 @pytest.mark.parametrize(
     "path", ["/api/chat", "/api/generate", "/api/embed", "/api/embeddings", "/api/show", "/api/copy", "/api/create"]
 )
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(body=_BODY)
 def test_odd_requests_are_explained(door: Served, fleet: Fleet, engine: str, path: str, body: dict[str, Any]) -> None:
     if not door.get("/v1/runs").json()["data"]:
