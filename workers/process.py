@@ -28,6 +28,8 @@ _TAIL_LINES = 200
 _LONGEST_LINE = 8192
 _FIRST_POLL, _SLOWEST_POLL = 0.02, 0.25
 _PROBE_TIMEOUT = 2.0
+#: Seconds in which its last words are read once it has ended: on a busy host they may still be under way.
+_LAST_WORDS = 10.0
 _KILL_TIMEOUT = 10.0
 #: What a model's process has no business knowing.
 _SECRETS = ("CIDERMILL_", "HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "REDIS_URL", "DATABASE_URL")
@@ -91,7 +93,7 @@ class RunProcess:
     def stderr_tail(self) -> str:
         """Its last lines, stdout and stderr together; complete once it has ended."""
         if self.exit_code is not None:
-            self._drain.join(timeout=_PROBE_TIMEOUT)
+            self._drain.join(timeout=_LAST_WORDS)
         return "\n".join(self._tail)
 
     def wait_ready(self, diagnose: Diagnose, check: Callable[[], None] | None = None) -> None:

@@ -122,6 +122,15 @@ def test_every_line_is_handed_on_and_the_last_200_are_kept(start: Start) -> None
     assert lines == [str(n) for n in range(500)]
 
 
+def test_last_words_that_are_read_late_are_its_last_words_all_the_same(start: Start) -> None:
+    """They tell why it ended; a host that is busy reads them seconds after that."""
+    may_read = threading.Event()
+    process = start("print('half way'); print('MemoryError: no more')", on_line=lambda _: may_read.wait(60) and None)
+    assert process.wait(60) == 0
+    threading.Timer(2.5, may_read.set).start()
+    assert process.stderr_tail.splitlines() == ["half way", "MemoryError: no more"]
+
+
 def test_a_flood_of_output_does_not_block_the_child(start: Start) -> None:
     process = start("import sys; sys.stdout.write('x' * 3_000_000)")
     assert process.wait(60) == 0
