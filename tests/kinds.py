@@ -65,7 +65,7 @@ class LocalItems:
     def flush(self) -> None:
         self.flushed = len(self._done)
 
-    def wait_for(self, count: int, seconds: float = 30) -> None:
+    def wait_for(self, count: int, seconds: float = 60) -> None:
         """Wait until that many pieces are done."""
         with self._grown:
             assert self._grown.wait_for(lambda: len(self._done) >= count, seconds), f"only {len(self._done)}"

@@ -96,17 +96,13 @@ def test_a_job_is_assigned_and_its_message_is_on_the_lane(settings: Settings, da
 
 def test_a_ring_is_answered_before_the_next_tick(tmp_path: Path, database: Database, valkey: str) -> None:
     fleet(database)
-    wake = Wake(valkey)
-    with scheduling(settings_for(tmp_path, database, valkey, tick_seconds=60.0)):
+    with scheduling(settings_for(tmp_path, database, valkey, tick_seconds=600.0)):
+        wake = Wake(valkey)
         eventually(lambda: leader(database) is not None)
         submit(database)
-
-        def assigned() -> bool:
-            wake.ring()
-            return all_are(database, JobState.ASSIGNED)
-
-        eventually(assigned)
-    wake.close()
+        wake.ring()
+        eventually(lambda: all_are(database, JobState.ASSIGNED), 60.0)
+        wake.close()
 
 
 def test_a_tick_finds_what_nobody_rang_for(settings: Settings, database: Database) -> None:

@@ -54,7 +54,7 @@ def ask(engine: Engine, check: threading.Event | None = None) -> bytes:
         if check is not None and check.is_set():
             raise Cancelled("Somebody asked for it")
 
-    with post(f"{engine.url}/v1/completions", b"{}", {}, 30.0, go_on) as reply:
+    with post(f"{engine.url}/v1/completions", b"{}", {}, 60.0, go_on) as reply:
         return reply.read()
 
 

@@ -36,12 +36,12 @@ def test_an_engine_that_wires_nothing_is_not_asked_about() -> None:
 def test_the_answer_reaches_the_process_that_asked() -> None:
     desk = WiringDesk(lambda: None)
     with ThreadPoolExecutor() as pool:
-        asked = pool.submit(desk.allowed, _plan(70), _REF)
+        asked = pool.submit(desk.allowed, _plan(70), _REF, patience=60)
         eventually(lambda: len(desk.wishes()) == 1)
         assert desk.wishes()[0].weights == 70
         desk.answer(Wired(run_id="other", generation=1, wired=5))
         desk.answer(Wired(run_id="run", generation=1, wired=60))
-        assert asked.result(30).environment == {"A": "1", VARIABLE: "60"}
+        assert asked.result(60).environment == {"A": "1", VARIABLE: "60"}
     assert desk.wishes() == []
 
 

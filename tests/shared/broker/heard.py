@@ -21,7 +21,7 @@ class Heard:
     def tend(self, run_id: str, generation: int) -> None:
         self._note(self.tends, run_id, generation)
 
-    def wait(self, count: int, within: float = 30.0) -> None:
+    def wait(self, count: int, within: float = 60.0) -> None:
         """Return once there were `count` callbacks of either sort; fail when there are too few in time."""
         with self._changed:
             enough = self._changed.wait_for(lambda: len(self.executes) + len(self.tends) >= count, within)
