@@ -31,14 +31,25 @@ class Powercap:
 
 
 class Meter:
-    """Fills one zone as time goes by, at `watts` that may be changed."""
+    """Fills one zone as time goes by, at `watts` that may be changed: what went by before counts as it was."""
 
     def __init__(self, root: Path, watts: float) -> None:
-        self.watts = watts
+        self._watts, self._joules, self._at = watts, 0.0, time.monotonic()
+        self._filling = threading.Lock()
         self._powercap = Powercap(root)
         self._powercap.zone("0", "package-0")
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
+
+    @property
+    def watts(self) -> float:
+        return self._watts
+
+    @watts.setter
+    def watts(self, watts: float) -> None:
+        with self._filling:
+            self._fill()
+            self._watts = watts
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -49,12 +60,15 @@ class Meter:
         self._thread.join()
 
     def _run(self) -> None:
-        at, joules = time.monotonic(), 0.0
         while not self._over.wait(0.01):
-            now = time.monotonic()
-            joules += self.watts * (now - at)
-            at = now
-            self._powercap.set("0", int(joules * 1e6))
+            with self._filling:
+                self._fill()
+
+    def _fill(self) -> None:
+        now = time.monotonic()
+        self._joules += self._watts * (now - self._at)
+        self._at = now
+        self._powercap.set("0", int(self._joules * 1e6))
 
 
 class Draw:
