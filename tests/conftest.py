@@ -26,6 +26,7 @@ def _patient_postgres() -> Iterator[None]:
     """A test may stand still in a transaction, where its machine does."""
     with pytest.MonkeyPatch.context() as patched:
         patched.setitem(db._POSTGRES, "idle_in_transaction_session_timeout", "10min")
+        patched.setitem(db._POSTGRES, "lock_timeout", "60s")
         yield
 
 

@@ -27,9 +27,10 @@ LANE = "cidermill:studio.llama-cpp"
 
 
 def settings_for(home: Path, database: Database, valkey_url: str, **more: object) -> Settings:
-    """Those of a fleet whose workers may claim in ten minutes: none is there."""
+    """Those of a fleet in which nothing runs out while a machine stands still, and whose workers never come."""
     url = database.url.render_as_string(hide_password=False)
-    return load_settings(home=home, database_url=url, redis_url=valkey_url, claim_seconds=600.0, **more)
+    patient = {"claim_seconds": 600.0, "leader_seconds": 600.0}
+    return load_settings(home=home, database_url=url, redis_url=valkey_url, **(patient | more))
 
 
 @contextmanager

@@ -30,7 +30,7 @@ Placed = tuple[set[tuple[str, str | None]], list[tuple[str | None, str]]]
 def wake(tmp_path: Path, database: Database, valkey: str) -> Iterator[Wake]:
     """The bell of a scheduler that plans whole once, when it begins, and looks at no more than it is rung for."""
     fleet(database)
-    with scheduling(settings_for(tmp_path, database, valkey, tick_seconds=300.0, leader_seconds=600.0)):
+    with scheduling(settings_for(tmp_path, database, valkey, tick_seconds=300.0)):
         wake = Wake(valkey)
         eventually(lambda: leader(database) is not None)
         eventually(lambda: not wanted(database).acts)

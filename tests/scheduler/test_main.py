@@ -31,6 +31,7 @@ sys.exit(run(load_settings()))
 def process(tmp_path: Path, sqlite_url: str, valkey: str) -> Iterator[subprocess.Popen[bytes]]:
     """A scheduler that leads."""
     places = {"CIDERMILL_HOME": str(tmp_path), "CIDERMILL_DATABASE_URL": sqlite_url, "CIDERMILL_REDIS_URL": valkey}
+    places["CIDERMILL_LEADER_SECONDS"] = "600"
     started = subprocess.Popen([sys.executable, "-c", _ENTRY], env={**os.environ, **places})
     database = Database(sqlite_url)
     try:
