@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import signal
 import socket
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -20,10 +21,16 @@ from tests.processes import is_over
 from tests.waiting import eventually
 from tests.workers.runtimes.llama_server import BROKEN, DYING, LOADED, LOADING, STUBBORN, script
 from tests.workers.runtimes.scripted_llama import words
-from workers.launch.boot import boot_command
 from workers.port import free_port
 from workers.process import RunProcess
 from workers.runtimes.llama_cpp import LlamaCpp
+
+#: The front, which waits so long for the end of its child: only a stubborn one makes it wait.
+_BOOT = """
+from workers.runtimes.boot import llama_child, llama_cpp
+llama_child._PATIENCE = llama_child._DYING = {wait}
+llama_cpp.main()
+"""
 
 Start = Callable[[str], RunProcess]
 
@@ -42,7 +49,8 @@ def start(tmp_path: Path, model: Path) -> Iterator[Start]:
         model.write_text(says)
         plan = LlamaCpp().plan(RunSpec(slots=2, context=2048), smollm2(), free_port())
         options: dict[str, Any] = {"binary": str(script(tmp_path)), "model": str(model), "prefill_step": 16}
-        command = boot_command("llama_cpp", json.loads(plan.command[-1]) | options)
+        wait = 2.0 if says == STUBBORN else 60.0
+        command = (sys.executable, "-c", _BOOT.format(wait=wait), json.dumps(json.loads(plan.command[-1]) | options))
         started.append(RunProcess.start(plan.model_copy(update={"command": command})))
         return started[-1]
 
