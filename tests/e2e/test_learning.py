@@ -110,9 +110,10 @@ def test_slots_that_jobs_had_at_work_are_kept_with_the_peak(stack: Stack) -> Non
     stop(stack, one["id"])
     assert taught(stack, 1024) == 1
     both = until(stack, start(stack, context=1024, slots=2), "ready")
-    requests = [{"prompt": f"Count to {number}."} for number in range(100, 116)]
+    requests = [{"prompt": f"Count to {number}."} for number in range(100, 400)]
     job = stack.submit("inference", model=MODEL, requests=requests, defaults={"max_tokens": 64, "temperature": 0})
     eventually(lambda: busy(stack, both["id"]) == 2, 60.0, rarest=0.2)
+    stack.post(f"/v1/jobs/{job}/cancel")
     stack.wait(job)
     stop(stack, both["id"])
     assert taught(stack, 1024) == 2

@@ -6,11 +6,14 @@ import json
 from base64 import b64encode
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from http.client import HTTPConnection
 from itertools import count
+from threading import Event
 from typing import Any
 
 import httpx2
+import psutil
 import pytest
 
 from shared.requests import WORK, Work
@@ -84,10 +87,33 @@ def answer(url: str, body: dict[str, Any], work: Work = Work.PERSON) -> dict[str
 def leave(stack: Stack, engine: str, body: dict[str, Any]) -> None:
     """Ask, go away while the engine reads, and wait until it is idle."""
     connection = HTTPConnection("127.0.0.1", stack.port)
-    connection.request("POST", _path(body), json.dumps(body), {"Content-Type": "application/json"})
-    eventually(lambda: reads(engine), 60)
-    connection.close()
-    eventually(lambda: not reads(engine), 60)
+    with slowed(stack, engine):
+        connection.request("POST", _path(body), json.dumps(body), {"Content-Type": "application/json"})
+        eventually(lambda: reads(engine), 60)
+        connection.close()
+        eventually(lambda: not reads(engine), 60)
+
+
+@contextmanager
+def slowed(stack: Stack, engine: str) -> Iterator[None]:
+    """llama.cpp gets a part of the time, so that it reads for as long as a test needs to see it and to ask for more."""
+    pid = next(run["pid"] for run in stack.get("/v1/runs")["data"] if (run["endpoint"] or {}).get("url") == engine)
+    [server] = psutil.Process(pid).children()
+    enough = Event()
+
+    def brake() -> None:
+        while not enough.wait(0.01):
+            server.suspend()
+            enough.wait(0.02)
+            server.resume()
+
+    with ThreadPoolExecutor() as pool:
+        braking = pool.submit(brake)
+        try:
+            yield
+        finally:
+            enough.set()
+            braking.result()
 
 
 def _path(body: dict[str, Any]) -> str:
@@ -117,18 +143,20 @@ def test_it_counts_as_if_it_had_been_sent_whole(stack: Stack, engine: str, answe
 
 def test_a_short_question_is_answered_while_a_long_prompt_is_read(stack: Stack, engine: str) -> None:
     with ThreadPoolExecutor() as pool:
-        long = pool.submit(answer, stack.url, chat(450))
-        eventually(lambda: reads(engine), 60)
-        answer(stack.url, chat(3))
-        assert not long.done()
+        with slowed(stack, engine):
+            long = pool.submit(answer, stack.url, chat(450))
+            eventually(lambda: reads(engine), 60)
+            answer(stack.url, chat(3))
+            assert not long.done()
         assert long.result()["usage"]["prompt_tokens"] > 1500
 
 
 def test_a_person_goes_before_a_batch_that_has_begun(stack: Stack, engine: str) -> None:
-    job = stack.submit("inference", model="smollm2", requests=[chat(450) for _ in range(2)], priority="batch")
-    eventually(lambda: reads(engine), 60)
-    answer(stack.url, chat(3))
-    assert not (stack.get(f"/v1/jobs/{job}")["progress"] or {}).get("current"), "none of it is done yet"
+    with slowed(stack, engine):
+        job = stack.submit("inference", model="smollm2", requests=[chat(450) for _ in range(2)], priority="batch")
+        eventually(lambda: reads(engine), 60)
+        answer(stack.url, chat(3))
+        assert not (stack.get(f"/v1/jobs/{job}")["progress"] or {}).get("current"), "none of it is done yet"
     done = stack.wait(job)
     assert done["result"]["prompt_tokens"] > 3000
     assert done["result"]["cached_tokens"] < 100
