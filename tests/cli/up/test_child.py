@@ -7,8 +7,6 @@ import signal
 import subprocess
 import sys
 import threading
-from pathlib import Path
-
 import psutil
 import pytest
 
@@ -76,9 +74,16 @@ def test_one_that_will_not_stop_is_killed_after_its_patience() -> None:
     assert any("did not stop" in line for line in heard)
 
 
-def test_one_that_waits_for_its_restart_is_not_started_once_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def one_life(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who dies is not started again before the test is over, and all that it said is heard."""
     for wait in ("_FIRST_WAIT", "_LONGEST_WAIT"):
         monkeypatch.setattr(children, wait, 600.0)
+    monkeypatch.setattr(children, "_LAST_WORDS", 60.0)
+
+
+@pytest.mark.usefixtures("one_life")
+def test_one_that_waits_for_its_restart_is_not_started_once_stopped() -> None:
     died = threading.Event()
     child = Child(python("raise SystemExit(3)"), lambda _, line: died.set() if "exit status 3" in line else None)
     child.start()
@@ -88,7 +93,8 @@ def test_one_that_waits_for_its_restart_is_not_started_once_stopped(monkeypatch:
     assert child.deaths == 1
 
 
-def test_its_last_words_are_kept(tmp_path: Path) -> None:
+@pytest.mark.usefixtures("one_life")
+def test_its_last_words_are_kept() -> None:
     child = Child(python("import sys; print('no such port'); sys.exit(1)"), Heard())
     child.start()
     eventually(lambda: child.deaths)
