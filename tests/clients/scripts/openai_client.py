@@ -55,12 +55,14 @@ assert "".join(
 
 several = list(
     client.completions.create(
-        model="smollm2", prompt="a", max_tokens=3, n=2, stream=True, logprobs=1, stream_options=usage
+        model="smollm2", prompt="a", max_tokens=3, n=2, stream=True, logprobs=1, stream_options=usage, temperature=0
     )
 )
 assert several[-1].choices == []
 assert several[-1].usage.completion_tokens == 6
-told = client.completions.create(model="smollm2", prompt="a", max_tokens=3, logprobs=1).choices[0].logprobs
+told = (
+    client.completions.create(model="smollm2", prompt="a", max_tokens=3, logprobs=1, temperature=0).choices[0].logprobs
+)
 assert len(told.tokens) == len(told.token_logprobs) == len(told.top_logprobs) == len(told.text_offset) == 3
 repeated = client.completions.create(model="smollm2", prompt="Once upon", max_tokens=3, echo=True)
 assert repeated.choices[0].text.startswith("Once upon")

@@ -48,7 +48,7 @@ def whole(path: str, body: dict[str, Any]) -> str:
 
 
 for name, more in CHATS.items():
-    asked = {"model": "smollm2", "messages": HELLO} | more
+    asked = {"model": "smollm2", "messages": HELLO, "temperature": 0} | more
     message = ChatCompletion.model_validate_json(whole("/chat/completions", asked), strict=True).choices[0].message
     *events, done = streamed(client.chat.completions, asked | {"stream_options": {"include_usage": True}})
     assert done == "[DONE]", name
@@ -94,7 +94,7 @@ RESPONSES: dict[str, dict[str, Any]] = {
     "reasoning": {"model": "echo", "input": "<think>hm</think> yes"},
 }
 for kind, more in RESPONSES.items():
-    asked = {"model": "smollm2", "input": "Say hello."} | more
+    asked = {"model": "smollm2", "input": "Say hello.", "temperature": 0} | more
     answer = Response.model_validate_json(whole("/responses", asked), strict=True)
     assert answer.output[0].type == kind
     events = [EVENT.validate_json(event, strict=True) for event in streamed(client.responses, asked)]
