@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 from sqlalchemy import create_engine, delete, text
-from sqlalchemy.orm import Session
 
 from shared import events
 from shared.db import Database
@@ -19,14 +17,6 @@ from tests.api.served import Served, serve
 from tests.api.streams import following, read, until
 from tests.postgres import Postgres
 from tests.waiting import eventually
-
-
-@contextmanager
-def slowly(database: Database) -> Iterator[Session]:
-    """A transaction on PostgreSQL that may take its time."""
-    with database.write() as session:
-        session.execute(text("SET LOCAL idle_in_transaction_session_timeout = 0"))
-        yield session
 
 
 def names(door: Served, path: str, **headers: str) -> list[str]:
@@ -54,7 +44,7 @@ def test_a_job_that_ends_while_others_write_ends_with_its_last_event(door: Serve
     if door.database.sqlite:
         pytest.skip("SQLite has one writer at a time")
     ref = fleet.running_job()
-    with following(door, f"/v1/jobs/{ref.job_id}/events") as stream, slowly(door.database) as other:
+    with following(door, f"/v1/jobs/{ref.job_id}/events") as stream, door.database.write() as other:
         until(stream, "job.running")
         events.record(other, [{"type": "test.slow", "data": {}}])
         fleet.finish(ref, result={})
@@ -221,7 +211,7 @@ def test_an_event_that_commits_late_is_not_skipped(postgres_url: str, tmp_path: 
         following(door, "/v1/events?type=test.order") as stream,
     ):
         eventually(lambda: door.parts.feed._horizon is not None)
-        with slowly(database) as slow:
+        with database.write() as slow:
             events.record(slow, [{"type": "test.order", "data": {"n": 1}}])
             with database.write() as gone:
                 events.record(gone, [{"type": "test.order", "data": {"n": 2}}])
