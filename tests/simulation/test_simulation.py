@@ -13,8 +13,6 @@ from tests.postgres import Postgres
 from tests.simulation.seed import play
 from tests.simulation.stage import Stage
 
-pytestmark = pytest.mark.timeout(600)
-
 #: Twelve stories keep a processor busy for ten seconds, of which a busy machine makes minutes.
 pytestmark = pytest.mark.timeout(600)
 
