@@ -15,7 +15,7 @@ from tests.hub import HubServer, running_hub
 from tests.models import random_llama, smollm2
 from tests.stack import Stack
 
-pytestmark = [pytest.mark.e2e, pytest.mark.model, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.e2e, pytest.mark.model]
 
 
 @pytest.fixture(scope="module")

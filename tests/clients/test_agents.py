@@ -17,7 +17,7 @@ from tests.api.served import Served
 from tests.clients.environments import node_with
 from tests.clients.scripted_engine import Script, scripted_engine
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(400)]
+pytestmark = pytest.mark.e2e
 
 
 @pytest.fixture

@@ -14,7 +14,6 @@ _SCRIPTS = Path(__file__).parent / "scripts"
 
 
 @pytest.mark.e2e
-@pytest.mark.timeout(400)
 @pytest.mark.parametrize("script", ["openai_batches.py", "anthropic_batches.py", "openai_batches.mjs"])
 def test_a_client_sends_batches(tmp_path: Path, script: str) -> None:
     client = script.split("_")[0]

@@ -16,7 +16,6 @@ from workers.runtimes import discover
 pytestmark = [
     pytest.mark.e2e,
     pytest.mark.model,
-    pytest.mark.timeout(400),
     pytest.mark.skipif(discover()["llama-cpp"].probe() is None, reason="llama.cpp is not installed"),
 ]
 _SCRIPTS = Path(__file__).parent / "scripts"

@@ -14,7 +14,6 @@ _SCRIPT = Path(__file__).parent / "scripts" / "cold.py"
 
 
 @pytest.mark.e2e
-@pytest.mark.timeout(600)
 def test_every_client_bears_the_wait_for_a_run(tmp_path: Path) -> None:
     with running(tmp_path) as stack:
         for client in ("openai", "anthropic", "ollama"):

@@ -16,7 +16,6 @@ _PAGE = Path(__file__).resolve().parents[2] / "docs" / "reference" / "fields.md"
 
 
 @pytest.mark.e2e
-@pytest.mark.timeout(400)
 @pytest.mark.parametrize("client", ["openai", "anthropic", "ollama"])
 def test_what_becomes_of_every_field_is_told(client: str) -> None:
     python = python_with(client)

@@ -17,7 +17,6 @@ _SCRIPT = Path(__file__).parent / "scripts" / "keys.py"
 
 
 @pytest.mark.e2e
-@pytest.mark.timeout(400)
 @pytest.mark.parametrize("client", ["openai", "anthropic", "ollama"])
 def test_a_client_is_let_in_with_a_key_only(fleet: Fleet, open_door: Opener, client: str) -> None:
     door = open_door(require_keys=True)

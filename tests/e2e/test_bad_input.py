@@ -16,7 +16,7 @@ from tests.models import smollm2, whisper_tiny
 from tests.stack import Stack, command, running
 from tests.waiting import eventually
 
-pytestmark = [pytest.mark.e2e, pytest.mark.model, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.e2e, pytest.mark.model]
 
 _GGUF = Path(smollm2().path)
 

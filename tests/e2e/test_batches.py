@@ -12,7 +12,7 @@ from tests.recordings import tone
 from tests.stack import Stack, running
 from tests.waiting import eventually
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.e2e
 
 _TOTAL = 320
 _HOSTS = ("alpha", "beta")

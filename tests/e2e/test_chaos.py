@@ -11,7 +11,7 @@ from tests.e2e.chaos import Chaos, verify
 from tests.postgres import Postgres, start_postgres
 from tests.stack import running
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(400)]
+pytestmark = pytest.mark.e2e
 
 _JOBS, _FAULTS = 200, 14
 

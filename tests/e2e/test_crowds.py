@@ -13,7 +13,7 @@ from tests.load.streams import Asker
 from tests.stack import Stack, running
 from tests.waiting import eventually
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.e2e
 
 _SLOTS, _PEOPLE = 2, 6
 #: How often one more person comes, and seconds after which the next one does.

@@ -18,8 +18,6 @@ from tests.hub import SIGNATURE, TOKEN, Fault, HubServer, running_hub
 from tests.stack import Stack, running
 from tests.waiting import eventually
 
-pytestmark = pytest.mark.timeout(240)
-
 SIZE = 6_000_000
 RATE = 3_000_000
 #: Bytes at an end that the hub keeps back until what the test wants to see has been seen.

@@ -15,7 +15,7 @@ from tests.power import Meter
 from tests.stack import Stack, running
 from tests.waiting import eventually
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240)]
+pytestmark = pytest.mark.e2e
 
 _IDLE, _BUSY = 10.0, 30.0
 #: So long that what a report says too late or too early, of a second each, is the small part.

@@ -10,7 +10,7 @@ from tests.models import random_llama
 from tests.stack import running
 from workers.runtimes import discover
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240)]
+pytestmark = pytest.mark.e2e
 
 
 @pytest.mark.skipif(discover()["mlx-lm"].probe() is None, reason="mlx-lm is not installed")

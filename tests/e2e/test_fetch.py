@@ -22,7 +22,6 @@ from workers.runtimes import discover
 pytestmark = [
     pytest.mark.e2e,
     pytest.mark.model,
-    pytest.mark.timeout(300),
     pytest.mark.skipif(discover()["llama-cpp"].probe() is None, reason="llama.cpp is not installed"),
 ]
 

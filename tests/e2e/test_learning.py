@@ -29,7 +29,6 @@ from workers.runtimes import discover
 
 pytestmark = [
     pytest.mark.e2e,
-    pytest.mark.timeout(300),
     pytest.mark.skipif(discover()["llama-cpp"].probe() is None, reason="llama.cpp is not installed"),
 ]
 MODEL = "smollm2"

@@ -22,7 +22,7 @@ from tests.models import seeing, smollm2
 from tests.stack import Stack, running
 from tests.waiting import eventually
 
-pytestmark = [pytest.mark.e2e, pytest.mark.model, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.e2e, pytest.mark.model]
 
 _SLOTS = 3
 _numbers = count()

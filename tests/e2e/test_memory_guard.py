@@ -16,7 +16,7 @@ from shared.units import GIB, MIB
 from tests.stack import Stack, running
 from tests.waiting import eventually
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240)]
+pytestmark = pytest.mark.e2e
 
 _TOTAL = GIB
 #: Forty seconds of work.

@@ -25,7 +25,7 @@ from tests.relay import Mishap, Relay, relaying
 from tests.stack import Stack, running
 from tests.waiting import eventually
 
-pytestmark = [pytest.mark.e2e, pytest.mark.model, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.e2e, pytest.mark.model]
 
 _HOSTS = ("alpha", "beta")
 

@@ -14,7 +14,7 @@ from shared.tables import Attempt, Job, Result
 from tests.stack import Stack, running
 from tests.waiting import eventually
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180)]
+pytestmark = pytest.mark.e2e
 
 HOSTS = ("alpha", "beta")
 

@@ -12,7 +12,7 @@ from shared import keys
 from shared.schema import upgrade
 from tests.stack import Stack
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.e2e
 
 _PROMPT = "the-prompt-that-nobody-else-reads"
 _HUB_TOKEN = "hf_the_token_of_the_hub"

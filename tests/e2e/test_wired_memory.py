@@ -18,7 +18,6 @@ from workers.runtimes import discover
 
 pytestmark = [
     pytest.mark.e2e,
-    pytest.mark.timeout(240),
     pytest.mark.skipif(discover()["mlx-lm"].probe() is None, reason="mlx-lm is not installed"),
 ]
 

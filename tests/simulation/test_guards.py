@@ -24,7 +24,6 @@ def stage() -> Iterator[Stage]:
     opened.close()
 
 
-@pytest.mark.timeout(600)
 @pytest.mark.parametrize("guard", sorted(all_guards()))
 def test_a_guard_that_is_taken_away_is_missed(stage: Stage, guard: str) -> None:
     first = FIRST.get(guard, 0)

@@ -14,8 +14,6 @@ from tests.simulation.seed import play
 from tests.simulation.stage import Stage
 
 #: Twelve stories keep a processor busy for ten seconds, of which a busy machine makes minutes.
-pytestmark = pytest.mark.timeout(600)
-
 #: `make bench` plays thousands.
 SEEDS, TOGETHER = 192, 12
 

@@ -23,7 +23,7 @@ from tests.runs import running
 from tests.waiting import eventually
 from workers.process import RunProcess
 
-pytestmark = [pytest.mark.model, pytest.mark.timeout(600)]
+pytestmark = pytest.mark.model
 
 
 def smollm2() -> InstalledModel:

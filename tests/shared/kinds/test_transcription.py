@@ -158,7 +158,6 @@ def test_it_demands_one_slot_of_a_model_that_transcribes() -> None:
 
 
 @pytest.mark.model
-@pytest.mark.timeout(600)
 @pytest.mark.parametrize("window", [1800.0, 20.0])
 def test_real_speech_is_heard_right(tmp_path: Path, window: float, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("shared.listening._WINDOW", window)
@@ -170,7 +169,6 @@ def test_real_speech_is_heard_right(tmp_path: Path, window: float, monkeypatch: 
 
 
 @pytest.mark.model
-@pytest.mark.timeout(600)
 def test_real_speech_goes_on_after_a_crash(tmp_path: Path) -> None:
     (tmp_path / "speech.wav").symlink_to(speech.AUDIO)
     kind, items = Transcription(model="m", file="speech.wav"), LocalItems()

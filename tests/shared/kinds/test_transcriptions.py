@@ -106,7 +106,6 @@ def test_wishes_that_fit_no_file_are_refused() -> None:
 
 
 @pytest.mark.model
-@pytest.mark.timeout(600)
 def test_real_speech_is_heard_right_side_by_side(tmp_path: Path) -> None:
     (tmp_path / "speech.wav").symlink_to(speech.AUDIO)
     files = ["speech.wav", tone(tmp_path / "mute.wav", 1, loudness=0), "speech.wav"]

@@ -99,7 +99,6 @@ def test_what_is_no_audio_is_told(audio: bytes) -> None:
 
 @pytest.mark.e2e
 @pytest.mark.model
-@pytest.mark.timeout(300)
 def test_real_speech_that_is_cut_stays_whole() -> None:
     pytest.importorskip("faster_whisper")
     from workers.runtimes.boot.whisper_ctranslate2 import FasterWhisper

@@ -15,7 +15,7 @@ from tests.runs import running
 from tests.speech import AUDIO
 from workers.process import RunProcess
 
-pytestmark = [pytest.mark.e2e, pytest.mark.model, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.e2e, pytest.mark.model]
 
 
 @pytest.fixture(scope="module")
