@@ -13,8 +13,14 @@ from workers.runtimes import discover
 
 pytest_plugins = ["tests.databases", "tests.servers"]
 
-# A busy machine is slow, which says nothing about the code: no test fails for the time it takes.
-settings.register_profile("cidermill", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+# A busy machine is slow, which says nothing about the code: no test fails for the time it takes. CI tries the same
+# examples each time: what is new in them is for people to find, before.
+settings.register_profile(
+    "cidermill",
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+    derandomize=os.environ.get("CI") == "true",
+)
 settings.load_profile("cidermill")
 
 #: Their tests are skipped where they are not installed.

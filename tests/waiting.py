@@ -14,12 +14,14 @@ from pathlib import Path
 def eventually(condition: Callable[[], object], within: float = 30.0, rarest: float = 0.005) -> None:
     """Return as soon as `condition` holds; fail when it does not within that many seconds of a machine's own time.
 
-    Where more wants to run than there are cores, they take as much longer: a deadline is for what never happens.
+    Where more wants to run than there are cores, they take as much longer, and between two looks a second at most is
+    counted, as the machine may have stood still: a deadline is for what never happens.
     The condition is asked every 5 ms at first; the longer it takes the more rarely, down to every `rarest` seconds.
     """
-    began, pause = time.monotonic(), 0.005
+    looked, waited, pause = time.monotonic(), 0.0, 0.005
     while not condition():
-        waited = time.monotonic() - began
+        before, looked = looked, time.monotonic()
+        waited += min(looked - before, 1.0)
         assert waited < within or waited < within * _load(), f"did not happen within {waited:.1f} s"
         time.sleep(pause)
         pause = min(pause * 1.2, rarest)
