@@ -43,7 +43,13 @@ def stack(tmp_path: Path, hub: HubServer) -> Iterator[Stack]:
     own = {
         host: {"HF_HUB_CACHE": str(tmp_path / host / "hub"), "CIDERMILL_HOME": str(tmp_path / host)} for host in _HOSTS
     }
-    environment = {"HF_ENDPOINT": hub.url, "CIDERMILL_DRAIN_SECONDS": "1", "CIDERMILL_MEMORY": "1200MiB"}
+    environment = {
+        "HF_ENDPOINT": hub.url,
+        "CIDERMILL_DRAIN_SECONDS": "1",
+        "CIDERMILL_MEMORY": "1200MiB",
+        # While a host that only stood still counts as gone, the other one would be brought all.
+        "CIDERMILL_LEASE_SECONDS": "3600",
+    }
     options: dict[str, Any] = {"runtimes": '["llama-cpp","echo","store"]', "environment": environment}
     with running(tmp_path / "mill", hosts=_HOSTS, own_environment=own, **options) as stack:
         yield stack
