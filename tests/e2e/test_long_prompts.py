@@ -104,7 +104,7 @@ def slowed(stack: Stack, engine: str) -> Iterator[None]:
     def brake() -> None:
         while not enough.wait(0.01):
             server.suspend()
-            enough.wait(0.02)
+            enough.wait(0.01)
             server.resume()
 
     with ThreadPoolExecutor() as pool:
